@@ -1,0 +1,66 @@
+"""What a cluster must offer. Everything else goes through the Kubernetes API with its kubeconfig.
+
+Each neighbour of this file is one kind of cluster; the same semantics tests hold them all.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+GeneratorPlace = Literal["process", "pod"]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a load generator reaches a Service so that latency can be measured.
+
+    `host` and `port` are as the generator sees them. With `choose_endpoints` they only name the Service (and
+    fill the Host header): the generator watches the Service's EndpointSlices and connects straight to one of
+    the ready endpoints, drawn anew at random for each connection, as kube-proxy would; with none ready it
+    counts the connection as refused. Without it, the generator connects to `host:port`.
+    """
+
+    namespace: str
+    service: str
+    host: str
+    port: int
+    generator: GeneratorPlace  # a process on this machine, or a pod inside the cluster
+    choose_endpoints: bool
+
+
+class Cluster(Protocol):
+    """A place that speaks the Kubernetes API and runs containers.
+
+    Every method raises ClusterError when the cluster or a tool it needs does not do as asked, and InputError
+    when what it was told (a kubeconfig, a context, an image) is wrong.
+    """
+
+    @property
+    def name(self) -> str:
+        """`local`, `kind` or `existing`."""
+
+    @property
+    def certificate(self) -> Literal["preflight", "certified"]:
+        """What a passed run on this cluster may be called."""
+
+    @property
+    def context(self) -> str | None:
+        """The context within `kubeconfig()`; None is the one that file calls current."""
+
+    def up(self) -> None:
+        """Make the cluster usable; does nothing if it is. Returns once its API answers."""
+
+    def down(self) -> None:
+        """Take away what `up` of this object brought about, and nothing else."""
+
+    def kubeconfig(self) -> Path:
+        """A kubeconfig file of the running cluster."""
+
+    def load_image(self, image: str) -> None:
+        """Make `image`, which exists on this machine, usable by pods with `imagePullPolicy: IfNotPresent`."""
+
+    def address(self, namespace: str, service: str, port: int) -> Address:
+        """How to reach `port` (a port of the Service, not of its pods) for measured traffic."""
+
+    def versions(self) -> dict[str, str]:
+        """Component to version, for the run record; holds at least `kubernetes`."""
