@@ -1,0 +1,30 @@
+"""Every error that Seatrial raises, split by who must act.
+
+    SeatrialError            exit status 2: no judgement was possible
+    ├── InputError           exit status 3: the author of a contract, scenario or flag acts
+    ├── ClusterError         exit status 2: the operator of the cluster or network acts
+    └── InvalidMeasurement   exit status 2: our own generator or clock fell short
+
+A service that misbehaves is a verdict, never an exception. A message says what was expected, what was
+found and what to do.
+"""
+
+
+class SeatrialError(Exception):
+    """Could not judge."""
+
+    exit_code = 2
+
+
+class InputError(SeatrialError):
+    """A contract, scenario, chart or flag is wrong; its author acts."""
+
+    exit_code = 3
+
+
+class ClusterError(SeatrialError):
+    """The cluster or the network refused; its operator acts."""
+
+
+class InvalidMeasurement(SeatrialError):
+    """The generator or its clock cannot vouch for what it measured."""

@@ -1,0 +1,298 @@
+"""What a trial saw: immutable, serialisable, on one clock.
+
+All times are seconds on the run's clock (a monotonic clock, zero at the start of the run). A time that did
+not happen is NaN in a ledger and None elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+RIGHT, WRONG, UNJUDGED = 1, 0, -1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One attempt, as a row of the ledger reads."""
+
+    row: int
+    stream: str
+    target: str
+    case: str
+    pod: str
+    group: int
+    scheduled_s: float
+    sent_s: float
+    connected_s: float
+    body_sent_s: float
+    first_byte_s: float
+    ended_s: float
+    status: int
+    error: str
+    correct: int
+    connection: int
+    local_port: int
+    received_bytes: int
+    headers: str
+    body: str
+
+    @property
+    def right(self) -> bool:
+        """A whole answer that is the known right one."""
+        return self.correct == RIGHT and not self.error
+
+    @property
+    def latency_s(self) -> float:
+        """From the scheduled time to the last byte (coordinated omission: Tene 2013)."""
+        return self.ended_s - self.scheduled_s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledger:
+    """Every attempt of a trial, one row each, in columns of equal length n.
+
+    Text columns hold indices into `strings`. `stream` names the part of the stimulus that a row belongs to;
+    `target` is the pod name where the connection went to a pod's own address, "" where it went to a Service;
+    `pod` is the pod that answered, "" where unknown; `group` numbers bursts and rounds. `error` is "" for a
+    whole HTTP answer, else refused, reset, timeout, eof, protocol or tls. `status` is 0 without an answer,
+    `correct` 1, 0 or -1 (not judged). `headers` is JSON of the headers that a check may want, `body` the first
+    4 KiB of an answer that was not right.
+    """
+
+    row: Ints
+    stream: Codes
+    target: Codes
+    case: Codes
+    pod: Codes
+    group: Ints
+    scheduled_s: Floats
+    sent_s: Floats
+    connected_s: Floats
+    body_sent_s: Floats
+    first_byte_s: Floats
+    ended_s: Floats
+    status: Ints
+    error: Codes
+    correct: Ints
+    connection: Ints
+    local_port: Ints
+    received_bytes: Ints
+    headers: Codes
+    body: Codes
+    strings: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def __iter__(self) -> Iterator[Request]:
+        names = COLUMNS
+        columns = [
+            [self.strings[code] for code in getattr(self, name)] if name in TEXT else getattr(self, name).tolist()
+            for name in names
+        ]
+        for values in zip(*columns, strict=True):
+            yield Request(**dict(zip(names, values, strict=True)))
+
+    def code(self, text: str) -> int:
+        """The index of a text in `strings`, or -1."""
+        try:
+            return self.strings.index(text)
+        except ValueError:
+            return -1
+
+    def texts(self, column: str) -> list[str]:
+        """A text column as strings, length n."""
+        return [self.strings[code] for code in getattr(self, column)]
+
+    def select(self, mask: Mask) -> Ledger:
+        """The rows where mask (shape (n,)) holds."""
+        return Ledger(**{name: getattr(self, name)[mask] for name in COLUMNS}, strings=self.strings)
+
+    def of(self, *streams: str) -> Ledger:
+        """The rows of the named streams."""
+        return self.select(np.isin(self.stream, [self.code(stream) for stream in streams]))
+
+    def to(self, *pods: str) -> Ledger:
+        """The rows whose connection went to these pods' own addresses."""
+        return self.select(np.isin(self.target, [self.code(pod) for pod in pods]))
+
+    def answered_by(self, *pods: str) -> Ledger:
+        """The rows that these pods answered, as far as known."""
+        return self.select(np.isin(self.pod, [self.code(pod) for pod in pods]))
+
+    def in_group(self, group: int) -> Ledger:
+        """The rows of one burst or round."""
+        return self.select(self.group == group)
+
+    def between(self, start_s: float, end_s: float) -> Ledger:
+        """The rows scheduled in [start_s, end_s)."""
+        return self.select((self.scheduled_s >= start_s) & (self.scheduled_s < end_s))
+
+    def open_at(self, at_s: float) -> Ledger:
+        """The rows sent at or before at_s and not ended by then."""
+        return self.select((self.sent_s <= at_s) & ~(self.ended_s <= at_s))
+
+    def with_status(self, *statuses: int) -> Ledger:
+        """The rows answered with one of these statuses."""
+        return self.select(np.isin(self.status, statuses))
+
+    @property
+    def right(self) -> Mask:
+        """Rows with a whole and right answer, shape (n,)."""
+        return (self.correct == RIGHT) & (self.error == self.code(""))
+
+    @property
+    def latency_s(self) -> Floats:
+        """Scheduled time to last byte, shape (n,); NaN where nothing ended."""
+        return self.ended_s - self.scheduled_s
+
+
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name != "strings")
+TEXT: frozenset[str] = frozenset({"stream", "target", "case", "pod", "error", "headers", "body"})
+FLOATS: frozenset[str] = frozenset(name for name in COLUMNS if name.endswith("_s"))
+_NUMBER_DEFAULTS: Mapping[str, int] = {"correct": UNJUDGED, "connection": -1}
+
+
+def ledger(rows: Iterable[Mapping[str, Any]]) -> Ledger:
+    """A ledger from rows given by column name; what a row leaves out is NaN, 0, "" (correct and connection: -1).
+
+    Raises KeyError for a name that is not a column.
+    """
+    listed = list(rows)
+    for given in listed:
+        if unknown := set(given) - set(COLUMNS):
+            raise KeyError(f"expected columns of the ledger, found {sorted(unknown)}; the columns are {COLUMNS}")
+    strings: dict[str, int] = {"": 0}
+    columns: dict[str, NDArray[Any]] = {}
+    for name in COLUMNS:
+        if name in TEXT:
+            codes = [strings.setdefault(str(given.get(name, "")), len(strings)) for given in listed]
+            columns[name] = np.asarray(codes, dtype=np.int32)
+        elif name in FLOATS:
+            columns[name] = np.asarray([given.get(name, np.nan) for given in listed], dtype=np.float64)
+        elif name == "row":
+            columns[name] = np.asarray([given.get(name, i) for i, given in enumerate(listed)], dtype=np.int64)
+        else:
+            default = _NUMBER_DEFAULTS.get(name, 0)
+            columns[name] = np.asarray([given.get(name, default) for given in listed], dtype=np.int64)
+    return Ledger(**columns, strings=tuple(strings))
+
+
+def joined(ledgers: Iterable[Ledger]) -> Ledger:
+    """All rows of several ledgers, numbered anew in the order of their scheduled times."""
+    parts = list(ledgers)
+    strings: dict[str, int] = {"": 0}
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
+    for part in parts:
+        recode = np.asarray([strings.setdefault(text, len(strings)) for text in part.strings], dtype=np.int32)
+        for name in COLUMNS:
+            values = getattr(part, name)
+            columns[name].append(recode[values] if name in TEXT and len(values) else values)
+    if not parts:
+        return ledger([])
+    whole = {name: np.concatenate(values) for name, values in columns.items()}
+    order = np.argsort(whole["scheduled_s"], kind="stable")
+    whole = {name: values[order] for name, values in whole.items()}
+    whole["row"] = np.arange(len(order), dtype=np.int64)
+    return Ledger(**whole, strings=tuple(strings))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One watch event: when it arrived, and the object as it was sent."""
+
+    at_s: float
+    kind: str  # Pod, EndpointSlice, Event, Deployment, ReplicaSet, HorizontalPodAutoscaler, ...
+    type: str  # ADDED, MODIFIED, DELETED
+    name: str
+    object: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All watch events of a namespace, in order of arrival; `gaps` tells where a watch was interrupted."""
+
+    changes: tuple[Change, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+    def of(self, kind: str, name: str | None = None) -> tuple[Change, ...]:
+        """The changes of one kind, or of one object."""
+        return tuple(c for c in self.changes if c.kind == kind and (name is None or c.name == name))
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """One reading of a pod's /metrics."""
+
+    at_s: float
+    pod: str
+    status: int  # 0: no answer
+    text: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Output of one container of one pod; times are the cluster's, brought to the run's clock."""
+
+    pod: str
+    container: str
+    previous: bool
+    lines: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorHealth:
+    """Whether the generator kept its schedule and saw what it was shown."""
+
+    scheduled: int
+    sent: int
+    start_lag_p99_s: float
+    start_lag_max_s: float
+    loop_lag_max_s: float
+    clock_bound_s: float  # half the best round trip to the generator's clock
+    self_test: tuple[str, ...] = ()  # what the self-test found wrong; empty: it saw everything as it was
+
+    @property
+    def lag_bound_kept(self) -> bool:
+        """Everything was sent, with p99 of the start lag at most 5 ms and its maximum at most 250 ms."""
+        return self.scheduled == self.sent and self.start_lag_p99_s <= 0.005 and self.start_lag_max_s <= 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of the subject as it was when the trial addressed it."""
+
+    name: str
+    ip: str
+    node: str
+    uid: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What every trial sees and keeps."""
+
+    trial: str
+    namespace: str
+    started_s: float
+    ended_s: float
+    values: Mapping[str, Any]  # the Helm values that the release was installed with
+    ledger: Ledger
+    timeline: Timeline
+    scrapes: tuple[Scrape, ...]
+    logs: tuple[Log, ...]
+    pods: tuple[Pod, ...]
+    generator: GeneratorHealth
+    marks: Mapping[str, float] = field(default_factory=dict)  # named moments of the stimulus
