@@ -1,0 +1,1 @@
+"""The Kubernetes API of the embedded cluster: kinds, admission, patches and the HTTP server."""
