@@ -1,0 +1,270 @@
+"""Helm charts: render, lint, install, upgrade, roll back, uninstall, and mutate.
+
+Values are nested dictionaries laid over the chart's own, so that their types survive. A chart or value that is
+wrong raises InputError, a cluster that refuses raises ClusterError, and a release that the cluster took but
+that did not come up (its hook failed, its pods were not ready in time) raises ReleaseFailed: for a trial that
+is a finding, not a breakdown.
+"""
+
+import difflib
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seatrial import helm
+from seatrial.errors import ClusterError, InputError
+from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
+
+__all__ = [
+    "Finding",
+    "ReleaseFailed",
+    "Revision",
+    "history",
+    "install",
+    "lint",
+    "patched",
+    "render",
+    "rollback",
+    "uninstall",
+    "upgrade",
+    "value_at",
+    "with_value",
+]
+
+Manifest = dict[str, Any]
+
+
+class ReleaseFailed(ClusterError):
+    """The release is in the cluster with status `failed`; the message is Helm's."""
+
+
+def render(chart: Path, *, release: str, namespace: str, values: Values) -> list[Manifest]:
+    """All manifests, hooks and tests included, ordered by kind, then name. No cluster is asked.
+
+    Raises InputError when the chart cannot be read or rendered, or its schema refuses the values.
+    """
+    try:
+        text = helm.available().render(chart, release=release, namespace=namespace, values=values)
+    except HelmRefused as refusal:
+        raise InputError(f"{chart}: expected a chart that renders with these values; helm says: {refusal}") from None
+    manifests = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
+    return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+
+
+def lint(chart: Path, *, values: Values) -> list[Finding]:
+    """What `helm lint` finds; an empty list is a clean chart. Raises InputError when there is no chart."""
+    if not (chart / "Chart.yaml").is_file():
+        raise InputError(f"{chart}: expected a chart folder with a Chart.yaml, found none; give the chart's folder")
+    return helm.available().lint(chart, values=values)
+
+
+def install(
+    chart: Path,
+    *,
+    release: str,
+    namespace: str,
+    values: Values,
+    kubeconfig: Path,
+    context: str | None = None,
+    timeout_s: float,
+    wait: bool,
+) -> Revision:
+    """Install into an existing namespace. Hooks are always waited for; `wait` adds all other resources."""
+    target = Target(kubeconfig, context, namespace)
+    try:
+        helm.available().install(chart, release=release, target=target, values=values, timeout_s=timeout_s, wait=wait)
+    except HelmRefused as refusal:
+        raise _blame(refusal, "install", release, target, chart, values) from None
+    return _newest(release, target)
+
+
+def upgrade(
+    chart: Path,
+    *,
+    release: str,
+    namespace: str,
+    values: Values,
+    kubeconfig: Path,
+    context: str | None = None,
+    timeout_s: float,
+    wait: bool,
+) -> Revision:
+    """Upgrade with exactly `values`; those of the revision before are not carried over."""
+    target = Target(kubeconfig, context, namespace)
+    try:
+        helm.available().upgrade(chart, release=release, target=target, values=values, timeout_s=timeout_s, wait=wait)
+    except HelmRefused as refusal:
+        raise _blame(refusal, "upgrade", release, target, chart, values) from None
+    return _newest(release, target)
+
+
+def rollback(
+    *,
+    release: str,
+    namespace: str,
+    kubeconfig: Path,
+    context: str | None = None,
+    revision: int | None = None,
+    timeout_s: float,
+    wait: bool,
+) -> Revision:
+    """Roll back to `revision`, or to the one before the current; the rollback is a revision of its own."""
+    target = Target(kubeconfig, context, namespace)
+    try:
+        helm.available().rollback(release=release, target=target, revision=revision, timeout_s=timeout_s, wait=wait)
+    except HelmRefused as refusal:
+        raise _refused_or_failed(refusal, "roll back", release, target) from None
+    return _newest(release, target)
+
+
+def uninstall(
+    *, release: str, namespace: str, kubeconfig: Path, context: str | None = None, timeout_s: float, wait: bool
+) -> None:
+    """Remove the release and its history; with `wait`, return when its resources are gone."""
+    target = Target(kubeconfig, context, namespace)
+    try:
+        helm.available().uninstall(release=release, target=target, timeout_s=timeout_s, wait=wait)
+    except HelmRefused as refusal:
+        raise ClusterError(f"expected to uninstall {namespace}/{release}; helm says: {refusal}") from None
+
+
+def history(*, release: str, namespace: str, kubeconfig: Path, context: str | None = None) -> list[Revision]:
+    """The release's revisions, oldest first. Raises ClusterError when there is no such release."""
+    try:
+        return helm.available().history(release=release, target=Target(kubeconfig, context, namespace))
+    except HelmRefused as refusal:
+        raise ClusterError(f"expected the history of {namespace}/{release}; helm says: {refusal}") from None
+
+
+def patched(
+    chart: Path,
+    patch: Callable[[list[Manifest]], list[Manifest]],
+    *,
+    into: Path,
+    release: str,
+    namespace: str,
+    values: Values,
+) -> Path:
+    """A throw-away chart in the empty folder `into` that installs what `patch` makes of the rendered manifests.
+
+    Its name, version, values and schema are the chart's, so it can be installed and upgraded to under the same
+    release; but its manifests are fixed: other values than these change nothing. Hooks stay hooks.
+    """
+    manifests = patch(render(chart, release=release, namespace=namespace, values=values))
+    (into / "manifests").mkdir(parents=True)
+    (into / "templates").mkdir()
+    metadata = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
+    metadata.pop("dependencies", None)  # their manifests are among the rendered ones
+    (into / "Chart.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
+    for name in ("values.yaml", "values.schema.json", "crds"):
+        _copy(chart / name, into / name)
+    for number, manifest in enumerate(manifests):
+        name = f"{number:03}-{manifest['kind'].lower()}.yaml"
+        (into / "manifests" / name).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        # Included as a file, for a manifest may hold braces that Helm would take for a template.
+        (into / "templates" / name).write_text(f'{{{{ .Files.Get "manifests/{name}" }}}}\n', encoding="utf-8")
+    return into
+
+
+def value_at(values: Values, path: str) -> Any:
+    """The value at a dotted path; `\\.` is a dot within a key. Raises InputError when there is none."""
+    found: Any = values
+    keys = _keys(path)
+    for depth, key in enumerate(keys):
+        if not isinstance(found, Mapping) or key not in found:
+            raise InputError(_no_such_path(keys, depth, found, "the values"))
+        found = found[key]
+    return found
+
+
+def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, Any]:
+    """A copy of `values` with `value` at the dotted path.
+
+    The path must be one that the chart's values.yaml knows, or lie below an empty map or null there: Helm
+    would take any other without a word, and nothing would change. Raises InputError for such a path.
+    """
+    keys = _keys(path)
+    known: Any = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")) or {}
+    for depth, key in enumerate(keys):
+        if known is None or known == {}:
+            break
+        if not isinstance(known, Mapping) or key not in known:
+            raise InputError(_no_such_path(keys, depth, known, f"{chart}/values.yaml"))
+        known = known[key]
+    return _laid_over(values, keys, value)
+
+
+class _KubernetesYaml(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: a date is a string, 22:22 is a string, and 1e3 is a number."""
+
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*|0[0-7_]+|0x[0-9a-fA-F_]+|0b[01_]+)$")
+_FLOAT = re.compile(r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$")
+_OURS = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+_KubernetesYaml.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _OURS]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_KubernetesYaml.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+_KubernetesYaml.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
+
+
+def _blame(
+    refusal: HelmRefused, verb: str, release: str, target: Target, chart: Path, values: Values
+) -> ClusterError | InputError:
+    """Whose fault it was: the chart's or the values', if they do not even render; else the cluster's."""
+    try:
+        render(chart, release=release, namespace=target.namespace, values=values)
+    except InputError as error:
+        return error
+    return _refused_or_failed(refusal, verb, release, target)
+
+
+def _refused_or_failed(refusal: HelmRefused, verb: str, release: str, target: Target) -> ClusterError:
+    said = f"expected to {verb} {target.namespace}/{release}; helm says: {refusal}"
+    try:
+        newest = _newest(release, target)
+    except ClusterError:
+        return ClusterError(said)
+    return ReleaseFailed(said) if newest.status == "failed" else ClusterError(said)
+
+
+def _newest(release: str, target: Target) -> Revision:
+    revisions = history(
+        release=release, namespace=target.namespace, kubeconfig=target.kubeconfig, context=target.context
+    )
+    return max(revisions, key=lambda revision: revision.revision)
+
+
+def _keys(path: str) -> list[str]:
+    return [key.replace("\\.", ".") for key in re.split(r"(?<!\\)\.", path)]
+
+
+def _no_such_path(keys: Sequence[str], depth: int, found: Any, where: str) -> str:
+    path, above = ".".join(keys), ".".join(keys[:depth]) or "the top"
+    if not isinstance(found, Mapping):
+        return f"{where}: expected a value at {path}, found that {above} is {found!r} and holds no keys; give {above}"
+    near = difflib.get_close_matches(keys[depth], [str(key) for key in found], n=1) or sorted(map(str, found))
+    nearest = ".".join([*keys[:depth], near[0]]) if near else above
+    return f"{where}: expected a value at {path}, found nothing below {above}; the nearest is {nearest}"
+
+
+def _laid_over(values: Values, keys: Sequence[str], value: Any) -> dict[str, Any]:
+    first, *rest = keys
+    if rest:
+        below = values.get(first)
+        value = _laid_over(below if isinstance(below, Mapping) else {}, rest, value)
+    return {**values, first: value}
+
+
+def _copy(source: Path, destination: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, destination)
+    elif source.exists():
+        shutil.copy(source, destination)

@@ -1,0 +1,293 @@
+"""Helm as a program on PATH, or as the library that pip installed; the same calls either way.
+
+Both write to the cluster as the field manager `helm` (Helm takes the base name of its process), so that a
+release which one of them installed can be upgraded by the other without a conflict over its fields.
+"""
+
+import atexit
+import functools
+import itertools
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from seatrial.errors import ClusterError
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a release lives."""
+
+    kubeconfig: Path
+    context: str | None  # None: the kubeconfig's current one
+    namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One entry of a release's history."""
+
+    revision: int
+    status: str  # Helm's word: deployed, superseded, failed, pending-upgrade, ...
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One remark of `helm lint`."""
+
+    severity: Literal["info", "warning", "error"]
+    path: str  # within the chart
+    message: str
+
+
+class HelmRefused(Exception):
+    """Helm's own words for why it did not do as asked; charts.py says whose fault it is."""
+
+
+class Helm(Protocol):
+    """Each method raises HelmRefused with Helm's message. Values are those given over the chart's own."""
+
+    def version(self) -> str: ...
+    def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str: ...
+    def lint(self, chart: Path, *, values: Values) -> list[Finding]: ...
+    def install(
+        self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
+    ) -> None: ...
+    def upgrade(
+        self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
+    ) -> None: ...
+    def rollback(self, *, release: str, target: Target, revision: int | None, timeout_s: float, wait: bool) -> None: ...
+    def uninstall(self, *, release: str, target: Target, timeout_s: float, wait: bool) -> None: ...
+    def history(self, *, release: str, target: Target) -> list[Revision]: ...
+
+
+@functools.cache
+def available() -> Helm:
+    """The helm program where PATH has one, else the library."""
+    program = shutil.which("helm")
+    return HelmProgram(Path(program)) if program else HelmSdk()
+
+
+@dataclass(frozen=True, slots=True)
+class HelmProgram:
+    """The helm command, version 3 or 4."""
+
+    program: Path
+
+    def version(self) -> str:
+        return self._run("version", "--template", "{{ .Version }}").strip()
+
+    def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str:
+        with values_file(values) as file:
+            return self._run("template", release, chart, "--namespace", namespace, "--values", file)
+
+    def lint(self, chart: Path, *, values: Values) -> list[Finding]:
+        with values_file(values) as file:
+            # Helm exits with 1 on errors among its findings, which are an answer all the same.
+            done = self._start("lint", chart, "--values", file)
+        findings = list(_lint_lines(done.stdout))
+        if done.returncode and not findings:
+            raise HelmRefused(_said(done))
+        return findings
+
+    def install(
+        self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
+    ) -> None:
+        with values_file(values) as file:
+            self._run("install", release, chart, "--values", file, *_to(target), *_patience(timeout_s, wait))
+
+    def upgrade(
+        self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
+    ) -> None:
+        with values_file(values) as file:
+            given = ("--values", file, "--reset-values")
+            self._run("upgrade", release, chart, *given, *_to(target), *_patience(timeout_s, wait))
+
+    def rollback(self, *, release: str, target: Target, revision: int | None, timeout_s: float, wait: bool) -> None:
+        to = [] if revision is None else [str(revision)]
+        self._run("rollback", release, *to, *_to(target), *_patience(timeout_s, wait))
+
+    def uninstall(self, *, release: str, target: Target, timeout_s: float, wait: bool) -> None:
+        self._run("uninstall", release, *_to(target), *_patience(timeout_s, wait))
+
+    def history(self, *, release: str, target: Target) -> list[Revision]:
+        return [_revision(entry) for entry in json.loads(self._run("history", release, "-o", "json", *_to(target)))]
+
+    def _start(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([self.program, *arguments], capture_output=True, text=True, check=False)
+
+    def _run(self, *arguments: str | Path) -> str:
+        done = self._start(*arguments)
+        if done.returncode:
+            raise HelmRefused(_said(done))
+        return done.stdout
+
+
+class HelmSdk:
+    """The library, in a worker process that is started at the first call and kept."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._worker: _Worker | None = None
+
+    def version(self) -> str:
+        return str(self._ask("version"))
+
+    def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str:
+        templates = self._ask("render", chart=str(chart), release=release, namespace=namespace, values=dict(values))
+        return "\n---\n".join(text for name, text in templates.items() if not name.endswith("/NOTES.txt"))
+
+    def lint(self, chart: Path, *, values: Values) -> list[Finding]:
+        report = self._ask("lint", chart=str(chart), values=dict(values))
+        severities: tuple[Literal["info", "warning", "error"], ...] = ("info", "info", "warning", "error")
+        return [Finding(severities[said["severity"]], said["path"], said["error"]) for said in report["messages"]]
+
+    def install(
+        self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
+    ) -> None:
+        self._change("install", target, timeout_s, wait, chart=str(chart), release=release, values=dict(values))
+
+    def upgrade(
+        self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
+    ) -> None:
+        self._change("upgrade", target, timeout_s, wait, chart=str(chart), release=release, values=dict(values))
+
+    def rollback(self, *, release: str, target: Target, revision: int | None, timeout_s: float, wait: bool) -> None:
+        self._change("rollback", target, timeout_s, wait, release=release, version=revision)
+
+    def uninstall(self, *, release: str, target: Target, timeout_s: float, wait: bool) -> None:
+        self._change("uninstall", target, timeout_s, wait, release=release)
+
+    def history(self, *, release: str, target: Target) -> list[Revision]:
+        return [_revision(entry) for entry in self._ask("history", target=_config(target), release=release)]
+
+    def _change(self, action: str, target: Target, timeout_s: float, wait: bool, **arguments: Any) -> None:
+        # "legacy" waiting polls every 2 s, and then that is what gets measured.
+        strategy = "watcher" if wait else "hookOnly"
+        self._ask(action, target=_config(target), timeout=math.ceil(timeout_s), wait=strategy, **arguments)
+
+    def _ask(self, action: str, **arguments: Any) -> Any:
+        with self._starting:
+            if self._worker is None or not self._worker.alive:
+                self._worker = _Worker()
+        return self._worker.ask(action, arguments)
+
+
+class _Worker:
+    """The process of helm_worker.py and the calls that wait for it."""
+
+    def __init__(self) -> None:
+        # Not the interpreter's own name: that varies (python, python3, pytest), and Helm would take each for
+        # another owner of the release's fields. The file need not exist, only its folder tells a venv apart.
+        name = str(Path(sys.executable).with_name("helm"))
+        self._process = subprocess.Popen(
+            [name, "-m", "seatrial.helm_worker"],
+            executable=sys.executable,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+        self._ids = itertools.count()
+        self._waiting: dict[int, Future[dict[str, Any]]] = {}
+        self._lock = threading.Lock()
+        self.alive = True
+        threading.Thread(target=self._listen, name="helm-worker", daemon=True).start()
+        atexit.register(self._close)
+
+    def ask(self, action: str, arguments: dict[str, Any]) -> Any:
+        future: Future[dict[str, Any]] = Future()
+        with self._lock:
+            request = {"id": next(self._ids), "action": action, "arguments": arguments}
+            self._waiting[request["id"]] = future
+            if not self.alive:
+                raise ClusterError("expected an answer from the Helm worker process, but it has ended; run again")
+            assert self._process.stdin
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+        answer = future.result()
+        if "error" in answer:
+            raise HelmRefused(answer["message"])
+        return answer["result"]
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            answer = json.loads(line)
+            with self._lock:
+                future = self._waiting.pop(answer["id"])
+            future.set_result(answer)
+        with self._lock:
+            self.alive = False
+            orphans = list(self._waiting.values())
+            self._waiting.clear()
+        said = f"expected an answer from the Helm worker process, but it ended with {self._process.wait()}; run again"
+        for future in orphans:
+            future.set_exception(ClusterError(said))
+
+    def _close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=10)
+
+
+@contextmanager
+def values_file(values: Values) -> Iterator[Path]:
+    """The values as a file for `--values`: unlike `--set` it keeps numbers, strings and lists what they are."""
+    with tempfile.TemporaryDirectory(prefix="seatrial-values-") as folder:
+        file = Path(folder) / "values.yaml"
+        file.write_text(json.dumps(values), encoding="utf-8")  # JSON is YAML, without its surprises
+        yield file
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.strip().removeprefix("Error: ") or f"helm ended with {done.returncode} and no message"
+
+
+def _to(target: Target) -> list[str | Path]:
+    context = ["--kube-context", target.context] if target.context else []
+    return ["--kubeconfig", target.kubeconfig, "--namespace", target.namespace, *context]
+
+
+def _patience(timeout_s: float, wait: bool) -> list[str]:
+    return ["--timeout", f"{math.ceil(timeout_s)}s", *(["--wait"] if wait else [])]
+
+
+def _config(target: Target) -> dict[str, Any]:
+    return {
+        "kubeconfig_path": str(target.kubeconfig),
+        "kube_context": target.context,
+        "namespace": target.namespace,
+    }
+
+
+def _revision(entry: Mapping[str, Any]) -> Revision:
+    return Revision(int(entry["revision"]), str(entry["status"]), str(entry.get("description", "")))
+
+
+def _lint_lines(output: str) -> Iterator[Finding]:
+    """Findings from lines such as `[WARNING] templates/x.yaml: object name does not conform`."""
+    severities: dict[str, Literal["info", "warning", "error"]] = {
+        "[INFO]": "info",
+        "[WARNING]": "warning",
+        "[ERROR]": "error",
+    }
+    for line in output.splitlines():
+        tag, _, rest = line.partition(" ")
+        if tag in severities:
+            path, _, message = rest.partition(": ")
+            yield Finding(severities[tag], path, message)

@@ -1,0 +1,220 @@
+"""Charts are rendered, checked and mutated alike by the helm program and by the library."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from seatrial import charts, helm
+from seatrial.errors import ClusterError, InputError
+
+TEMPLATE = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-settings
+data:
+  threshold: {{ .Values.model.threshold | quote }}
+  threshold-type: {{ kindOf .Values.model.threshold }}
+  braces: {{ "{{ not a template }}" | quote }}
+"""
+HOOK = """\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .Release.Name }}-migrate
+  annotations:
+    helm.sh/hook: pre-install
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: migrate, image: busybox}]}}}
+"""
+SCHEMA = {"properties": {"model": {"properties": {"threshold": {"type": "number"}}}}}
+
+
+@pytest.fixture(params=["program", "library"])
+def any_helm(request, monkeypatch):
+    """The same test, once with each way to call Helm."""
+    if request.param == "program":
+        program = shutil.which("helm")
+        if not program:
+            pytest.skip("no helm program on PATH")
+        chosen = helm.HelmProgram(Path(program))
+    else:
+        chosen = helm.HelmSdk()
+    monkeypatch.setattr(helm, "available", lambda: chosen)
+
+
+@pytest.fixture
+def chart(tmp_path):
+    return write_chart(tmp_path / "gateway", templates={"settings.yaml": TEMPLATE, "migrate.yaml": HOOK})
+
+
+def write_chart(folder: Path, templates: dict[str, str], values: str = "model: {threshold: 0.5, labels: {}}\n") -> Path:
+    (folder / "templates").mkdir(parents=True)
+    (folder / "Chart.yaml").write_text("{apiVersion: v2, name: gateway, version: 1.2.3}\n")
+    (folder / "values.yaml").write_text(values)
+    (folder / "values.schema.json").write_text(json.dumps(SCHEMA))
+    (folder / "templates" / "NOTES.txt").write_text("Installed.\n")
+    for name, text in templates.items():
+        (folder / "templates" / name).write_text(text)
+    return folder
+
+
+def rendered(chart: Path, values=None) -> list[dict]:
+    return charts.render(chart, release="r", namespace="n", values=values or {})
+
+
+def named(manifests: list[dict], kind: str) -> dict:
+    [found] = [manifest for manifest in manifests if manifest["kind"] == kind]
+    return found
+
+
+@pytest.mark.usefixtures("any_helm")
+class TestRender:
+    def test_all_manifests_with_hooks_and_without_notes(self, chart):
+        assert [(manifest["kind"], manifest["metadata"]["name"]) for manifest in rendered(chart)] == [
+            ("ConfigMap", "r-settings"),
+            ("Job", "r-migrate"),
+        ]
+
+    def test_given_values_lie_over_the_charts_own(self, chart):
+        assert named(rendered(chart, {"model": {"threshold": 0.75}}), "ConfigMap")["data"]["threshold"] == "0.75"
+
+    def test_numbers_stay_numbers(self, chart):
+        assert (
+            named(rendered(chart, {"model": {"threshold": 0.75}}), "ConfigMap")["data"]["threshold-type"] == "float64"
+        )
+
+    def test_a_value_against_the_schema_is_refused_with_helms_message(self, chart):
+        with pytest.raises(InputError, match="got string, want number"):
+            rendered(chart, {"model": {"threshold": "high"}})
+
+    def test_a_chart_that_does_not_render_is_refused_with_helms_message(self, tmp_path):
+        broken = write_chart(tmp_path / "broken", {"x.yaml": '{{ required "set model.name" .Values.model.name }}'})
+        with pytest.raises(InputError, match=r"set model\.name"):
+            rendered(broken)
+
+    def test_a_missing_chart_is_refused(self, tmp_path):
+        with pytest.raises(InputError, match="nowhere"):
+            rendered(tmp_path / "nowhere")
+
+    def test_an_edited_chart_is_read_again(self, chart):
+        rendered(chart)
+        (chart / "values.yaml").write_text("model: {threshold: 0.9, labels: {}}\n")
+        assert named(rendered(chart), "ConfigMap")["data"]["threshold"] == "0.9"
+
+    @pytest.mark.parametrize(
+        ("scalar", "meant"),
+        [("2026-01-31", "2026-01-31"), ("22:22", "22:22"), ("1e3", 1000.0), ("0644", 420), ("'5'", "5"), ("on", True)],
+    )
+    def test_scalars_are_read_as_kubernetes_reads_them(self, tmp_path, scalar, meant):
+        template = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{x: {scalar}}}\n"
+        assert named(rendered(write_chart(tmp_path / "c", {"x.yaml": template})), "ConfigMap")["data"]["x"] == meant
+
+
+@pytest.mark.usefixtures("any_helm")
+class TestLint:
+    def test_a_missing_icon_is_only_a_remark(self, chart):
+        assert {"info"} == {finding.severity for finding in charts.lint(chart, values={})}
+
+    def test_a_broken_template_is_an_error(self, chart):
+        (chart / "templates" / "x.yaml").write_text("{{ .Values.model.threshold")
+        assert any(found.severity == "error" and "unclosed action" in found.message for found in lint(chart))
+
+    def test_no_chart_is_refused(self, tmp_path):
+        with pytest.raises(InputError, match=r"Chart\.yaml"):
+            charts.lint(tmp_path, values={})
+
+
+def lint(chart: Path) -> list[helm.Finding]:
+    return charts.lint(chart, values={})
+
+
+@pytest.mark.usefixtures("any_helm")
+class TestPatched:
+    def test_the_mutant_renders_the_patched_manifests_and_nothing_else_changes(self, chart, tmp_path):
+        def raise_threshold(manifests):
+            named(manifests, "ConfigMap")["data"]["threshold"] = "1.0"
+            return manifests
+
+        mutant = charts.patched(chart, raise_threshold, into=tmp_path / "mutant", release="r", namespace="n", values={})
+        assert rendered(mutant) == raise_threshold(rendered(chart))
+
+    def test_hooks_stay_hooks(self, chart, tmp_path):
+        mutant = charts.patched(
+            chart, lambda same: same, into=tmp_path / "mutant", release="r", namespace="n", values={}
+        )
+        assert named(rendered(mutant), "Job")["metadata"]["annotations"] == {"helm.sh/hook": "pre-install"}
+
+    def test_the_mutant_refuses_what_the_chart_refuses(self, chart, tmp_path):
+        mutant = charts.patched(
+            chart, lambda same: same, into=tmp_path / "mutant", release="r", namespace="n", values={}
+        )
+        with pytest.raises(InputError, match="want number"):
+            rendered(mutant, {"model": {"threshold": "high"}})
+
+
+@pytest.mark.usefixtures("any_helm")
+class TestWithoutACluster:
+    def test_a_kubeconfig_that_is_not_there_is_the_clusters_fault(self, chart, tmp_path):
+        with pytest.raises(ClusterError, match="kubeconfig"):
+            charts.install(
+                chart,
+                release="r",
+                namespace="n",
+                values={},
+                kubeconfig=tmp_path / "no-kubeconfig",
+                timeout_s=5,
+                wait=False,
+            )
+
+    def test_a_wrong_value_is_the_authors_fault_even_then(self, chart, tmp_path):
+        with pytest.raises(InputError, match="want number"):
+            charts.install(
+                chart,
+                release="r",
+                namespace="n",
+                values={"model": {"threshold": "high"}},
+                kubeconfig=tmp_path / "no-kubeconfig",
+                timeout_s=5,
+                wait=False,
+            )
+
+
+@pytest.mark.usefixtures("any_helm")
+def test_helm_names_its_version():
+    assert re.match(r"v[34]\.\d+", helm.available().version())
+
+
+class TestValueAt:
+    def test_a_nested_value(self):
+        assert charts.value_at({"model": {"replicas": 2}}, "model.replicas") == 2
+
+    def test_an_escaped_dot_belongs_to_the_key(self):
+        assert charts.value_at({"selector": {"nvidia.com/gpu": "yes"}}, r"selector.nvidia\.com/gpu") == "yes"
+
+    def test_a_missing_path_names_the_nearest(self):
+        with pytest.raises(InputError, match=r"nearest is model\.replicas"):
+            charts.value_at({"model": {"replicas": 2}}, "model.replica")
+
+
+class TestWithValue:
+    def test_it_is_laid_over_what_was_given_before(self, chart):
+        given = {"model": {"threshold": 0.1}}
+        assert charts.with_value(chart, given, "model.labels.tier", "gold") == {
+            "model": {"threshold": 0.1, "labels": {"tier": "gold"}}
+        }
+
+    def test_what_was_given_is_left_as_it_was(self, chart):
+        given = {"model": {"threshold": 0.1}}
+        charts.with_value(chart, given, "model.threshold", 0.2)
+        assert given == {"model": {"threshold": 0.1}}
+
+    def test_a_path_the_chart_does_not_know_is_refused(self, chart):
+        with pytest.raises(InputError, match=r"nearest is model\.threshold"):
+            charts.with_value(chart, {}, "model.treshold", 0.2)
+
+    def test_a_path_below_a_number_is_refused(self, chart):
+        with pytest.raises(InputError, match=r"model\.threshold is 0\.5 and holds no keys"):
+            charts.with_value(chart, {}, "model.threshold.low", 0.2)
