@@ -1,0 +1,305 @@
+"""What one service promises: `contract.yaml` beside its chart, read once and then frozen.
+
+A promise that is not made is not checked. A number that a Helm value governs is written
+`{value: dotted.path, set: X}`: the trial installs with X there, and the chart must have the path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seatrial.errors import InputError
+
+Seconds = Annotated[float, Field(gt=0)]
+Json = Any
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Governed(_Model):
+    """A promised number and the Helm value that governs it."""
+
+    value: str
+    set: bool | int | float | str
+
+    def __float__(self) -> float:
+        return float(self.set)
+
+
+Number = Annotated[float, Field(ge=0)] | Governed
+
+
+class Case(_Model):
+    """A request with a known right answer: the answer contains `expect` (a JSON subset)."""
+
+    request: Json
+    expect: Json
+    name: str = ""
+
+
+class LongCase(_Model):
+    """A case whose work takes a chosen time: `{seconds}` in any string of the request stands for it."""
+
+    request: Json
+    expect: Json = None
+    seconds: Seconds = 4.0
+
+
+class Inference(_Model):
+    """How a case is asked and judged."""
+
+    path: str
+    method: Literal["POST", "GET", "PUT"] = "POST"
+    headers: dict[str, str] = {}
+    deadline_s: Seconds | None = None
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    cases: tuple[Case, ...]
+    long: LongCase | None = None
+
+
+class Probes(_Model):
+    """Probes that the pods carry: the Helm value that governs each, or true where the chart fixes it."""
+
+    readiness: str | bool = False
+    liveness: str | bool = False
+
+
+class Reject(_Model):
+    """How a refused request is answered."""
+
+    status: int
+    body: Json = None
+    retry_after: bool = False
+
+
+class Drain(_Model):
+    """What a pod that is told to stop does with the work it has."""
+
+    budget_s: Number
+    grace_s: Governed | None = None
+    propagation_s: Seconds = 3.0
+    sign_log: str = ""
+    exit_codes: tuple[int, ...] = (0, 143)
+    values: dict[str, Any] = {}
+
+
+class RateLimit(_Model):
+    """A token bucket: sustained rate and burst of one replica."""
+
+    per_second: Number
+    burst: Number
+    scope: Literal["replica"] = "replica"
+    reject: Reject = Reject(status=429)
+    values: dict[str, Any] = {}
+
+
+class Concurrency(_Model):
+    """How many requests one replica works on at once; the rest are refused."""
+
+    limit: Number
+    reject: Reject = Reject(status=503)
+    reject_within_s: Seconds = 0.25
+    values: dict[str, Any] = {}
+
+
+class Limits(_Model):
+    """How the service says no."""
+
+    rate: RateLimit | None = None
+    concurrency: Concurrency | None = None
+
+
+class Poison(_Model):
+    """A request that fails on its own, and how it is answered."""
+
+    request: Json
+    status: int
+    body: Json = None
+
+
+class Batching(_Model):
+    """Requests that run together."""
+
+    max_size: Number
+    max_delay_ms: Number
+    poison: Poison | None = None
+    values: dict[str, Any] = {}
+
+
+class Metrics(_Model):
+    """Where the service counts, and under which names."""
+
+    path: str
+    headers: dict[str, str] = {}
+    batch_size: str = ""
+    model_runs: str = ""
+
+
+class Autoscaling(_Model):
+    """An autoscaler on CPU, rendered by the chart or brought by an overlay manifest."""
+
+    min: Annotated[int, Field(ge=1)]
+    max: Annotated[int, Field(ge=2)]
+    cpu_percent: Annotated[int, Field(ge=1)]
+    cpu_s_per_request: Seconds
+    overlay: str = ""
+    values: dict[str, Any] = {}
+
+
+class Weights(_Model):
+    """Values that make the model's weights missing, truncated and whole again."""
+
+    missing: dict[str, Any]
+    truncated: dict[str, Any]
+    repaired: dict[str, Any] = {}
+    names: str
+
+
+class Contract(_Model):
+    """All that one service promises."""
+
+    apiVersion: Literal["seatrial/v1"]
+    name: str
+    chart: str = "."
+    service: str = "{release}"
+    container: str = ""
+    port: int = 8080
+    replicas: str = "replicaCount"
+    ready_within_s: Seconds = 60.0
+    values: dict[str, Any] = {}
+    inference: Inference
+    probes: Probes = Probes()
+    weights: Weights | None = None
+    restart: tuple[str, ...] = ()
+    drain: Drain | None = None
+    limits: Limits = Limits()
+    batching: Batching | None = None
+    metrics: Metrics | None = None
+    autoscaling: Autoscaling | None = None
+
+    @model_validator(mode="after")
+    def _cases_tell_apart(self) -> Contract:
+        answers = [str(case.expect) for case in self.inference.cases]
+        if len(answers) < LEAST_CASES:
+            raise ValueError(f"inference.cases: expected at least {LEAST_CASES} cases, found {len(answers)}; add some")
+        if twins := sorted({answer for answer in answers if answers.count(answer) > 1}):
+            raise ValueError(
+                f"inference.cases: expected answers that differ pairwise, found {len(twins)} given twice "
+                f"(the first {twins[0][:80]}); a wrong answer could not be told from a right one"
+            )
+        return self
+
+
+LEAST_CASES = 16
+FILE = "contract.yaml"
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract in a file, or in the chart folder that holds one.
+
+    Raises InputError naming the file and the key when it is missing, not YAML, or not a contract.
+    """
+    file = path / FILE if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(
+            f"{file}: expected a contract, found no such file; write one beside the chart (docs/certify-your-own.md)"
+        )
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as broken:
+        raise InputError(f"{file}: expected YAML, found {' '.join(str(broken).split())}; mend the file") from broken
+    if not isinstance(document, dict):
+        raise InputError(f"{file}: expected a mapping of promises, found {type(document).__name__}; see the docs")
+    try:
+        return Contract.model_validate(document)
+    except ValidationError as refused:
+        raise InputError("\n".join(_explained(file, error) for error in refused.errors())) from None
+
+
+def _explained(file: Path, error: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        keys = _keys_beside(error["loc"])
+        near = get_close_matches(str(error["loc"][-1]), keys, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(keys)}" if keys else "remove it"
+        return f"{file}, {where}: expected a key of the contract, found an unknown one; {hint}"
+    if error["type"] == "missing":
+        return f"{file}, {where}: expected a value, found none; add it"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not where:
+        return f"{file}, {message}"
+    return f"{file}, {where}: expected {_lowered(message)}, found {error['input']!r:.80}; correct it"
+
+
+def _lowered(message: str) -> str:
+    return message.removeprefix("Input should be ").removeprefix("a valid ")
+
+
+def _keys_beside(location: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] | None = Contract
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part)) if model else None
+        model = next(_models_in(field.annotation), None) if field else None
+    return list(model.model_fields) if model else []
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)
+
+
+def governed(model: BaseModel | None) -> Iterator[Governed]:
+    """Every number of a promise that a Helm value governs, the promises inside it included."""
+    if model is None:
+        return
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, Governed):
+            yield value
+        elif isinstance(value, BaseModel):
+            yield from governed(value)
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Helm values laid over one another, later ones first; mappings merge, lists of named entries too.
+
+    An `extraEnv`-like list (every item a mapping with `name`) merges by name, so that a promise can add a
+    variable without repeating the others.
+    """
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            before = result.get(key)
+            if isinstance(before, dict) and isinstance(value, Mapping):
+                result[key] = merged(before, value)
+            elif _named(before) and _named(value):
+                result[key] = list({item["name"]: item for item in [*before, *value]}.values())  # type: ignore[misc]
+            else:
+                result[key] = value
+    return result
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) and "name" in item for item in value)
+
+
+def placed(settings: Iterator[Governed]) -> dict[str, Any]:
+    """The Helm values that these governed numbers ask for."""
+    result: dict[str, Any] = {}
+    for setting in settings:
+        *path, leaf = setting.value.split(".")
+        inner = result
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[leaf] = setting.set
+    return result

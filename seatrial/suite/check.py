@@ -1,0 +1,61 @@
+"""The `check` decorator: ties a pure function to an id, a level and the promise it judges.
+
+The function's parameters say what it needs: one annotated `Contract` gets the contract, every other one the
+observation type of a trial. Its name is the line in the report.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from seatrial.contract import Contract
+from seatrial.observation import Seen
+from seatrial.verdict import Verdict
+
+Level = Literal["MUST", "SHOULD"]
+Judge = Callable[..., Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check as it was declared. `promise` is a dotted path in the contract, "" where it always applies."""
+
+    id: str
+    level: Level
+    promise: str
+    name: str
+    title: str
+    function: Judge
+    source: Path
+
+    def observes(self) -> Mapping[str, type[Seen]]:
+        """The observation type behind each parameter but the contract's."""
+        return {name: kind for name, kind in self._parameters().items() if kind is not Contract}
+
+    def contract_parameters(self) -> tuple[str, ...]:
+        """The parameters that take the contract."""
+        return tuple(name for name, kind in self._parameters().items() if kind is Contract)
+
+    def _parameters(self) -> dict[str, type]:
+        hints = typing.get_type_hints(self.function)
+        return {name: hints[name] for name in inspect.signature(self.function).parameters}
+
+
+DECLARED = "__seatrial_check__"
+
+
+def check(id: str, *, level: Level, promise: str = "") -> Callable[[Judge], Judge]:
+    """Declare a check: `id` is stable and unique, `promise` the part of the contract without which it is skipped."""
+
+    def declare(function: Judge) -> Judge:
+        source = Path(inspect.getsourcefile(function) or "")
+        title = (inspect.getdoc(inspect.getmodule(function)) or function.__name__).splitlines()[0]
+        setattr(function, DECLARED, Check(id, level, promise, function.__name__, title, function, source))
+        return function
+
+    return declare

@@ -1,0 +1,73 @@
+"""Judges one check on what was observed: the only place where checks are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from seatrial.contract import Contract
+from seatrial.observation import Seen
+from seatrial.suite.check import Check
+from seatrial.verdict import Outcome, Verdict, errored, inconclusive, skipped
+
+
+def promised(contract: Contract, promise: str) -> bool:
+    """Whether the contract makes the promise at a dotted path; alternatives are parted by "|"."""
+    return not promise or any(_made(contract, path) for path in promise.split("|"))
+
+
+def _made(contract: Contract, path: str) -> bool:
+    value: object = contract
+    for part in path.split("."):
+        value = getattr(value, part, None)
+    return bool(value)
+
+
+def judge(check: Check, contract: Contract, observations: Mapping[type[Seen], Seen], lost: Mapping[type[Seen], str]) -> Verdict:
+    """The verdict of one check.
+
+    `observations` are what the trials saw; `lost` tells why a trial gave none. A check that raises is an error of
+    ours, never a pass. What the common guards of every trial (the generator's schedule and self-test, clock, watch)
+    did not vouch for is not judged.
+    """
+    if not promised(contract, check.promise):
+        return skipped(f"the contract does not promise {check.promise}")
+    needed = check.observes()
+    for kind in needed.values():
+        if kind not in observations:
+            return errored(lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again")
+    seen = {name: observations[kind] for name, kind in needed.items()}
+    if doubt := next(filter(None, map(_doubt, seen.values())), None):
+        return doubt
+    try:
+        verdict = check.function(**seen, **{name: contract for name in check.contract_parameters()})
+    except Exception as broken:  # noqa: BLE001 - a broken check is a finding about Seatrial, reported as such
+        return errored(f"{check.id} raised {broken!r}", "report this with the run record")
+    if verdict.outcome is Outcome.PASS and not verdict.n:
+        return errored(f"{check.id} passed without a count of what it saw", "report this with the run record")
+    return verdict
+
+
+def _doubt(seen: Seen) -> Verdict | None:
+    health = seen.generator
+    if health.self_test:
+        return errored(f"the generator's self-test recorded wrongly: {'; '.join(health.self_test)}", "report this")
+    if seen.timeline.gaps:
+        return errored(f"the watch was interrupted: {seen.timeline.gaps[0]}", "run again; the API server dropped it")
+    if health.clock_bound_s > CLOCK_BOUND_S:
+        return inconclusive(
+            f"the generator's clock known within {CLOCK_BOUND_S * 1000:.0f} ms",
+            f"{health.clock_bound_s * 1000:.1f} ms",
+            "run the generator nearer to the API server",
+        )
+    if not health.lag_bound_kept:
+        return inconclusive(
+            "a generator on schedule: start lag p99 <= 5 ms, at most 250 ms, everything sent",
+            f"p99 {health.start_lag_p99_s * 1000:.1f} ms, max {health.start_lag_max_s * 1000:.0f} ms, "
+            f"{health.sent} of {health.scheduled} sent",
+            "give the generator a core of its own",
+            n=health.scheduled,
+        )
+    return None
+
+
+CLOCK_BOUND_S = 0.02

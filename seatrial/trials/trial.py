@@ -1,0 +1,49 @@
+"""A trial: one stimulus, applied once to a release while everything is watched."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seatrial.observation import Seen
+
+if TYPE_CHECKING:
+    from seatrial.trials.world import World
+
+Apply = Callable[..., Seen]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """`run(world, earlier observations…)` applies the stimulus and returns an observation of type `observes`.
+
+    `promise` is the part of the contract without which there is nothing to do. `after` are the observation types
+    that `run` needs. `quiet` says that its timings must not be disturbed: such trials run one after the other,
+    the rest beside them.
+    """
+
+    name: str
+    observes: type[Seen]
+    after: tuple[type[Seen], ...]
+    promise: str
+    quiet: bool
+    run: Apply
+
+
+def trial(name: str, *, promise: str = "", quiet: bool = True) -> Callable[[Apply], Trial]:
+    """Declare a trial; what it observes and needs is read from the function's annotations."""
+
+    def declare(function: Apply) -> Trial:
+        hints: dict[str, Any] = typing.get_type_hints(function)
+        parameters = list(inspect.signature(function).parameters)[1:]
+        return Trial(name, hints["return"], tuple(hints[p] for p in parameters), promise, quiet, function)
+
+    return declare
+
+
+def run_trial(chosen: Trial, world: World, earlier: dict[type[Seen], Seen]) -> Seen:
+    """Apply the stimulus, handing over what the trial needs."""
+    return chosen.run(world, *[earlier[kind] for kind in chosen.after])
