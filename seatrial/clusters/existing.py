@@ -1,0 +1,114 @@
+"""A cluster that is already there, such as one with GPUs: reached by kubeconfig, never changed itself."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from kubernetes import client
+
+from seatrial.clusters.base import Address
+from seatrial.clusters.connection import ask, connect, in_cluster_address, kubernetes_version
+from seatrial.errors import ClusterError, InputError
+
+# API group, resource and subresource to the verbs that a run uses. A run makes its own namespaces, so all of
+# these are asked for in every namespace.
+NEEDED: dict[tuple[str, str, str], tuple[str, ...]] = {
+    ("", "namespaces", ""): ("create", "get", "delete"),
+    ("", "pods", ""): ("create", "get", "list", "watch", "delete"),
+    ("", "pods", "log"): ("get",),
+    ("", "pods", "exec"): ("create",),
+    ("", "pods", "eviction"): ("create",),
+    ("", "services", ""): ("create", "get", "list", "watch", "patch", "delete"),
+    ("", "configmaps", ""): ("create", "get", "list", "patch", "delete"),
+    ("", "secrets", ""): ("create", "get", "list", "patch", "update", "delete"),
+    ("", "persistentvolumeclaims", ""): ("create", "get", "list", "patch", "delete"),
+    ("", "events", ""): ("list", "watch"),
+    ("apps", "deployments", ""): ("create", "get", "list", "watch", "patch", "delete"),
+    ("apps", "deployments", "scale"): ("get", "patch"),
+    ("apps", "replicasets", ""): ("get", "list", "watch"),
+    ("batch", "jobs", ""): ("create", "get", "list", "watch", "patch", "delete"),
+    ("discovery.k8s.io", "endpointslices", ""): ("list", "watch"),
+    ("autoscaling", "horizontalpodautoscalers", ""): ("create", "get", "list", "watch", "patch", "delete"),
+    ("policy", "poddisruptionbudgets", ""): ("create", "get", "list", "watch", "patch", "delete"),
+}
+
+
+class ExistingCluster:
+    """The cluster of a kubeconfig and context. Images come from `registry`, from where its nodes pull them."""
+
+    name: Final = "existing"
+    certificate: Final = "certified"
+
+    def __init__(
+        self, *, kubeconfig: Path | None = None, context: str | None = None, registry: str | None = None
+    ) -> None:
+        self.context = context
+        self.registry = registry
+        self._kubeconfig = kubeconfig or Path(os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
+        self._api: client.ApiClient | None = None
+
+    def up(self) -> None:
+        """Connects and asks for every permission of a run. Raises ClusterError naming those that are missing."""
+        api = connect(self._kubeconfig, self.context)
+        missing = missing_permissions(api)
+        if missing:
+            raise ClusterError(
+                f"{api.configuration.host}: expected to be allowed what a run does, found {len(missing)} missing: "
+                f"{', '.join(missing)}; bind a ClusterRole with these to whom the kubeconfig names"
+            )
+        self._api = api
+
+    def down(self) -> None:
+        self._api = None
+
+    def kubeconfig(self) -> Path:
+        return self._kubeconfig
+
+    def load_image(self, image: str) -> None:
+        """Nothing to do for an image under the registry prefix; raises InputError for any other."""
+        if self.registry is None or not image.startswith(self.registry.rstrip("/") + "/"):
+            raise InputError(
+                f"{image}: expected an image under the registry prefix {self.registry or '(none given)'}, from which "
+                "the cluster's nodes can pull; push it there and name it so in the chart's values, or give the prefix"
+            )
+
+    def address(self, namespace: str, service: str, port: int) -> Address:
+        return in_cluster_address(self._up_api(), namespace, service, port)
+
+    def versions(self) -> dict[str, str]:
+        return {"kubernetes": kubernetes_version(self._up_api())}
+
+    def _up_api(self) -> client.ApiClient:
+        if self._api is None:
+            raise ClusterError(f"{self._kubeconfig}: expected a connection, found none yet; call up() first")
+        return self._api
+
+
+def missing_permissions(api: client.ApiClient) -> list[str]:
+    """Those of NEEDED that the API server would refuse, such as `delete pods` or `create pods/eviction`."""
+    reviews = client.AuthorizationV1Api(api)
+
+    def refused(asked: client.V1ResourceAttributes) -> bool:
+        review = client.V1SelfSubjectAccessReview(spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=asked))
+        return not ask(lambda: reviews.create_self_subject_access_review(review), api).status.allowed
+
+    asked = list(_needed())
+    with ThreadPoolExecutor(max_workers=8) as several:
+        answers = list(several.map(refused, asked))
+    return [_words(attributes) for attributes, no in zip(asked, answers, strict=True) if no]
+
+
+def _needed() -> Iterator[client.V1ResourceAttributes]:
+    for (group, resource, subresource), verbs in NEEDED.items():
+        for verb in verbs:
+            yield client.V1ResourceAttributes(
+                group=group, resource=resource, subresource=subresource or None, verb=verb
+            )
+
+
+def _words(attributes: client.V1ResourceAttributes) -> str:
+    group = f".{attributes.group}" if attributes.group else ""
+    subresource = f"/{attributes.subresource}" if attributes.subresource else ""
+    return f"{attributes.verb} {attributes.resource}{group}{subresource}"
