@@ -112,7 +112,7 @@ class TestPermissions:
                     role_ref=client.V1RoleRef(
                         api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=metadata.name
                     ),
-                    subjects=[client.RbacV1Subject(kind="ServiceAccount", name="default", namespace=namespace)],
+                    subjects=[client.RbacV1Subject(kind="ServiceAccount", name="visitor", namespace=namespace)],
                 )
             )
             assert set(before) - set(missing_permissions(connect(kubeconfig, None))) == {"delete pods"}
@@ -122,9 +122,11 @@ class TestPermissions:
 
 
 def kubeconfig_of_account(kind, api, namespace, file):
-    """A kubeconfig for the namespace's default ServiceAccount."""
+    """A kubeconfig for a new ServiceAccount without any rights."""
+    account = client.V1ServiceAccount(metadata=client.V1ObjectMeta(name="visitor"))
+    client.CoreV1Api(api).create_namespaced_service_account(namespace, account)
     request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[], expiration_seconds=600))
-    token = client.CoreV1Api(api).create_namespaced_service_account_token("default", namespace, request).status.token
+    token = client.CoreV1Api(api).create_namespaced_service_account_token("visitor", namespace, request).status.token
     content = yaml.safe_load(kind.kubeconfig().read_text())
     content["users"] = [{"name": content["contexts"][0]["context"]["user"], "user": {"token": token}}]
     file.write_text(yaml.safe_dump(content))
