@@ -370,3 +370,6 @@ class TestNotes:
 
     def test_notes_say_that_limits_are_kept_by_each_pod(self, tmp_path):
         assert "3 pods" in notes(tmp_path, {"replicaCount": 3} | throttle(maxConcurrency=2))
+
+    def test_notes_say_what_readiness_waits_for(self, tmp_path):
+        assert "after they have loaded a/b, c:" in notes(tmp_path, {"config": {"preloadModels": ["a/b", "c"]}})
