@@ -1,0 +1,1 @@
+"""Planted defects of the reference servers, kept apart from the serving code."""
