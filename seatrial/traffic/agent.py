@@ -1,0 +1,144 @@
+"""The generator's own process: `python -m seatrial.traffic.agent`, spoken to in lines on stdin and stdout.
+
+It runs where traffic has to be timed: on this machine, or in a pod of the cluster. It needs numpy, orjson,
+httptools and, where there is one, uvloop. Its operations, each a message with `op` (seatrial.traffic.wire):
+
+    clock      -> now_s                       its monotonic clock
+    start      run, origin_s, payload: loads  begin; origin_s is second 0 of the run on this clock
+    stop       run                            send nothing more
+    collect    run -> payload: ledger         wait until the last attempt has ended
+    progress   run -> payload: ledger         what has ended up to now
+    health     run -> counts and lags
+    self_test  -> payload: what it saw wrong
+    quit
+
+An operation that cannot be done answers with `error`. The process ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from seatrial.traffic import self_test, wire
+from seatrial.traffic.engine import Engine, Run
+from seatrial.traffic.plan import decode
+from seatrial.traffic.recorder import pack
+
+_READ_LIMIT = 1024 * 1024
+Reply = tuple[dict[str, Any], bytes]
+
+
+class Agent:
+    """Answers messages about its runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._runs: dict[str, Run] = {}
+        self._operations: dict[str, Callable[[wire.Message], Awaitable[Reply]]] = {
+            "clock": self._clock,
+            "start": self._start,
+            "stop": self._stop,
+            "collect": self._collect,
+            "progress": self._progress,
+            "health": self._health,
+            "self_test": self._self_test,
+        }
+
+    async def answer(self, message: wire.Message) -> wire.Message:
+        """Do what the message asks; never raises for what a caller got wrong."""
+        operation = self._operations.get(message.fields.get("op", ""))
+        if operation is None:
+            found = message.fields.get("op")
+            return _refusal(message, f"expected one of {sorted(self._operations)}, found {found!r}")
+        try:
+            fields, payload = await operation(message)
+        except (OSError, ValueError, KeyError) as reason:
+            return _refusal(message, f"{type(reason).__name__}: {reason}")
+        return wire.Message(message.id, fields, payload)
+
+    async def _clock(self, message: wire.Message) -> Reply:
+        return {"now_s": time.monotonic()}, b""
+
+    async def _start(self, message: wire.Message) -> Reply:
+        loads = decode(message.payload)
+        self._runs[message.fields["run"]] = await self._engine.start(loads, message.fields["origin_s"])
+        return {}, b""
+
+    async def _stop(self, message: wire.Message) -> Reply:
+        self._run(message).stop()
+        return {}, b""
+
+    async def _collect(self, message: wire.Message) -> Reply:
+        await asyncio.shield(self._run(message).finished)
+        return await self._progress(message)
+
+    async def _progress(self, message: wire.Message) -> Reply:
+        whole = self._run(message).ledger()
+        return {}, await asyncio.to_thread(pack, whole)
+
+    async def _health(self, message: wire.Message) -> Reply:
+        return self._run(message).health(), b""
+
+    async def _self_test(self, message: wire.Message) -> Reply:
+        return {}, orjson.dumps(await self_test.self_test(self._engine))
+
+    def _run(self, message: wire.Message) -> Run:
+        name = message.fields.get("run")
+        if name not in self._runs:
+            raise ValueError(f"expected a run that was started, found {name!r}")
+        return self._runs[name]
+
+
+def _refusal(message: wire.Message, reason: str) -> wire.Message:
+    return wire.Message(message.id, {"error": "refused"}, reason.encode())
+
+
+async def serve() -> None:
+    """Answer what comes on stdin until it ends."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_READ_LIMIT)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    output, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout)
+    engine = Engine()
+    agent = Agent(engine)
+    decoder = wire.Decoder()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def reply(message: wire.Message) -> None:
+        answered = await agent.answer(message)
+        # Compressing a large ledger would hold up whatever another run has to send meanwhile.
+        output.write(await asyncio.to_thread(wire.encode, answered) if answered.payload else wire.encode(answered))
+
+    while line := await reader.readline():
+        message = decoder.line(line)
+        if message is None:
+            continue
+        if message.fields.get("op") == "quit":
+            break
+        task = loop.create_task(reply(message))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+    engine.close()
+    output.close()
+
+
+def main() -> None:
+    """Run the agent, on uvloop where it is installed."""
+    gc.collect()
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serve())
+    else:
+        uvloop.run(serve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The runner's side of a load generator: synchronous, and safe to use from several threads."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from seatrial.errors import ClusterError, InvalidMeasurement
+from seatrial.observation import GeneratorHealth, Ledger
+from seatrial.traffic import wire
+from seatrial.traffic.channel import Channel
+from seatrial.traffic.plan import Load, encode
+from seatrial.traffic.recorder import unpack
+
+_ROUND_TRIPS = 20
+_ANSWER_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """Runner's clock minus agent's clock, right within `bound_s`: half of the best round trip."""
+
+    offset_s: float
+    bound_s: float
+
+
+class Generator:
+    """One agent. `origin_s` is second 0 of the run's clock on this process's time.monotonic().
+
+    Every method raises ClusterError when the agent cannot be reached or refuses.
+    """
+
+    def __init__(self, channel: Channel, origin_s: float) -> None:
+        self._channel = channel
+        self._origin_s = origin_s
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, Future[wire.Message]] = {}
+        self._lock = threading.Lock()
+        self._closed: str | None = None
+        self._decoder = wire.Decoder()
+        self._clock: ClockOffset | None = None
+        self._self_test: tuple[str, ...] = ()
+        channel.open(self._on_line, self._on_closed)
+
+    def __enter__(self) -> Generator:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def now_s(self) -> float:
+        """The run's clock."""
+        return time.monotonic() - self._origin_s
+
+    def synchronise(self) -> ClockOffset:
+        """Compare the clocks; the best of 20 round trips counts (Cristian 1989)."""
+        best: ClockOffset | None = None
+        for _ in range(_ROUND_TRIPS):
+            before_s = time.monotonic()
+            agent_s = self._ask("clock").fields["now_s"]
+            after_s = time.monotonic()
+            found = ClockOffset((before_s + after_s) / 2 - agent_s, (after_s - before_s) / 2)
+            if best is None or found.bound_s < best.bound_s:
+                best = found
+        assert best is not None
+        self._clock = best
+        return best
+
+    def start(self, loads: Sequence[Load]) -> Run:
+        """Begin to send; arrivals whose time has passed are sent at once and count as lag."""
+        clock = self._clock or self.synchronise()
+        name = f"run-{next(self._ids)}"
+        self._ask("start", encode(loads), run=name, origin_s=self._origin_s - clock.offset_s)
+        return Run(self, name, clock)
+
+    def self_test(self) -> tuple[str, ...]:
+        """What the generator records otherwise than it is; empty when all is well. Kept for `health`."""
+        self._self_test = tuple(orjson.loads(self._ask("self_test").payload))
+        return self._self_test
+
+    def health(self, run: Run) -> GeneratorHealth:
+        """Whether `run` was sent as planned, so far. The clock bound covers drift since the run began."""
+        counts = self._ask("health", run=run.name).fields
+        now = self.synchronise()
+        bound_s = max(run.clock.bound_s, now.bound_s) + _beyond(run.clock, now)
+        return GeneratorHealth(**counts, clock_bound_s=bound_s, self_test=self._self_test)
+
+    def close(self) -> None:
+        """End the agent."""
+        self._channel.close()
+
+    def _collect(self, name: str, operation: str, timeout_s: float) -> Ledger:
+        try:
+            return unpack(self._ask(operation, run=name, within_s=timeout_s).payload)
+        except TimeoutError as reason:
+            raise InvalidMeasurement(
+                f"generator: expected every attempt of {name} to end within {timeout_s} s, found some still open; "
+                "collect for longer than the last arrival plus the attempts' timeout"
+            ) from reason
+
+    def _tell(self, operation: str, run: str) -> None:
+        self._ask(operation, run=run)
+
+    def _ask(
+        self, operation: str, payload: bytes = b"", within_s: float = _ANSWER_WITHIN_S, **fields: Any
+    ) -> wire.Message:
+        number = next(self._ids)
+        future: Future[wire.Message] = Future()
+        with self._lock:
+            if self._closed is not None:
+                raise ClusterError(f"generator: expected an agent that answers, found that {self._closed}")
+            self._waiting[number] = future
+        try:
+            self._channel.send(wire.encode(wire.Message(number, {"op": operation, **fields}, payload)))
+            answer = future.result(within_s)
+        except TimeoutError as reason:
+            if operation == "collect":
+                raise
+            raise ClusterError(
+                f"generator: expected an answer to {operation!r} within {within_s} s, found none; "
+                "see whether its machine or pod is starved of CPU"
+            ) from reason
+        finally:
+            with self._lock:
+                self._waiting.pop(number, None)
+        if "error" in answer.fields:
+            raise ClusterError(f"generator: {operation} was refused: {answer.payload.decode()}")
+        return answer
+
+    def _on_line(self, line: bytes) -> None:
+        try:
+            message = self._decoder.line(line)
+        except ValueError as reason:
+            self._on_closed(f"it said what no agent says ({reason})")
+            return
+        if message is not None:
+            with self._lock:
+                future = self._waiting.pop(message.id, None)
+            if future is not None:
+                future.set_result(message)
+
+    def _on_closed(self, reason: str) -> None:
+        with self._lock:
+            self._closed = self._closed or reason
+            futures = list(self._waiting.values())
+            self._waiting.clear()
+        for future in futures:
+            try:
+                future.set_exception(ClusterError(f"generator: expected an answer, found that {reason}"))
+            except InvalidStateError:
+                continue
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Loads that were started together on one generator."""
+
+    generator: Generator
+    name: str
+    clock: ClockOffset
+
+    def collect(self, timeout_s: float) -> Ledger:
+        """Wait until every attempt has ended; all rows. Raises InvalidMeasurement after timeout_s."""
+        return self.generator._collect(self.name, "collect", timeout_s)
+
+    def progress(self) -> Ledger:
+        """The rows that have ended so far."""
+        return self.generator._collect(self.name, "progress", _ANSWER_WITHIN_S)
+
+    def stop(self) -> None:
+        """Send nothing more; what is open finishes. Rows that were never due are not in the ledger."""
+        self.generator._tell("stop", self.name)
+
+    def health(self) -> GeneratorHealth:
+        """Whether this run was sent as planned, so far."""
+        return self.generator.health(self)
+
+
+def _beyond(one: ClockOffset, other: ClockOffset) -> float:
+    """How much two measurements of one offset differ beyond what their bounds explain."""
+    return max(0.0, abs(one.offset_s - other.offset_s) - one.bound_s - other.bound_s)

@@ -1,0 +1,96 @@
+"""One HTTP/1.1 answer, and the bytes of a request. Pure: bytes in, facts out (RFC 9112)."""
+
+from __future__ import annotations
+
+import httptools
+
+from seatrial.traffic.plan import Exchange
+
+KEPT_HEADERS = frozenset({b"retry-after", b"connection", b"location", b"content-type", b"x-request-id"})
+_HEAD_LIMIT = 64 * 1024
+_BODY_LIMIT = 16 * 1024 * 1024  # more is counted but not kept: memory stays bounded whatever a server sends
+
+
+def request_head(exchange: Exchange, host: str, *, close: bool) -> bytes:
+    """The head of the request; headers of the exchange win over those that are added.
+
+    A client that will not reuse the connection has to say so (RFC 9112, 9.6).
+    """
+    given = {name.lower() for name, _ in exchange.headers}
+    lines = [f"{exchange.method} {exchange.path} HTTP/1.1"]
+    if "host" not in given:
+        lines.append(f"host: {host}")
+    lines += [f"{name}: {value}" for name, value in exchange.headers]
+    if "content-length" not in given and (exchange.body or exchange.method in ("POST", "PUT", "PATCH")):
+        lines.append(f"content-length: {len(exchange.body)}")
+    if close and "connection" not in given:
+        lines.append("connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class Answer:
+    """What has come of one answer so far."""
+
+    def __init__(self, method: str) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}  # those of KEPT_HEADERS, names in lower case
+        self.body = bytearray()
+        self.body_bytes = 0
+        self.complete = False
+        self.keep_alive = False
+        self.received_bytes = 0
+        self._head_only = method == "HEAD"
+        self._in_body = False
+        self._delimited = False
+        self._parser = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> bool:
+        """Take in bytes; False if they are not HTTP, or what follows the answer was not asked for."""
+        self.received_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.complete = True
+        except (httptools.HttpParserError, httptools.HttpParserCallbackError):
+            return self.complete
+        return self._in_body or self.complete or self.received_bytes <= _HEAD_LIMIT
+
+    def end_of_stream(self) -> bool:
+        """The peer sent a FIN: whether the answer is whole, as one without a length then is (RFC 9112, 6.3)."""
+        if self._in_body and not self._delimited:
+            self.complete = True
+        return self.complete
+
+    @property
+    def whole_body(self) -> bytes | None:
+        """The body if all of it was kept."""
+        return bytes(self.body) if self.body_bytes == len(self.body) else None
+
+    # The names below are httptools'.
+    def on_header(self, name: bytes, value: bytes) -> None:
+        lower = name.lower()
+        if lower in (b"content-length", b"transfer-encoding"):
+            self._delimited = True
+        elif lower in KEPT_HEADERS:
+            self.headers[lower.decode("latin-1")] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self.keep_alive = self._parser.should_keep_alive()
+        self._in_body = self.status >= 200
+        if self._head_only and self._in_body:
+            self.complete = True
+
+    def on_body(self, body: bytes) -> None:
+        self.body_bytes += len(body)
+        if len(self.body) + len(body) <= _BODY_LIMIT:
+            self.body += body
+
+    def on_message_complete(self) -> None:
+        if self.status >= 200 or self.status == 101:
+            self.complete = True
+            return
+        # An interim answer (RFC 9110, 15.2): the final one is still to come.
+        self.status = 0
+        self.headers.clear()
+        self._delimited = False

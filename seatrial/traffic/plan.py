@@ -1,0 +1,215 @@
+"""What a generator is asked to send: values that travel to it as JSON.
+
+All times are seconds on the run's clock. Each load is one stream of the ledger. One attempt is one row: nothing
+is retried, redirected or sent through a proxy.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import orjson
+
+from seatrial.errors import InputError
+
+ConnectionUse = Literal["new", "keep-alive"]
+Keep = Literal["wrong", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class PodTarget:
+    """A pod's own address; the ledger's `target` and `pod` are its name."""
+
+    pod: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTarget:
+    """An address behind which a proxy chooses the pod; a host name is resolved once, when the load starts."""
+
+    name: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenTarget:
+    """A Service whose EndpointSlices the generator watches itself, at `api_url` (plain HTTP).
+
+    Each new connection goes to one of the ready endpoints, drawn at random; to one of the serving ones if all
+    are terminating, as kube-proxy does; and is refused at once if there is none. The ledger's `pod` is the
+    chosen one. `port_name` is that of the Service's port; None is the only or first port.
+    """
+
+    name: str
+    namespace: str
+    port_name: str | None
+    api_url: str
+
+
+Target = PodTarget | ServiceTarget | ChosenTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and the answer that would be right.
+
+    `expect` is the JSON that the answer must contain (seatrial.traffic.answers has the rule), numbers within
+    `tolerance`; None: the answer is not judged.
+    """
+
+    case: str
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    expect: Any = None
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoop:
+    """Requests at times drawn beforehand; none waits for another's answer.
+
+    `picks` is the index of the exchange for each arrival, `groups` its number in the ledger; empty: all 0.
+    With "keep-alive" the stream has one connection: requests are serial on it, latency still counts from the
+    schedule, and it is opened anew only after it was closed, which its number in the ledger shows.
+    """
+
+    stream: str
+    target: Target
+    exchanges: tuple[Exchange, ...]
+    arrivals_s: Sequence[float]
+    picks: Sequence[int] = ()
+    groups: Sequence[int] = ()
+    timeout_s: float = 60.0  # from the moment it was sent to the last byte
+    connection: ConnectionUse = "new"
+    body_pause_s: float | None = None  # half of the body at once, the rest after this
+    keep: Keep = "wrong"  # bodies kept: 4 KiB of those that are not right, or 1 MiB of every one
+    abandon_after_s: float | None = None  # the client drops the connection this long after sending
+
+    def __post_init__(self) -> None:
+        _need_exchanges(self.stream, self.exchanges)
+        for name in ("picks", "groups"):
+            given = len(getattr(self, name))
+            if given not in (0, len(self.arrivals_s)):
+                raise InputError(
+                    f"stream {self.stream}, {name}: expected one for each of {len(self.arrivals_s)} arrivals, "
+                    f"found {given}; give as many, or none"
+                )
+        if any(not 0 <= pick < len(self.exchanges) for pick in self.picks):
+            raise InputError(
+                f"stream {self.stream}, picks: expected indices below {len(self.exchanges)}, "
+                f"found {max(self.picks)}; draw them from the exchanges given"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoop:
+    """`concurrency` clients, each sending its next request when it has the answer to the last.
+
+    Exchanges are drawn at random from `seed`. A row's scheduled time is the end of the client's previous one.
+    """
+
+    stream: str
+    target: Target
+    exchanges: tuple[Exchange, ...]
+    concurrency: int
+    start_s: float
+    end_s: float
+    seed: int
+    timeout_s: float = 60.0
+    connection: ConnectionUse = "keep-alive"
+    keep: Keep = "wrong"
+
+    def __post_init__(self) -> None:
+        _need_exchanges(self.stream, self.exchanges)
+
+
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """`count` requests one after the other, each `spacing_s` after the answer to the last; exchanges in turn."""
+
+    stream: str
+    target: Target
+    exchanges: tuple[Exchange, ...]
+    start_s: float
+    count: int
+    spacing_s: float
+    timeout_s: float = 60.0
+    connection: ConnectionUse = "new"
+    keep: Keep = "wrong"
+
+    def __post_init__(self) -> None:
+        _need_exchanges(self.stream, self.exchanges)
+
+
+@dataclass(frozen=True, slots=True)
+class Connects:
+    """TCP connections that are opened and closed without a byte; an opened one has status 0 and error ""."""
+
+    stream: str
+    target: Target
+    arrivals_s: Sequence[float]
+    timeout_s: float = 5.0
+
+
+Load = OpenLoop | ClosedLoop | Lone | Connects
+
+_LOADS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (OpenLoop, ClosedLoop, Lone, Connects)}
+_TARGETS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (PodTarget, ServiceTarget, ChosenTarget)}
+
+
+def encode(loads: Sequence[Load]) -> bytes:
+    """The loads as JSON."""
+    return orjson.dumps([_encoded(load) for load in loads], option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def decode(data: bytes) -> list[Load]:
+    """The loads that `encode` wrote."""
+    return [_decoded(entry) for entry in orjson.loads(data)]
+
+
+def _encoded(load: Load) -> dict[str, Any]:
+    entry = _shallow(load)
+    entry["target"] = _shallow(load.target)
+    if not isinstance(load, Connects):
+        entry["exchanges"] = [
+            {**_shallow(exchange), "body": base64.b64encode(exchange.body).decode()} for exchange in load.exchanges
+        ]
+    return entry
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    entry = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {"kind": type(value).__name__, **entry}
+
+
+def _decoded(entry: dict[str, Any]) -> Load:
+    entry["target"] = _built(_TARGETS, entry["target"])
+    if "exchanges" in entry:
+        entry["exchanges"] = tuple(_exchange(exchange) for exchange in entry["exchanges"])
+    load: Load = _built(_LOADS, entry)
+    return load
+
+
+def _exchange(entry: dict[str, Any]) -> Exchange:
+    entry.pop("kind")
+    entry["body"] = base64.b64decode(entry["body"])
+    entry["headers"] = tuple((name, value) for name, value in entry["headers"])
+    return Exchange(**entry)
+
+
+def _built(kinds: Mapping[str, type[Any]], entry: dict[str, Any]) -> Any:
+    kind = kinds[entry.pop("kind")]
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
+
+
+def _need_exchanges(stream: str, exchanges: Sequence[Exchange]) -> None:
+    if not exchanges:
+        raise InputError(f"stream {stream}, exchanges: expected at least one, found none; give the requests to send")
