@@ -1,0 +1,88 @@
+"""Files that are either whole or absent, and the manifest that tells whether they are still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from seatrial.errors import InputError
+
+MANIFEST = "manifest.json"
+
+
+class Damage(NamedTuple):
+    """A file of the record, and what is wrong with it."""
+
+    file: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Size and SHA-256 of a file, or of the part of it that was there when the manifest was written."""
+
+    size: int
+    sha256: str
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that whoever is killed or reads meanwhile finds the old one or the new one."""
+    # Hidden and beside its target: on one file system, and no part of the record if left behind.
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_bytes(data)
+    os.replace(unfinished, path)
+
+
+def fingerprint(data: bytes) -> Fingerprint:
+    """Of a file's whole content."""
+    return Fingerprint(len(data), hashlib.sha256(data).hexdigest())
+
+
+def write_manifest(folder: Path, files: dict[str, Fingerprint]) -> None:
+    """Files by their path within the folder, with forward slashes."""
+    listed = {name: {"bytes": of.size, "sha256": of.sha256} for name, of in sorted(files.items())}
+    write_whole(folder / MANIFEST, (json.dumps({"files": listed}, indent=1) + "\n").encode("ascii"))
+
+
+def read_manifest(folder: Path) -> dict[str, Fingerprint]:
+    """Raises InputError if there is none or it is not one."""
+    path = folder / MANIFEST
+    try:
+        listed = json.loads(path.read_bytes())["files"]
+        return {str(name): Fingerprint(int(of["bytes"]), str(of["sha256"])) for name, of in listed.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: expected the manifest of a run record, found {error!r}; "
+            "name the folder of one run, as `seatrial certify` printed it"
+        ) from error
+
+
+def files_in(folder: Path) -> Iterator[str]:
+    """Every file but the manifest and those that begin with a dot, as the manifest names them."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith(".") and path != folder / MANIFEST:
+            yield path.relative_to(folder).as_posix()
+
+
+def compare(folder: Path, name: str, expected: Fingerprint, may_have_grown: bool) -> str:
+    """What is wrong with one file, "" if nothing. One that was being appended to may have grown since."""
+    try:
+        data = (folder / name).read_bytes()
+    except FileNotFoundError:
+        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found no file"
+    except OSError as error:
+        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {error}"
+    if len(data) < expected.size:
+        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {len(data)} bytes: cut short"
+    found = fingerprint(data[: expected.size] if may_have_grown else data)
+    if found != expected:
+        return (
+            f"expected {expected.size} bytes with SHA-256 {expected.sha256}, "
+            f"found {found.size} bytes with SHA-256 {found.sha256}: changed since it was recorded"
+        )
+    return ""
