@@ -74,10 +74,9 @@ class Engine:
     def compute(self, model: Model, texts: Sequence[str], options: Options, stop: threading.Event) -> list[Outcome]:
         _burn(self.test.burn_s)
         failing = [bool(self.test.fail_marker) and self.test.fail_marker in text for text in texts]
-        good = iter(
-            model.predict([text for text, fails in zip(texts, failing, strict=True) if not fails], options, stop)
-        )
-        return [MarkedToFail() if fails else next(good) for fails in failing]
+        able = [text for text, fails in zip(texts, failing, strict=True) if not fails]
+        spans = iter(model.predict(able, options, stop))
+        return [MarkedToFail() if fails else next(spans) for fails in failing]
 
     def extra_s(self, texts: Sequence[str]) -> float:
         """Time that trials asked for on top; a batch takes as long as its slowest text."""

@@ -15,6 +15,7 @@ N = TypeVar("N", int, float)
 
 TIMEOUT_S = {"dev": 600.0, "prod": 300.0, "test": 60.0, "fast": 120.0}
 DEFAULT_MAX_TEXT_LENGTH = 1_000_000
+_WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 KEY_ALIASES = {
     "global": "global",
     "process": "global",
@@ -106,17 +107,7 @@ class Environment:
             raise SettingError(name, expected, raw) from None
 
     def flag(self, name: str) -> bool:
-        words = {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }
-        return self._parsed(name, "false", "true or false", lambda raw: words[raw.lower()])
+        return self._parsed(name, "false", "true or false", lambda raw: _WORDS[raw.lower()])
 
     def choice(self, name: str, default: str, choices: Mapping[str, str]) -> str:
         return self._parsed(name, default, " or ".join(choices), lambda raw: choices[raw.lower()])

@@ -1,7 +1,7 @@
 """Model files: from where they are published into the cache directory, whole or not at all.
 
 The files bundled in the image stand for the place that models are downloaded from. A file in the cache is used only
-when its SHA-256 is the published one; anything else ends the load, because a truncated model may load and talk nonsense.
+when its SHA-256 is the published one; anything else ends the load: a truncated model may load, and talk nonsense.
 """
 
 import hashlib
