@@ -150,7 +150,7 @@ class TestLiveness:
     def test_a_probe_may_have_a_grace_period_of_its_own(self, seen):
         assert seen.container("deaf")["lastState"]["terminated"]["exitCode"] == 137
         stopped = seen.said("deaf", "sigterm")[0].at
-        started_again = [start.at for start in seen.said("deaf", "started") if start.at > stopped][0]
+        started_again = next(start.at for start in seen.said("deaf", "started") if start.at > stopped)
         assert started_again - stopped >= 1.0
 
 

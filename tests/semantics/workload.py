@@ -139,7 +139,7 @@ class Witness:
         """A pod of one such container; `spec` is of the pod, `more` of the container."""
         return {
             "kind": "Pod",
-            "metadata": {"name": name, "labels": {"app": name, **(labels or {})}},
+            "metadata": {"name": name, "labels": {"app": name}},
             "spec": {"containers": [self.container(code, **more)], "terminationGracePeriodSeconds": 2, **(spec or {})},
         }
 
@@ -150,7 +150,6 @@ class Witness:
         *,
         replicas: int | None = 1,
         pod: Manifest | None = None,
-        strategy: Manifest | None = None,
         spec: Manifest | None = None,
         **more: Any,
     ) -> Manifest:
@@ -163,7 +162,6 @@ class Witness:
                 **({} if replicas is None else {"replicas": replicas}),
                 "selector": {"matchLabels": {"app": name}},
                 "template": {"metadata": {"labels": {"app": name}}, "spec": template["spec"]},
-                **({"strategy": strategy} if strategy else {}),
                 **(spec or {}),
             },
         }
