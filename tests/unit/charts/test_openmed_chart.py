@@ -86,8 +86,15 @@ class TestObjects:
     def test_lint_finds_nothing_to_warn_of(self):
         assert [finding for finding in charts.lint(CHART, values={}) if finding.severity != "info"] == []
 
-    def test_the_default_release_is_four_objects(self):
-        assert set(render({})) == {"ConfigMap", "Deployment", "PersistentVolumeClaim", "Service"}
+    def test_the_default_release_is_four_objects_in_its_namespace(self):
+        manifests = render({})
+        assert {kind: manifest["apiVersion"] for kind, manifest in manifests.items()} == {
+            "ConfigMap": "v1",
+            "Deployment": "apps/v1",
+            "PersistentVolumeClaim": "v1",
+            "Service": "v1",
+        }
+        assert {manifest["metadata"]["namespace"] for manifest in manifests.values()} == {"openmed"}
 
     def test_no_values_bring_in_an_ingress_an_autoscaler_a_secret_or_a_hook(self):
         everything = {
@@ -373,3 +380,9 @@ class TestNotes:
 
     def test_notes_say_what_readiness_waits_for(self, tmp_path):
         assert "after they have loaded a/b, c:" in notes(tmp_path, {"config": {"preloadModels": ["a/b", "c"]}})
+
+    def test_notes_say_how_to_reach_the_service(self, tmp_path):
+        said = notes(tmp_path, {"service": {"port": 80}})
+        assert "kubectl --namespace openmed rollout status deployment/openmed-service" in said
+        assert "http://openmed-service.openmed.svc:80" in said
+        assert "kubectl --namespace openmed port-forward service/openmed-service 80:80" in said
