@@ -40,10 +40,7 @@ def pod_reason(pod: Obj) -> str:
     if any(entry["type"] == "PodScheduled" and entry.get("reason") == "SchedulingGated" for entry in _conditions(pod)):
         reason = "SchedulingGated"
     initialising = _init_reason(pod)
-    if initialising is not None:
-        reason = initialising
-    else:
-        reason = _container_reason(pod, reason)
+    reason = _container_reason(pod, reason) if initialising is None else initialising
     if pod["metadata"].get("deletionTimestamp"):
         if status.get("reason") == "NodeLost":
             return "Unknown"
