@@ -157,11 +157,37 @@ class Connects:
     target: Target
     arrivals_s: Sequence[float]
     timeout_s: float = 5.0
+    hold_s: float = 0.0  # how long an opened one is held, to see whether the other side resets it
 
 
-Load = OpenLoop | ClosedLoop | Lone | Connects
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A probe asked every `period_s`, and cases that set out at its first 2xx answer.
 
-_LOADS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (OpenLoop, ClosedLoop, Lone, Connects)}
+    The probes go on to `end_s`. The cases go to the same target, as stream `cases_stream`, in turn, `cases_count`
+    of them `cases_period_s` apart.
+    """
+
+    stream: str
+    target: Target
+    exchanges: tuple[Exchange, ...]  # the probe first, then the cases
+    start_s: float
+    end_s: float
+    period_s: float
+    timeout_s: float
+    group: int = 0
+    cases_stream: str = "cases"
+    cases_count: int = 0
+    cases_period_s: float = 0.1
+    cases_timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        _need_exchanges(self.stream, self.exchanges)
+
+
+Load = OpenLoop | ClosedLoop | Lone | Connects | Poll
+
+_LOADS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (OpenLoop, ClosedLoop, Lone, Connects, Poll)}
 _TARGETS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (PodTarget, ServiceTarget, ChosenTarget)}
 
 

@@ -27,9 +27,12 @@ class Route:
             self._watch = Watch(self._target)
             await self._watch.start()
         else:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                self._target.host, self._target.port, type=socket.SOCK_STREAM
-            )
+            try:
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    self._target.host, self._target.port, type=socket.SOCK_STREAM
+                )
+            except socket.gaierror as reason:
+                raise OSError(f"expected an address for {self._target.host}, found {reason.strerror}") from reason
             self._address = str(found[0][4][0])
 
     def connection(self, loop: asyncio.AbstractEventLoop) -> Connection | None:

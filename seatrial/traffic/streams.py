@@ -7,15 +7,18 @@ more and lets what is open finish.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import random
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable
 
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.attempt import Attempt, Manner
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
-from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Load, Lone, OpenLoop
+from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Load, Lone, OpenLoop, Poll
 from seatrial.traffic.recorder import NAN, Row
 from seatrial.traffic.route import Route
 
@@ -30,8 +33,9 @@ class Stream:
         self.load = load
         self.route = route
         self.rows: list[Row] = []
-        self.lags_s: list[float] = []
+        self.lags_s = array("d")
         self.scheduled = 0
+        self.unsent = 0
         self.ended = asyncio.Event()
         self.stopped = False
         self._origin_s = origin_s
@@ -55,6 +59,10 @@ class Stream:
     def _more_to_come(self) -> bool:
         raise NotImplementedError
 
+    def _keep(self, row: Row) -> None:
+        self.rows.append(row)
+        self.unsent += math.isnan(row.sent_s)
+
     def _end_if_done(self) -> None:
         if not self._open and (self.stopped or not self._more_to_come()):
             self.ended.set()
@@ -71,7 +79,7 @@ class Stream:
 
         def on_end(attempt: Attempt) -> None:
             self._open -= 1
-            self.rows.append(attempt.row)
+            self._keep(attempt.row)
             then(used if manner.reuse and used is not None and used.is_open else None)
             self._end_if_done()
 
@@ -161,6 +169,8 @@ class SerialStream(Stream):
         self._plan = load
         self._manner = Manner(self.route.host, load.timeout_s, load.connection == "keep-alive", load.keep)
         self._draw = random.Random(load.seed if isinstance(load, ClosedLoop) else 0)
+        self._resting: dict[int, Connection | None] = {}  # clients that wait for their turn
+        self._turns = itertools.count()
         self._clients = load.concurrency if isinstance(load, ClosedLoop) else 1
 
     def start(self) -> None:
@@ -168,21 +178,34 @@ class SerialStream(Stream):
             self._again_at(self._origin_s + self._plan.start_s, None)
 
     def _more_to_come(self) -> bool:
+        return bool(self._resting)
+
+    def _has_more(self) -> bool:
         if isinstance(self._plan, ClosedLoop):
             return time.monotonic() < self._origin_s + self._plan.end_s
         return self.scheduled < self._plan.count
 
+    def stop(self) -> None:
+        for connection in self._resting.values():
+            if connection is not None:
+                connection.close()
+        self._resting.clear()
+        super().stop()
+
     def _again_at(self, due_s: float, connection: Connection | None) -> None:
-        self._open += 1  # a client that waits for its turn keeps the stream alive
+        turn = next(self._turns)
+        self._resting[turn] = connection
 
         def due() -> None:
-            self._open -= 1
-            if self.stopped or not self._more_to_come():
+            if turn not in self._resting:
+                return
+            del self._resting[turn]
+            if self._has_more():
+                self._send(due_s, connection)
+            else:
                 if connection is not None:
                     connection.close()
                 self._end_if_done()
-            else:
-                self._send(due_s, connection)
 
         self._alarm.at(due_s, due)
 
@@ -197,11 +220,68 @@ class SerialStream(Stream):
 
         def then(kept: Connection | None) -> None:
             pause_s = self._plan.spacing_s if isinstance(self._plan, Lone) else 0.0
+            if self.stopped:
+                if kept is not None:
+                    kept.close()
+                return
             if row.error in (REFUSED, UNSENT):
                 pause_s = max(pause_s, _PAUSE_AFTER_ERROR_S)
             self._again_at(row.ended_s + pause_s, kept)
 
         self._attempt(exchanges[index], self._manner, row, connection, then)
+
+
+class PollStream(Stream):
+    """Probes at a fixed period, and cases from the first good one on."""
+
+    def __init__(self, load: Poll, *given: object) -> None:
+        super().__init__(load, *given)  # type: ignore[arg-type]
+        self._plan = load
+        self._probe = Manner(self.route.host, load.timeout_s, reuse=False)
+        self._case = Manner(self.route.host, load.cases_timeout_s, reuse=False)
+        self._good = False
+        self._cases_due = 0
+        self._next_s = self._origin_s + load.start_s
+
+    def start(self) -> None:
+        self._alarm.at(self._next_s, self._due)
+
+    def _more_to_come(self) -> bool:
+        return self._next_s < self._origin_s + self._plan.end_s or self._cases_due > 0
+
+    def _due(self) -> None:
+        if self.stopped:
+            return
+        due_s, self._next_s = self._next_s, self._next_s + self._plan.period_s
+        row = self._row(self._plan.stream, 0, due_s)
+
+        def then(_: Connection | None) -> None:
+            if 200 <= row.status < 300 and not row.error and not self._good:
+                self._good = True
+                self._cases_due = self._plan.cases_count
+                now_s = time.monotonic()
+                for number in range(self._plan.cases_count):
+                    self._alarm.at(now_s + number * self._plan.cases_period_s, self._case_due(number, now_s))
+
+        self._attempt(self._plan.exchanges[0], self._probe, row, None, then)
+        if self._next_s < self._origin_s + self._plan.end_s:
+            self._alarm.at(self._next_s, self._due)
+
+    def _case_due(self, number: int, first_s: float) -> Callable[[], None]:
+        def due() -> None:
+            self._cases_due -= 1
+            if self.stopped:
+                return
+            index = 1 + number % (len(self._plan.exchanges) - 1)
+            row = self._row(self._plan.cases_stream, index, first_s + number * self._plan.cases_period_s)
+            self._attempt(self._plan.exchanges[index], self._case, row, None, lambda _: None)
+
+        return due
+
+    def _row(self, stream: str, index: int, due_s: float) -> Row:
+        self.lags_s.append(time.monotonic() - due_s)
+        self.scheduled += 1
+        return Row(stream, self._plan.exchanges[index].case, group=self._plan.group, scheduled_s=due_s)
 
 
 class ConnectStream(Stream):
@@ -230,7 +310,7 @@ class ConnectStream(Stream):
         self._open += 1
         row = Row(self._plan.stream, scheduled_s=due_s, sent_s=time.monotonic())
         connection = self.route.connection(self._loop)
-        knock = Knock(self._loop, connection, row, self._plan.timeout_s, self._ended)
+        knock = Knock(self._loop, connection, row, self._plan, self._ended)
         if connection is None:
             self._loop.call_soon(knock.lost, REFUSED)
         else:
@@ -238,23 +318,24 @@ class ConnectStream(Stream):
 
     def _ended(self, row: Row) -> None:
         self._open -= 1
-        self.rows.append(row)
+        self._keep(row)
         self._end_if_done()
 
 
 class Knock:
-    """A connection that is closed as soon as it is open."""
+    """A connection that is closed once it is open and was held for as long as the plan says."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         connection: Connection | None,
         row: Row,
-        timeout_s: float,
+        plan: Connects,
         on_end: Callable[[Row], None],
     ) -> None:
+        self._loop, self._hold_s = loop, plan.hold_s
         self._connection, self._row, self._on_end = connection, row, on_end
-        self._limit = loop.call_later(timeout_s, self.lost, "timeout")
+        self._limit = loop.call_later(plan.timeout_s, self.lost, "timeout")
         if connection is not None:
             row.pod, row.target, row.connection = connection.pod, connection.target, connection.number
 
@@ -262,7 +343,11 @@ class Knock:
         assert self._connection is not None
         self._row.connected_s = time.monotonic()
         self._row.local_port = self._connection.local_port
-        self.lost("")
+        if self._hold_s:
+            self._limit.cancel()
+            self._limit = self._loop.call_later(self._hold_s, self.lost, "")
+        else:
+            self.lost("")
 
     def drained(self) -> None: ...
 
@@ -284,4 +369,6 @@ def stream(load: Load, origin_s: float, route: Route, alarm: Alarm, loop: asynci
         return OpenStream(load, origin_s, route, alarm, loop)
     if isinstance(load, Connects):
         return ConnectStream(load, origin_s, route, alarm, loop)
+    if isinstance(load, Poll):
+        return PollStream(load, origin_s, route, alarm, loop)
     return SerialStream(load, origin_s, route, alarm, loop)

@@ -1,0 +1,40 @@
+"""Engines on both event loops, and listeners that do exactly what a test says."""
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+import uvloop
+
+from seatrial.traffic.engine import Engine
+from seatrial.traffic.plan import ServiceTarget
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run_loads(request):
+    """Serve connections with `handler(reader, writer)`, carry out `loads(target)` and return the ledger."""
+
+    async def whole(handler, loads, after_start):
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        engine = Engine()
+        target = ServiceTarget("web", "127.0.0.1", server.sockets[0].getsockname()[1])
+        run = await engine.start(loads(target), time.monotonic())
+        if after_start is not None:
+            await after_start(run)
+        async with asyncio.timeout(10):
+            await asyncio.shield(run.finished)
+        engine.close()
+        server.close()
+        return run.ledger(), run.health()
+
+    def go(handler, loads, after_start=None):
+        async def guarded(reader, writer):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await handler(reader, writer)
+            writer.close()
+
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(whole(guarded, loads, after_start))
+
+    return go

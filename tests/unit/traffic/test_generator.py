@@ -1,0 +1,144 @@
+"""The runner's side: a real agent process, asked over its pipes."""
+
+import threading
+import time
+
+import pytest
+
+from seatrial.errors import ClusterError, InvalidMeasurement
+from seatrial.observation import RIGHT
+from seatrial.traffic.channel import ExecChannel, ProcessChannel
+from seatrial.traffic.generator import Generator
+from seatrial.traffic.plan import Exchange, Lone, OpenLoop, ServiceTarget
+from seatrial.traffic.wire import Message, encode
+
+EXCHANGE = Exchange("a", "GET", "/", expect={"a": 1})
+
+
+@pytest.fixture
+def web():
+    """A port that answers every request rightly, from threads of its own."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-length", "8")
+            self.end_headers()
+            self.wfile.write(b'{"a": 1}')
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield ServiceTarget("web", "127.0.0.1", server.server_port)
+    server.shutdown()
+
+
+@pytest.fixture
+def generator():
+    with Generator(ProcessChannel(), time.monotonic()) as one:
+        yield one
+
+
+def test_a_run_comes_back_as_a_ledger_on_the_runs_clock(generator, web):
+    start_s = generator.now_s() + 0.2
+    run = generator.start([OpenLoop("s", web, (EXCHANGE,), [start_s, start_s + 0.1])])
+    ledger = run.collect(timeout_s=10)
+    assert ledger.correct.tolist() == [RIGHT, RIGHT]
+    assert ledger.scheduled_s.tolist() == pytest.approx([start_s, start_s + 0.1], abs=1e-6)
+    assert start_s < ledger.ended_s.max() < generator.now_s()
+    health = run.health()
+    assert (health.scheduled, health.sent) == (2, 2)
+
+
+def test_clocks_of_one_machine_agree_within_the_bound(generator):
+    clock = generator.synchronise()
+    assert abs(clock.offset_s) <= clock.bound_s
+
+
+def test_the_self_test_of_the_agent_passes_and_is_kept_for_health(generator, web):
+    assert generator.self_test() == ()
+    run = generator.start([Lone("s", web, (EXCHANGE,), 0.0, 1, 0.0)])
+    run.collect(timeout_s=10)
+    assert run.health().self_test == ()
+
+
+def test_several_threads_may_ask_at_once(generator, web):
+    found = []
+
+    def work():
+        run = generator.start([Lone("s", web, (EXCHANGE,), generator.now_s(), 3, 0.01)])
+        found.append(len(run.collect(timeout_s=10)))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [3, 3, 3, 3]
+
+
+def test_a_run_can_be_looked_at_and_stopped_before_its_end(generator, web):
+    run = generator.start([OpenLoop("s", web, (EXCHANGE,), [generator.now_s(), generator.now_s() + 60])])
+    with pytest.raises(InvalidMeasurement, match=r"within 0.5 s"):
+        run.collect(timeout_s=0.5)
+    assert len(run.progress()) == 1
+    run.stop()
+    assert len(run.collect(timeout_s=10)) == 1
+    assert run.health().scheduled == 1
+
+
+def test_a_target_without_an_address_is_an_error_that_names_it(generator):
+    with pytest.raises(ClusterError, match=r"no-such-host\.invalid"):
+        generator.start([OpenLoop("s", ServiceTarget("x", "no-such-host.invalid", 1), (EXCHANGE,), [0.0])])
+
+
+def test_an_agent_that_dies_is_an_error_and_not_a_wait(web):
+    channel = ProcessChannel()
+    generator = Generator(channel, time.monotonic())
+    run = generator.start([OpenLoop("s", web, (EXCHANGE,), [generator.now_s() + 60])])
+    threading.Timer(0.2, channel._process.kill).start()
+    with pytest.raises(ClusterError, match="status -9"):
+        run.collect(timeout_s=30)
+    with pytest.raises(ClusterError, match="status -9"):
+        run.health()
+    generator.close()
+
+
+def test_an_interpreter_that_is_not_there_is_named():
+    with pytest.raises(ClusterError, match="/no/such/python"):
+        Generator(ProcessChannel("/no/such/python"), 0.0)
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ClusterError, match="pod ns/gen"):
+        Generator(ExecChannel(tmp_path / "none", None, "ns", "gen"), 0.0)
+
+
+class Babbler:
+    """A channel whose other end is no agent."""
+
+    def __init__(self, says):
+        self._says = says
+
+    def open(self, on_line, on_closed):
+        self._on_line = on_line
+
+    def send(self, lines):
+        self._on_line(self._says)
+
+    def close(self):
+        pass
+
+
+def test_something_else_than_an_agent_is_told_so():
+    with pytest.raises(ClusterError, match="no agent says"):
+        Generator(Babbler(b"Welcome to Ubuntu"), 0.0).synchronise()
+
+
+def test_a_refusal_of_the_agent_is_told():
+    refusal = encode(Message(1, {"error": "refused"}, b"expected a clock, found none")).strip()
+    with pytest.raises(ClusterError, match="expected a clock, found none"):
+        Generator(Babbler(refusal), 0.0).synchronise()
