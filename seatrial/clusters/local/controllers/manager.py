@@ -22,8 +22,8 @@ from seatrial.clusters.local.store import Store
 class ControllerManager:
     """Runs the controllers on the current loop."""
 
-    def __init__(self, store: Store, *, volumes: Path, usage: Usage, root_ca: str = "") -> None:
-        """`volumes` is the folder for PersistentVolumes, `usage` says what a pod uses, `root_ca` is a PEM."""
+    def __init__(self, store: Store, *, claims: Path, usage: Usage, root_ca: str = "") -> None:
+        """`claims` is the kubelet's folder of volumes, `usage` says what a pod uses, `root_ca` is a PEM."""
         self._store = store
         self._controllers: Sequence[Controller] = (
             NamespaceController(store, root_ca),
@@ -33,7 +33,7 @@ class ControllerManager:
             JobController(store),
             EndpointSliceController(store),
             DisruptionController(store),
-            VolumeController(store, volumes),
+            VolumeController(store, claims),
             AutoscalerController(store, usage),
             GarbageCollector(store),
         )

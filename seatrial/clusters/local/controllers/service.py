@@ -5,17 +5,17 @@ Source: kubernetes/pkg/registry/core/service (ipallocator, portallocator).
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from seatrial.clusters.local.controllers.controller import Controller
 from seatrial.clusters.local.controllers.objects import Key, Obj, key_of
-from seatrial.clusters.local.store import Event, Store
+from seatrial.clusters.local.store import Event
 from seatrial.errors import ClusterError
 
 # Loopback addresses, so that clients on this machine and in pods reach them without any set-up.
 CLUSTER_IPS = IPv4Network("127.96.0.0/16")
-FIRST_CLUSTER_IP = CLUSTER_IPS.network_address + 10  # the lower ones are for the cluster's own
 NODE_PORTS = range(30000, 32768)
 
 
@@ -23,10 +23,6 @@ class ServiceController(Controller):
     """Gives new Services what their type needs."""
 
     watches = ("services",)
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self._next = FIRST_CLUSTER_IP
 
     def concerned(self, event: Event) -> Iterable[Key]:
         if event.type != "DELETED":
@@ -49,13 +45,14 @@ class ServiceController(Controller):
         self.store.mutate("services", *key, change, manager="kube-apiserver")
 
     def _free_address(self) -> str:
-        """The next address in turn: one just given back is still in the memory of clients."""
+        """Drawn at random: two clusters on one machine must not meet, and clients remember one just given back."""
         taken = {service["spec"].get("clusterIP") for service in self.store.list("services")}
-        for _ in range(CLUSTER_IPS.num_addresses):
-            address, self._next = self._next, _after(self._next)
-            if str(address) not in taken:
-                return str(address)
-        raise ClusterError(f"ClusterIPs: expected a free address in {CLUSTER_IPS}, found none; delete some Services")
+        if len(taken) > CLUSTER_IPS.num_addresses // 2:
+            raise ClusterError(f"ClusterIPs: expected half of {CLUSTER_IPS} to be free; delete some Services")
+        while True:
+            address = str(CLUSTER_IPS[random.randrange(1, CLUSTER_IPS.num_addresses - 1)])
+            if address not in taken:
+                return address
 
     def _taken_ports(self) -> set[int]:
         services = self.store.list("services")
@@ -71,8 +68,3 @@ def node_ports(service: Obj, taken: set[int]) -> list[int | None]:
         return [None] * len(spec.get("ports") or ())
     free = (number for number in NODE_PORTS if number not in taken)
     return [None if port.get("nodePort") else next(free) for port in spec.get("ports") or ()]
-
-
-def _after(address: IPv4Address) -> IPv4Address:
-    following = address + 1
-    return following if following < CLUSTER_IPS.broadcast_address else FIRST_CLUSTER_IP

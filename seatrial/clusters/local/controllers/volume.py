@@ -13,6 +13,7 @@ from pathlib import Path
 from seatrial.clusters.local.controllers.controller import Controller
 from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.objects import Key, Obj, is_deleted, is_finished, key_of, uid_of
+from seatrial.clusters.local.kubelet.volumes import claim_folder
 from seatrial.clusters.local.store import Event, Store
 
 MANAGER = "kube-controller-manager"
@@ -28,13 +29,13 @@ STANDARD: Obj = {
 
 
 class VolumeController(Controller):
-    """Binds claims to folders below `folder`, named after the volumes."""
+    """Binds claims to folders below `claims`, where the kubelet finds them."""
 
     watches = ("persistentvolumeclaims", "pods", "storageclasses")
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, claims: Path) -> None:
         super().__init__(store)
-        self._folder = folder
+        self._claims = claims
         self._events = Recorder(store, "persistentvolume-controller")
 
     def concerned(self, event: Event) -> Iterable[Key]:
@@ -84,8 +85,7 @@ class VolumeController(Controller):
 
     def _bind(self, claim: Obj, storage_class: Obj) -> None:
         name = f"pvc-{uid_of(claim)}"
-        folder = self._folder / name
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = claim_folder(self._claims, claim)
         if self.store.find("persistentvolumes", None, name) is None:
             self.store.create("persistentvolumes", volume_for(claim, storage_class, folder), manager=MANAGER)
 
@@ -116,7 +116,7 @@ class VolumeController(Controller):
             if (claim.get("namespace"), claim.get("name")) != key:
                 continue
             if volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":
-                shutil.rmtree(self._folder / volume["metadata"]["name"], ignore_errors=True)
+                shutil.rmtree(volume["spec"]["hostPath"]["path"], ignore_errors=True)
                 self.store.remove("persistentvolumes", None, volume["metadata"]["name"])
             else:
                 self.store.mutate(

@@ -15,12 +15,12 @@ ROUNDS = 200  # of the event loop, far more than any chain of controllers needs
 class ControlPlane:
     """Pods do what `pod_starts` does to a new pod's status, and end as soon as they are told to if `pods_end`."""
 
-    def __init__(self, volumes):
+    def __init__(self, claims):
         self.store = Store()
         self.usage = {}
         self.pod_starts: Callable = ready
         self.pods_end = True
-        self._manager = ControllerManager(self.store, volumes=volumes, usage=self._usage_of)
+        self._manager = ControllerManager(self.store, claims=claims, usage=self._usage_of)
         self._addresses = (f"127.0.1.{number}" for number in itertools.count(1))
 
     def _usage_of(self, pod):
@@ -96,6 +96,10 @@ class ControlPlane:
 
     def event_reasons(self):
         return {found["reason"] for found in self.store.list("events", NAMESPACE)}
+
+
+def image_of(template):
+    return template["spec"]["containers"][0]["image"]
 
 
 def assign(pod):
