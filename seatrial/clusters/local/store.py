@@ -8,92 +8,30 @@ Objects that are handed in are copied.
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import time
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
-import orjson
-
-from seatrial.clusters.local.api import admission
+from seatrial.clusters.local.api import admission, ownership
+from seatrial.clusters.local.api.deletion import disown, grace_s, terminating
 from seatrial.clusters.local.api.errors import StoreError, already_exists, conflict, forbidden, gone, not_found
 from seatrial.clusters.local.api.kinds import KINDS, Kind, kind_of
+from seatrial.clusters.local.api.objects import (
+    copy,
+    desired,
+    has_labels,
+    keep_what_clients_cannot_write,
+    random_suffix,
+    timestamp,
+)
+from seatrial.clusters.local.subscription import Event, Obj, Subscription
 
-__all__ = ["Event", "Obj", "Store", "StoreError", "Subscription"]
+__all__ = ["Event", "Obj", "Store", "StoreError", "Subscription", "copy", "timestamp"]
 
-Obj = dict[str, Any]  # a Kubernetes object as JSON
 Key = tuple[str, str]  # namespace ("" for cluster-scoped kinds) and name
 
 KEPT_EVENTS = 4096  # a kind; a watch from before them is told 410
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-DEFAULT_POD_GRACE_S = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One change. `old` is the object before it, which a watch with a selector needs; None for ADDED."""
-
-    type: str  # ADDED, MODIFIED or DELETED
-    object: Obj
-    old: Obj | None
-    resource_version: int
-
-
-class Subscription(AsyncIterator[Event]):
-    """The events of some resources in the order they happened; ends after `close`.
-
-    `limit` bounds the events waiting to be read: a reader that falls behind is closed (`overrun`), as a
-    watch on a real API server is.
-    """
-
-    def __init__(self, store: Store, resources: tuple[str, ...], waiting: Iterable[Event], limit: int | None) -> None:
-        self._store = store
-        self._resources = resources
-        self._waiting = deque(waiting)
-        self._limit = limit
-        self._arrived = asyncio.Event()
-        self.closed = False
-        self.overrun = False
-
-    def put(self, event: Event) -> None:
-        """Queue an event; called by the Store."""
-        self._waiting.append(event)
-        if self._limit is not None and len(self._waiting) > self._limit:
-            self.overrun = True
-            self.close()
-        self._arrived.set()
-
-    def take(self) -> list[Event]:
-        """Everything that waits, at once; empty when nothing does."""
-        events = list(self._waiting)
-        self._waiting.clear()
-        return events
-
-    async def arrived(self) -> None:
-        """Return as soon as `take` has something to give, or the subscription is closed."""
-        while not self._waiting and not self.closed:
-            self._arrived.clear()
-            await self._arrived.wait()
-
-    def close(self) -> None:
-        """Stop receiving; whoever iterates gets to the end. Harmless when repeated."""
-        self.closed = True
-        self._store.unsubscribe(self, self._resources)
-        self._arrived.set()
-
-    def __aiter__(self) -> Subscription:
-        return self
-
-    async def __anext__(self) -> Event:
-        await self.arrived()
-        if self.closed:
-            raise StopAsyncIteration
-        return self._waiting.popleft()
 
 
 class Store:
@@ -131,7 +69,7 @@ class Store:
         objects = self._objects[kind_of(resource).resource]
         keys = sorted(key for key in objects if namespace is None or key[0] == namespace)
         found = [objects[key] for key in keys]
-        return [obj for obj in found if _has_labels(obj, labels)] if labels else found
+        return [obj for obj in found if has_labels(obj, labels)] if labels else found
 
     def subscribe(self, *resources: str, limit: int | None = None) -> Subscription:
         """ADDED for all that exists, then every change as it happens."""
@@ -148,12 +86,6 @@ class Store:
             raise gone(f"too old resource version: {since} ({self._forgotten[resource]})")
         missed = [event for event in self._history[resource] if event.resource_version > since]
         return self._subscribe((resource,), missed, limit)
-
-    def unsubscribe(self, subscription: Subscription, resources: tuple[str, ...]) -> None:
-        """Called by `Subscription.close`."""
-        for resource in resources:
-            if subscription in self._subscriptions[resource]:
-                self._subscriptions[resource].remove(subscription)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -197,6 +129,28 @@ class Store:
         admitted = self.admit_update(resource, stored, draft, subresource=subresource, manager=manager)
         return self._replace(kind_of(resource), stored, admitted)
 
+    def apply(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        config: Obj,
+        *,
+        manager: str,
+        force: bool = False,
+        subresource: str | None = None,
+    ) -> Obj:
+        """Server-side apply: create the object or merge `config` into it, with ownership of fields.
+
+        Raises StoreError Conflict when another manager owns a field that would change, unless `force`; Invalid.
+        """
+        kind = kind_of(resource)
+        stored = self.find(resource, namespace, name)
+        admitted = self.admit_apply(
+            resource, namespace, name, config, manager=manager, force=force, subresource=subresource
+        )
+        return self._add(kind, admitted) if stored is None else self._replace(kind, stored, admitted)
+
     def delete(
         self,
         resource: str,
@@ -219,10 +173,10 @@ class Store:
             raise conflict(kind.qualified, name, why)
         if propagation == "Orphan":
             self._orphan_dependents(stored["metadata"]["uid"])
-        grace = _grace_s(stored, grace_period_s) if kind.resource == "pods" else 0
+        grace = grace_s(stored, grace_period_s) if kind.resource == "pods" else 0
         if grace == 0 and not stored["metadata"].get("finalizers") and kind.resource != "namespaces":
             return self._drop(kind, stored)
-        return self._replace(kind, stored, _terminating(kind, stored, grace))
+        return self._replace(kind, stored, terminating(kind, stored, grace))
 
     def remove(self, resource: str, namespace: str | None, name: str) -> None:
         """The end of an object whose grace period is over or whose namespace is empty; harmless when it is gone.
@@ -234,7 +188,7 @@ class Store:
         if stored is None:
             return
         if stored["metadata"].get("finalizers"):
-            self._replace(kind, stored, _terminating(kind, stored, 0))
+            self._replace(kind, stored, terminating(kind, stored, 0))
         else:
             self._drop(kind, stored)
 
@@ -244,10 +198,61 @@ class Store:
         """The object as `create` would store it; nothing is stored (a dry run)."""
         kind = kind_of(resource)
         new = copy(obj)
+        new.setdefault("metadata", {}).pop("managedFields", None)
+        self._admit_new(kind, new)
+        ownership.note_update(kind, None, new, manager, None, timestamp())
+        return new
+
+    def admit_apply(
+        self,
+        resource: str,
+        namespace: str | None,
+        name: str,
+        config: Obj,
+        *,
+        manager: str,
+        force: bool = False,
+        subresource: str | None = None,
+    ) -> Obj:
+        """The object as `apply` would store it; nothing is stored (a dry run)."""
+        kind = kind_of(resource)
+        stored = self.find(resource, namespace, name)
+        if stored is None and subresource is not None:
+            raise not_found(kind.qualified, name)
+        merged = copy(ownership.applied(kind, stored, config, manager, subresource, force=force, now=timestamp()))
+        if stored is None:
+            self._admit_new(kind, merged)
+            return merged
+        return self._admit(kind, stored, merged, subresource)
+
+    def admit_update(
+        self, resource: str, stored: Obj, obj: Obj, *, subresource: str | None = None, manager: str = "seatrial"
+    ) -> Obj:
+        """The object as `update` would store it; nothing is stored (a dry run)."""
+        kind = kind_of(resource)
+        new = self._admit(kind, stored, copy(obj), subresource)
+        ownership.note_update(kind, stored, new, manager, subresource, timestamp())
+        return new
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _subscribe(self, resources: tuple[str, ...], waiting: Iterable[Event], limit: int | None) -> Subscription:
+        subscription = Subscription(waiting, limit, lambda closed: self._unsubscribe(closed, resources))
+        for resource in resources:
+            self._subscriptions[kind_of(resource).resource].append(subscription)
+        return subscription
+
+    def _unsubscribe(self, subscription: Subscription, resources: tuple[str, ...]) -> None:
+        for resource in resources:
+            if subscription in self._subscriptions[resource]:
+                self._subscriptions[resource].remove(subscription)
+
+    def _admit_new(self, kind: Kind, new: Obj) -> None:
+        """Give a new object its identity and apply the rules, in place."""
         new["apiVersion"], new["kind"] = kind.api_version, kind.kind
         metadata = new.setdefault("metadata", {})
         if not metadata.get("name") and metadata.get("generateName"):
-            metadata["name"] = f"{metadata['generateName'][:58]}{_suffix()}"
+            metadata["name"] = f"{metadata['generateName'][:58]}{random_suffix()}"
         if kind.namespaced:
             self._require_namespace(kind, metadata)
         else:
@@ -259,18 +264,12 @@ class Store:
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = timestamp()
         admission.on_create(self, kind, new)
-        if self.find(resource, metadata.get("namespace"), metadata["name"]) is not None:
+        if self.find(kind.resource, metadata.get("namespace"), metadata["name"]) is not None:
             raise already_exists(kind.qualified, metadata["name"])
-        return new
 
-    def admit_update(
-        self, resource: str, stored: Obj, obj: Obj, *, subresource: str | None = None, manager: str = "seatrial"
-    ) -> Obj:
-        """The object as `update` would store it; nothing is stored (a dry run)."""
-        kind = kind_of(resource)
-        name = stored["metadata"]["name"]
-        new = copy(obj)
-        metadata = new.setdefault("metadata", {})
+    def _admit(self, kind: Kind, stored: Obj, new: Obj, subresource: str | None) -> Obj:
+        """Check the preconditions in `new`, take from `stored` what this write cannot change, apply the rules."""
+        name, metadata = stored["metadata"]["name"], new.setdefault("metadata", {})
         if metadata.get("resourceVersion") not in (None, "", stored["metadata"]["resourceVersion"]):
             raise conflict(
                 kind.qualified,
@@ -281,21 +280,16 @@ class Store:
             why = f"Precondition failed: UID in precondition: {metadata['uid']}, "
             raise conflict(kind.qualified, name, why + f"UID in object meta: {stored['metadata']['uid']}")
         if subresource == "status":
+            owners = metadata.get("managedFields")
             new = {**copy(stored), "status": new.get("status", {})}
+            if owners:
+                new["metadata"]["managedFields"] = owners
         else:
-            _keep_what_clients_cannot_write(kind, new, stored)
+            keep_what_clients_cannot_write(kind, new, stored)
         admission.on_update(self, kind, new, stored, subresource)
-        if kind.generation and _desired(new) != _desired(stored):
+        if kind.generation and desired(new) != desired(stored):
             new["metadata"]["generation"] = stored["metadata"].get("generation", 1) + 1
         return new
-
-    # -- inside -------------------------------------------------------------------------------------------------
-
-    def _subscribe(self, resources: tuple[str, ...], waiting: Iterable[Event], limit: int | None) -> Subscription:
-        subscription = Subscription(self, resources, waiting, limit)
-        for resource in resources:
-            self._subscriptions[kind_of(resource).resource].append(subscription)
-        return subscription
 
     def _require_namespace(self, kind: Kind, metadata: Obj) -> None:
         name = metadata.setdefault("namespace", "default")
@@ -317,9 +311,7 @@ class Store:
                 owners = obj["metadata"].get("ownerReferences") or ()
                 if any(owner.get("uid") == uid for owner in owners):
                     metadata = obj["metadata"]
-                    self.mutate(
-                        resource, metadata.get("namespace"), metadata["name"], lambda draft: _disown(draft, uid)
-                    )
+                    self.mutate(resource, metadata.get("namespace"), metadata["name"], lambda draft: disown(draft, uid))
 
     def _add(self, kind: Kind, new: Obj) -> Obj:
         self._record(kind, "ADDED", new, None)
@@ -358,86 +350,3 @@ class Store:
         history.append(event)
         for subscription in tuple(self._subscriptions[kind.resource]):
             subscription.put(event)
-
-
-def copy(obj: Obj) -> Obj:
-    """A deep copy of a JSON object; several times faster than `copy.deepcopy`."""
-    copied: Obj = orjson.loads(orjson.dumps(obj))
-    return copied
-
-
-def timestamp(at_s: float | None = None) -> str:
-    """A time (seconds since the epoch, default now) as objects hold it: whole seconds, UTC."""
-    moment = datetime.fromtimestamp(time.time() if at_s is None else at_s, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _suffix() -> str:
-    # The alphabet of k8s.io/apimachinery/pkg/util/rand: no vowels, so no words.
-    return "".join(secrets.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
-
-
-def _has_labels(obj: Obj, wanted: Mapping[str, str]) -> bool:
-    labels = obj["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items())
-
-
-def _disown(draft: Obj, uid: str) -> None:
-    owners = [owner for owner in draft["metadata"]["ownerReferences"] if owner.get("uid") != uid]
-    draft["metadata"]["ownerReferences"] = owners
-    if not owners:
-        del draft["metadata"]["ownerReferences"]
-
-
-def _grace_s(pod: Obj, asked_s: int | None) -> int:
-    """How long a pod may take to stop; a pod that no kubelet holds, or that has ended, goes at once."""
-    spec, phase = pod["spec"], (pod.get("status") or {}).get("phase")
-    if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
-        return 0
-    granted: int = spec.get("terminationGracePeriodSeconds", DEFAULT_POD_GRACE_S) if asked_s is None else asked_s
-    # A second deletion may shorten the time that is left, never lengthen it.
-    left: int = pod["metadata"].get("deletionGracePeriodSeconds", granted)
-    return min(granted, left)
-
-
-def _terminating(kind: Kind, stored: Obj, grace_s: int) -> Obj:
-    """The object with its deletion under way; unchanged if it already is and no sooner end is asked for."""
-    metadata = stored["metadata"]
-    if "deletionTimestamp" in metadata and metadata.get("deletionGracePeriodSeconds", 0) <= grace_s:
-        return stored
-    new = copy(stored)
-    new["metadata"]["deletionTimestamp"] = timestamp(time.time() + grace_s)
-    new["metadata"]["deletionGracePeriodSeconds"] = grace_s
-    if kind.generation and "deletionTimestamp" not in metadata:
-        new["metadata"]["generation"] = metadata.get("generation", 1) + 1
-    if kind.resource == "namespaces":
-        del new["metadata"]["deletionGracePeriodSeconds"]
-        new.setdefault("status", {})["phase"] = "Terminating"
-    return new
-
-
-def _keep_what_clients_cannot_write(kind: Kind, new: Obj, stored: Obj) -> None:
-    new["apiVersion"], new["kind"] = kind.api_version, kind.kind
-    for field in (
-        "name",
-        "namespace",
-        "uid",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "resourceVersion",
-    ):
-        if field in stored["metadata"]:
-            new["metadata"][field] = stored["metadata"][field]
-        else:
-            new["metadata"].pop(field, None)
-    if kind.status:
-        new.pop("status", None)
-        if "status" in stored:
-            new["status"] = copy(stored["status"])
-
-
-def _desired(obj: Obj) -> Obj:
-    """What generation counts: everything but metadata and status."""
-    return {key: value for key, value in obj.items() if key not in ("metadata", "status")}

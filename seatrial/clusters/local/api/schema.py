@@ -42,7 +42,7 @@ class Type:
     merges: bool = False  # strategic merge: items are merged
     retain_keys: bool = False  # strategic merge: one of several sources
     required: frozenset[str] = frozenset()  # of a struct
-    always: bool = False  # a Go struct and not a pointer: present even if it is empty
+    always: bool = False  # a field without omitempty: there even if nothing is in it
     defaults: dict[str, Any] = field(default_factory=dict)  # of the keys of list items
 
 
@@ -97,7 +97,8 @@ def _definition(name: str) -> Type:
         )
     _known[name] = built
     for key, value in schema.get("properties", {}).items():
-        built.fields[key] = _field(value)
+        found = _field(value)
+        built.fields[key] = replace(found, always=True) if key in built.required else found
     return built
 
 
@@ -113,14 +114,14 @@ def _field(schema: dict[str, Any]) -> Type:
     if schema.get("type") == "object":
         if "additionalProperties" not in schema:
             return Type("any", atomic=True)
-        element = _field(schema["additionalProperties"])
+        element = replace(_field(schema["additionalProperties"]), always=False)
         return Type("map", element=element, atomic=schema.get("x-kubernetes-map-type") == "atomic")
     scalar = "bytes" if schema.get("format") == "byte" else schema.get("type", "int-or-string")
     return Type("scalar", scalar=scalar, format=schema.get("format", ""))
 
 
 def _list(schema: dict[str, Any]) -> Type:
-    element = _field(schema["items"])
+    element = replace(_field(schema["items"]), always=False)
     list_type = schema.get("x-kubernetes-list-type", "atomic")
     keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
     # A port without a protocol is a TCP port: the key of an item includes what would be defaulted.
