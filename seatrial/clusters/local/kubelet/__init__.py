@@ -1,0 +1,1 @@
+"""Runs pods as processes of this machine, with the lifecycle that Kubernetes gives them."""

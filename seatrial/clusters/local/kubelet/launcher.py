@@ -21,10 +21,12 @@ Lifetimes: the launcher dies with its parent, the container with the launcher, a
 with its PID 1, because the kernel sends SIGKILL on each of the three.
 """
 
-import _signal
+from __future__ import annotations
+
 import ctypes
 import json
 import os
+import signal
 import sys
 
 NEWNS, NEWUTS, NEWUSER, NEWPID = 0x00020000, 0x04000000, 0x10000000, 0x20000000
@@ -34,21 +36,27 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MNT_DETACH, PR_SET_PDEATHSIG = 2, 4, 8, 2, 1
 ST_RELATIME, KEPT_FLAGS = 4096, 2 | 4 | 8 | 1024 | 2048
 MOUNT_SETATTR, AT_RECURSIVE = 442, 0x8000  # one number on every architecture
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing is slow to import
+    from typing import Any, NoReturn
+
+    Spec = dict[str, Any]
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def call(what, result):
+def call(what: str, result: int) -> None:
     if result:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def mount(source, target, kind=None, flags=0, data=None):
+def mount(source: str | None, target: str, kind: str | None = None, flags: int = 0, data: bytes | None = None) -> None:
     arguments = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
     call(f"mount {source} on {target}", libc.mount(*arguments, ctypes.c_ulong(flags), data))
 
 
-def bind(source, target, read_only=False):
+def bind(source: str, target: str, read_only: bool = False) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
     if read_only:
         # An unprivileged remount must repeat the flags that the mount already has.
@@ -57,14 +65,14 @@ def bind(source, target, read_only=False):
         mount(None, target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | flags)
 
 
-def die_with(parent):
+def die_with(parent: int) -> None:
     """SIGKILL when the parent ends; it may have ended before we asked."""
     call("prctl", libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0))
     if os.getppid() != parent:
         os._exit(137)
 
 
-def become(uid, gid):
+def become(uid: int, gid: int) -> None:
     """Make a user namespace with one user in it."""
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     call("unshare user namespace", libc.unshare(NEWUSER))
@@ -77,7 +85,7 @@ def become(uid, gid):
             file.write(text)
 
 
-def point(path, folder):
+def point(path: str, folder: bool) -> None:
     """Make an empty folder or file to mount on, unless there is one."""
     if folder:
         os.makedirs(path, exist_ok=True)
@@ -86,23 +94,22 @@ def point(path, folder):
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
 
 
-def opened_folders(mounts, private):
+def opened_folders(targets: list[tuple[str, bool]], private: set[str]) -> set[str]:
     """Host folders to rebuild entry by entry, so that mount points can be made without touching the host."""
     opened = {"/"}
-    for target, source, _ in mounts:
-        if os.path.exists(target) and os.path.isdir(target) == os.path.isdir(source):
+    for target, folder in targets:
+        if os.path.exists(target) and os.path.isdir(target) == folder:
             continue  # the host has a place to mount on
         parent = os.path.dirname(target)
         while parent != "/":
             if os.path.isdir(parent):
                 opened.add(parent)
             parent = os.path.dirname(parent)
-    for folder in private:
-        opened.add(os.path.dirname(folder))
+    opened.update(os.path.dirname(one) for one in private)
     return opened
 
 
-def copy_folder(host, root, opened, private):
+def copy_folder(host: str, root: str, opened: set[str], private: set[str]) -> None:
     """Show the host's folder below `root`: bound whole where possible, entry by entry where it is opened."""
     try:
         entries = list(os.scandir(host))
@@ -128,17 +135,18 @@ def copy_folder(host, root, opened, private):
             bind(entry.path, here)
 
 
-def build_root(spec):
+def build_root(spec: Spec) -> None:
     root, private = spec["root"], set(spec["private"])
     mount(None, "/", flags=MS_REC | MS_PRIVATE)
     mount("seatrial", root, "tmpfs", MS_NOSUID | MS_NODEV, b"mode=0755")
     # A volume at /var/run/x means /run/x where /var/run is a link.
     mounts = sorted([os.path.realpath(target), source, read_only] for source, target, read_only in spec["mounts"])
-    copy_folder("/", root, opened_folders(mounts, private), private)
-    for target, source, _ in mounts:
+    targets = [(target, os.path.isdir(source)) for target, source, _ in mounts] + [(spec["cwd"], True)]
+    copy_folder("/", root, opened_folders(targets, private), private)
+    for target, folder in targets:
         inside_another = any(target.startswith(other + "/") for other, _, _ in mounts)
         if not inside_another:
-            point(root + target, os.path.isdir(source))
+            point(root + target, folder)
     if spec["read_only_root"]:
         attributes = (ctypes.c_uint64 * 4)(MS_RDONLY, 0, 0, 0)
         result = libc.syscall(MOUNT_SETATTR, -100, os.fsencode(root), AT_RECURSIVE, ctypes.byref(attributes), 32)
@@ -146,6 +154,7 @@ def build_root(spec):
     for target, source, read_only in mounts:
         point(root + target, os.path.isdir(source))
         bind(source, root + target, read_only)
+    point(root + spec["cwd"], True)  # a runtime makes a missing workingDir
     try:
         mount("proc", root + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError:  # refused where a container masks parts of /proc
@@ -155,15 +164,12 @@ def build_root(spec):
     call("detach the old root", libc.umount2(b".", MNT_DETACH))
 
 
-def execute(spec):
-    cwd = spec["cwd"]
-    if spec["isolate"] and not spec["enter"]:
-        os.makedirs(cwd, exist_ok=True)  # a runtime makes a missing workingDir
-    os.chdir(cwd)
+def execute(spec: Spec) -> NoReturn:
+    os.chdir(spec["cwd"])
     os.umask(0o022)
     # Python ignores these two, and an ignored signal stays ignored across exec.
-    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
-        _signal.signal(number, _signal.SIG_DFL)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     argv, env = spec["argv"], spec["env"]
     if "/" in argv[0]:
         os.execve(argv[0], argv, env)
@@ -179,15 +185,15 @@ def execute(spec):
     raise denied or FileNotFoundError(2, "executable file not found in $PATH", argv[0])
 
 
-def join(pid, user_namespace):
+def join(pid: int, user_namespace: bool) -> None:
     kinds = (["user"] if user_namespace else []) + ["mnt", "uts", "pid"]
     files = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in kinds]
-    for kind, file in zip(kinds, files):
+    for kind, file in zip(kinds, files, strict=True):
         call(f"setns {kind}", libc.setns(file, 0))
         os.close(file)
 
 
-def separate(spec):
+def separate(spec: Spec) -> None:
     if spec["enter"]:
         join(spec["enter"], spec["user_namespace"])
         return
@@ -198,7 +204,7 @@ def separate(spec):
     call("sethostname", libc.sethostname(hostname, len(hostname)))
 
 
-def main(spec, report):
+def main(spec: Spec, report: int) -> NoReturn:
     die_with(spec["parent"])
     if not spec["isolate"]:
         os.write(report, b"pid %d\n" % os.getpid())

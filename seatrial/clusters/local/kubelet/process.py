@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,7 +76,7 @@ class Process:
     def __init__(self, launcher: subprocess.Popen[bytes], pid: int, isolated: bool) -> None:
         self.pid = pid
         self._launcher = launcher
-        self._isolated = isolated
+        self.isolated = isolated
         self._exit_code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._watched = os.pidfd_open(launcher.pid)
         asyncio.get_running_loop().add_reader(self._watched, self._ended)
@@ -85,7 +85,7 @@ class Process:
         asyncio.get_running_loop().remove_reader(self._watched)
         os.close(self._watched)
         code = self._launcher.wait()
-        if not self._isolated:
+        if not self.isolated:
             self._kill_session()  # without a PID namespace what it forked lives on
         if not self._exit_code.done():
             self._exit_code.set_result(code if code >= 0 else 128 - code)
@@ -93,6 +93,10 @@ class Process:
     @property
     def running(self) -> bool:
         return not self._exit_code.done()
+
+    def on_exit(self, callback: Callable[[int], object]) -> None:
+        """Call with the exit code, before anybody who waits learns it if registered first."""
+        self._exit_code.add_done_callback(lambda future: callback(future.result()))
 
     async def wait(self) -> int:
         """The exit code, or 128 + the signal's number, once every process of the container has ended."""

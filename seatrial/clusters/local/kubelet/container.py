@@ -1,0 +1,393 @@
+"""One container of a pod: started, probed, restarted, stopped.
+
+Source: the kubelet's kuberuntime_container.go (startContainer, killContainer) and
+kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from seatrial.clusters.local.kubelet import actions
+from seatrial.clusters.local.kubelet.actions import Outcome
+from seatrial.clusters.local.kubelet.backoff import INITIAL_S, LONGEST_S, Backoff
+from seatrial.clusters.local.kubelet.creation import process_spec, termination_message
+from seatrial.clusters.local.kubelet.environment import ConfigError
+from seatrial.clusters.local.kubelet.execution import ExecResult, execute
+from seatrial.clusters.local.kubelet.images import Image, ImageNotFound
+from seatrial.clusters.local.kubelet.logs import ContainerLog
+from seatrial.clusters.local.kubelet.probe_worker import ProbeKind, ProbeWorker
+from seatrial.clusters.local.kubelet.process import Process, ProcessSpec, StartFailed, start
+from seatrial.clusters.local.kubelet.sandbox import Sandbox
+from seatrial.clusters.local.kubelet.status import ContainerRecord, waiting
+from seatrial.clusters.local.store import timestamp
+
+Obj = dict[str, Any]
+
+# Never less after the preStop hook, so that a hook that used up the grace period still leaves time to end.
+SHORTEST_GRACE_S = 2
+CANNOT_START = 128  # the exit code that containerd reports
+PROBE_FIELDS: dict[ProbeKind, str] = {
+    "startup": "startupProbe",
+    "readiness": "readinessProbe",
+    "liveness": "livenessProbe",
+}
+
+
+class NotRunning(Exception):
+    """A command was to run in a container that is not running."""
+
+
+class Container:
+    """`run` keeps it going, `stop` ends it; `changed` is called whenever `record` has."""
+
+    def __init__(self, sandbox: Sandbox, spec: Obj, changed: Callable[[], None], *, init: bool = False) -> None:
+        self.spec = spec
+        self.name: str = spec["name"]
+        sidecar = init and spec.get("restartPolicy") == "Always"
+        self.record = ContainerRecord(self.name, spec["image"], init=init, sidecar=sidecar)
+        self.logs: list[ContainerLog] = []
+        self.process: Process | None = None
+        self.attempted = asyncio.Event()  # a first start was tried, its postStart hook included
+        self.started = asyncio.Event()  # the startup probe, if any, has succeeded
+        self._sandbox = sandbox
+        self._changed = changed
+        self._folder = sandbox.folder / "containers" / self.name
+        self._process_spec: ProcessSpec | None = None
+        self._backoff = Backoff()
+        self._ended_at_s = 0.0
+        self._pre_stopping: asyncio.Task[None] | None = None
+        self._probes: dict[ProbeKind, tuple[ProbeWorker, asyncio.Task[None]]] = {}
+        self._killing: asyncio.Task[None] | None = None
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    async def run(self, restarts: Callable[[int], bool]) -> int:
+        """Start, and start again as long as `restarts(exit_code)`; the last exit code.
+
+        When cancelled, a running container goes on: `stop` it.
+        """
+        while True:
+            code = await self._run_once()
+            self.attempted.set()
+            if self._killing is not None:
+                await self._killing
+            if not restarts(code):
+                return code
+            await self._back_off()
+
+    async def _run_once(self) -> int:
+        image = await self._pulled()
+        spec = await self._configured(image)
+        log = ContainerLog(self._sandbox.log_path(self.name, len(self.logs)))
+        self.logs.append(log)
+        output = log.pipe()
+        loop = asyncio.get_running_loop()
+        try:
+            process = await start(spec, stdout=output, stderr=output)
+        except StartFailed as error:
+            self._could_not_start(str(error))
+            return CANNOT_START
+        finally:
+            os.close(output)
+        started_at_s = loop.time()
+        self._runs(process, spec)
+        if await self._post_start():
+            self._start_probes(started_at_s)
+        self.attempted.set()
+        return await process.wait()
+
+    async def _pulled(self) -> Image:
+        reference, recorder, pod = self.spec["image"], self._sandbox.context.recorder, self._sandbox.pod
+        delay_s = INITIAL_S
+        while True:
+            try:
+                image = self._sandbox.context.images.find(reference)
+            except ImageNotFound as error:
+                recorder.normal(pod, "Pulling", f'Pulling image "{reference}"', self.name)
+                recorder.warning(pod, "Failed", f'Failed to pull image "{reference}": {error}', self.name)
+                recorder.warning(pod, "Failed", "Error: ErrImagePull", self.name)
+                self._waits("ErrImagePull", str(error))
+                self.attempted.set()
+                await asyncio.sleep(1)
+                message = f'Back-off pulling image "{reference}": ErrImagePull: {error}'
+                recorder.normal(pod, "BackOff", f'Back-off pulling image "{reference}"', self.name)
+                recorder.warning(pod, "Failed", "Error: ImagePullBackOff", self.name)
+                self._waits("ImagePullBackOff", message)
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, LONGEST_S)
+            else:
+                message = f'Container image "{reference}" already present on machine'
+                recorder.normal(pod, "Pulled", message, self.name)
+                return image
+
+    async def _configured(self, image: Image) -> ProcessSpec:
+        while True:
+            # Taken before looking, so that no change can be missed.
+            change = asyncio.ensure_future(
+                self._sandbox.context.changes.wait(self._sandbox.namespace, ("configmaps", "secrets"))
+            )
+            try:
+                await asyncio.sleep(0)
+                return process_spec(self._sandbox, self.spec, image, self._folder)
+            except ConfigError as error:
+                recorder = self._sandbox.context.recorder
+                recorder.warning(self._sandbox.pod, "Failed", f"Error: {error}", self.name)
+                self._waits("CreateContainerConfigError", str(error))
+                self.attempted.set()
+                await change
+            finally:
+                change.cancel()
+
+    def _runs(self, process: Process, spec: ProcessSpec) -> None:
+        self.process, self._process_spec = process, spec
+        self._pre_stopping = None
+        self._next_run({"running": {"startedAt": timestamp()}})
+        recorder, pod = self._sandbox.context.recorder, self._sandbox.pod
+        recorder.normal(pod, "Created", f"Created container: {self.name}", self.name)
+        recorder.normal(pod, "Started", f"Started container {self.name}", self.name)
+        process.on_exit(self._exited)
+        self._changed()
+
+    def _next_run(self, state: Obj) -> None:
+        record = self.record
+        if "terminated" in record.state:
+            record.last_state = record.state
+        record.restart_count = len(self.logs) - 1
+        record.container_id = f"local://{uuid4().hex}{uuid4().hex}"
+        record.state = state
+
+    def _could_not_start(self, why: str) -> None:
+        message = f"failed to create containerd task: failed to start the process: {why}"
+        now = timestamp()
+        self._next_run({})
+        self._ends({"exitCode": CANNOT_START, "reason": "StartError", "message": message, "startedAt": now})
+        self._sandbox.context.recorder.warning(self._sandbox.pod, "Failed", f"Error: {message}", self.name)
+
+    def _exited(self, code: int) -> None:
+        terminated = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
+        terminated["startedAt"] = self.record.state.get("running", {}).get("startedAt", timestamp())
+        message = termination_message(self.spec, self._folder, code, lambda: self.logs[-1].tail(80, 2048))
+        self._ends(terminated | ({"message": message} if message else {}))
+
+    def _ends(self, terminated: Obj) -> None:
+        self._stop_probes("startup", "readiness", "liveness")
+        self._ended_at_s = asyncio.get_running_loop().time()
+        record = self.record
+        ended = {"finishedAt": timestamp(), "containerID": record.container_id}
+        record.state = {"terminated": terminated | ended}
+        record.started = False
+        record.ready = record.init and not record.sidecar and terminated["exitCode"] == 0
+        self._changed()
+
+    async def _back_off(self) -> None:
+        delay_s = self._backoff.delay_s(self._ended_at_s)
+        loop = asyncio.get_running_loop()
+        if delay_s:
+            pod = self._sandbox.pod["metadata"]
+            whose = f"{self.name} in pod {pod['name']}_{pod['namespace']}({pod['uid']})"
+            self._sandbox.context.recorder.warning(
+                self._sandbox.pod, "BackOff", f"Back-off restarting failed container {whose}", self.name
+            )
+            text = f"{delay_s // 60:.0f}m{delay_s % 60:.0f}s" if delay_s >= 60 else f"{delay_s:.0f}s"
+            self.record.last_state = self.record.state
+            self._waits("CrashLoopBackOff", f"back-off {text} restarting failed container={self.name} pod={whose}")
+            await asyncio.sleep(max(0.0, self._ended_at_s + delay_s - loop.time()))
+        self._backoff.restarted(loop.time(), self._ended_at_s)
+
+    def _waits(self, reason: str, message: str) -> None:
+        self.record.state = waiting(reason, message)
+        self._changed()
+
+    # -- hooks and commands -------------------------------------------------------------------------------------
+
+    async def _post_start(self) -> bool:
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        if not hook or (await self._hook(hook)).ok:
+            return True
+        recorder = self._sandbox.context.recorder
+        recorder.warning(self._sandbox.pod, "FailedPostStartHook", "PostStartHook failed", self.name)
+        self._kill("FailedPostStartHook", self._pod_grace_s)
+        return False
+
+    async def _hook(self, hook: Obj) -> Outcome:
+        if "exec" in hook:
+            return await actions.run_command(self.execute, hook["exec"], None)
+        if "httpGet" in hook:
+            return await actions.http_hook(self._sandbox.context.http, hook["httpGet"], self.spec, self._sandbox.ip)
+        if "sleep" in hook:
+            await asyncio.sleep(hook["sleep"]["seconds"])
+        return Outcome("success")
+
+    async def execute(self, argv: Sequence[str], timeout_s: float | None = None, stdin: bytes = b"") -> ExecResult:
+        """Run a command beside the container's own. Raises NotRunning and TimeoutError."""
+        if self.process is None or not self.process.running or self._process_spec is None:
+            raise NotRunning(f"container {self.name} is not running; wait until it is, or read its logs")
+        enter = self.process.pid if self._process_spec.isolate else None
+        return await execute(replace(self._process_spec, argv=list(argv), enter=enter), stdin, timeout_s)
+
+    # -- probes -------------------------------------------------------------------------------------------------
+
+    def probe_readiness_now(self) -> None:
+        """While it is not ready, any change of the pod is a reason to look again."""
+        if "readiness" in self._probes and not self.record.ready:
+            self._probes["readiness"][0].trigger()
+
+    def _start_probes(self, started_at_s: float) -> None:
+        if self.process is None or not self.process.running:
+            return
+        if self.spec.get("startupProbe"):
+            self._start_probe("startup", started_at_s)
+        else:
+            self._has_started(started_at_s)
+
+    def _has_started(self, started_at_s: float) -> None:
+        self.record.started = True
+        self.record.ready = not self.spec.get("readinessProbe")
+        self.started.set()
+        for kind in ("readiness", "liveness"):
+            if self.spec.get(PROBE_FIELDS[kind]):
+                self._start_probe(kind, started_at_s)
+        self._changed()
+
+    def _start_probe(self, kind: ProbeKind, started_at_s: float) -> None:
+        def settled(kind: ProbeKind, ok: bool) -> None:
+            self._settled(kind, ok, started_at_s)
+
+        worker = ProbeWorker(kind, self.spec[PROBE_FIELDS[kind]], self._attempt, self._attempted, settled)
+        self._probes[kind] = (worker, asyncio.create_task(worker.run(started_at_s), name=f"{kind} of {self.name}"))
+
+    async def _attempt(self, probe: Obj, timeout_s: float) -> Outcome:
+        ip, http = self._sandbox.ip, self._sandbox.context.http
+        if "httpGet" in probe:
+            return await actions.http_get(http, probe["httpGet"], self.spec, ip, timeout_s)
+        if "tcpSocket" in probe:
+            return await actions.tcp_connect(probe["tcpSocket"], self.spec, ip, timeout_s)
+        if "exec" in probe:
+            try:
+                return await actions.run_command(self.execute, probe["exec"], timeout_s)
+            except NotRunning as error:
+                return Outcome("failure", str(error))
+        return Outcome("failure", "the local cluster makes no gRPC probes; use httpGet, tcpSocket or exec")
+
+    def _attempted(self, kind: ProbeKind, outcome: Outcome) -> None:
+        recorder, pod, title = self._sandbox.context.recorder, self._sandbox.pod, kind.capitalize()
+        if outcome.result == "failure":
+            recorder.warning(pod, "Unhealthy", f"{title} probe failed: {outcome.output}", self.name)
+        elif outcome.result == "warning":
+            recorder.warning(pod, "ProbeWarning", f"{title} probe warning: {outcome.output}", self.name)
+
+    def _settled(self, kind: ProbeKind, ok: bool, started_at_s: float) -> None:
+        if kind == "readiness":
+            if self.record.ready != ok:
+                self.record.ready = ok
+                self._changed()
+        elif not ok:
+            grace_s = self.spec[PROBE_FIELDS[kind]].get("terminationGracePeriodSeconds", self._pod_grace_s)
+            restarted = self._sandbox.pod["spec"].get("restartPolicy", "Always") != "Never"
+            message = f"Container {self.name} failed {kind} probe"
+            self._kill(message + ", will be restarted" if restarted else message, grace_s)
+        elif kind == "startup":
+            self._has_started(started_at_s)
+
+    def _stop_probes(self, *kinds: ProbeKind) -> None:
+        for kind in kinds:
+            if kind in self._probes:
+                self._probes.pop(kind)[1].cancel()
+
+    # -- stopping -----------------------------------------------------------------------------------------------
+
+    @property
+    def _pod_grace_s(self) -> int:
+        return int(self._sandbox.pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    def _kill(self, message: str, grace_s: int) -> None:
+        """Stop this run of the container; `run` decides what comes after."""
+        if self._killing is None or self._killing.done():
+            self._killing = asyncio.create_task(self._end(grace_s, message, None), name=f"kill {self.name}")
+
+    async def stop(self, grace_s: int, turn: Callable[[], Awaitable[object]] | None = None) -> None:
+        """The pod ends: liveness does not matter any more, readiness still does.
+
+        `turn` is awaited between the preStop hook and SIGTERM, within the grace period.
+        """
+        if self._killing is not None:
+            self._killing.cancel()
+        self._stop_probes("startup", "liveness")
+        await self._end(grace_s, f"Stopping container {self.name}", turn)
+
+    async def _end(self, grace_s: int, message: str, turn: Callable[[], Awaitable[object]] | None) -> None:
+        process = self.process
+        if process is None or not process.running:
+            return
+        self._sandbox.context.recorder.normal(self._sandbox.pod, "Killing", message, self.name)
+        left_s = grace_s
+        if left_s > 0:
+            left_s -= await self._pre_stop(process, left_s)
+        if turn is not None and left_s > 0:
+            left_s -= await _whole_seconds(turn(), left_s)
+        process.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(max(left_s, SHORTEST_GRACE_S)):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _pre_stop(self, process: Process, within_s: int) -> int:
+        """Run the hook; the seconds it took, in whole seconds as the kubelet counts them.
+
+        One that outlasts the grace period is not waited for any longer, but goes on as long as the container.
+        """
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if not hook:
+            return 0
+        if self._pre_stopping is None:
+            self._pre_stopping = hooking = asyncio.create_task(self._run_pre_stop(hook), name=f"preStop {self.name}")
+            process.on_exit(lambda _: hooking.cancel())
+        return await _whole_seconds(asyncio.wait({self._pre_stopping}), within_s)
+
+    async def _run_pre_stop(self, hook: Obj) -> None:
+        try:
+            succeeded = (await self._hook(hook)).ok
+        except NotRunning:
+            return
+        if not succeeded:
+            recorder = self._sandbox.context.recorder
+            recorder.warning(self._sandbox.pod, "FailedPreStopHook", "PreStopHook failed", self.name)
+
+    async def ended(self) -> None:
+        """Return when nothing of it runs."""
+        if self.process is not None:
+            await self.process.wait()
+
+    async def destroy(self) -> None:
+        """Everything of it ends at once; nothing is recorded."""
+        self._changed = lambda: None
+        self._stop_probes("startup", "readiness", "liveness")
+        if self._killing is not None:
+            self._killing.cancel()
+        if self.process is not None:
+            self.process.kill()
+            await self.process.wait()
+
+    def tear_down(self) -> None:
+        """Remove its files; its logs stay."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+async def _whole_seconds(awaitable: Awaitable[object], within_s: int) -> int:
+    """Wait for it, `within_s` at most; the seconds that took, rounded down."""
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    try:
+        async with asyncio.timeout(within_s):
+            await awaitable
+    except TimeoutError:
+        return within_s
+    return int(loop.time() - begun_s)
