@@ -1,0 +1,5 @@
+"""The embedded cluster: a Kubernetes API with controllers and a kubelet in one process, pods as processes."""
+
+from seatrial.clusters.local.cluster import LocalCluster
+
+__all__ = ["LocalCluster"]
