@@ -19,7 +19,8 @@ def cluster(request):
     made = {"local": local_cluster, "kind": KindCluster}[request.param]()
     try:
         made.up()
-        made.load_image(IMAGE)
+        if not has_image(made):
+            made.load_image(IMAGE)
     except SeatrialError as error:
         pytest.skip(f"no {request.param} cluster: {error}")
     yield made
@@ -30,6 +31,15 @@ def local_cluster():
     from seatrial.clusters.local import LocalCluster
 
     return LocalCluster()
+
+
+def has_image(cluster) -> bool:
+    nodes = Kube.connect(cluster.kubeconfig(), cluster.context, "").all("Node")
+    return all(any(f"docker.io/library/{IMAGE}" in image["names"] for image in images(node)) for node in nodes)
+
+
+def images(node: dict) -> list[dict]:
+    return node["status"].get("images") or []
 
 
 @pytest.fixture(scope="session")
