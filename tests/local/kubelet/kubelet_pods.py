@@ -112,7 +112,9 @@ class Node:
     async def log(self, name: str = "web", container: str | None = None, **options: Any) -> str:
         previous = options.pop("previous", False)
         wanted = LogOptions(**options)
-        lines = [line async for line in self.kubelet.logs("default", name, container, previous=previous, options=wanted)]
+        lines = [
+            line async for line in self.kubelet.logs("default", name, container, previous=previous, options=wanted)
+        ]
         return b"".join(lines).decode()
 
 

@@ -36,9 +36,14 @@ async def test_a_pid_1_without_a_handler_ignores_sigterm_and_is_killed(node: Nod
     assert state(last)["state"]["terminated"]["exitCode"] == 137
 
 
-@pytest.mark.parametrize(("policy", "code", "expected"), [
-    ("Never", 0, "Succeeded"), ("Never", 7, "Failed"), ("OnFailure", 0, "Succeeded"),
-])
+@pytest.mark.parametrize(
+    ("policy", "code", "expected"),
+    [
+        ("Never", 0, "Succeeded"),
+        ("Never", 7, "Failed"),
+        ("OnFailure", 0, "Succeeded"),
+    ],
+)
 async def test_a_pod_that_is_not_restarted_ends_with_its_container(node: Node, policy, code, expected) -> None:
     node.run(pod(shell(f"exit {code}"), restartPolicy=policy))
     seen = await node.until(ended)

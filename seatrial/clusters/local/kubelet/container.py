@@ -15,14 +15,16 @@ from uuid import uuid4
 
 from seatrial.clusters.local.kubelet import actions
 from seatrial.clusters.local.kubelet.actions import Outcome
-from seatrial.clusters.local.kubelet.backoff import INITIAL_S, LONGEST_S, Backoff
+from seatrial.clusters.local.kubelet.backoff import Backoff
+from seatrial.clusters.local.kubelet.container_probes import ContainerProbes
 from seatrial.clusters.local.kubelet.creation import process_spec, termination_message
 from seatrial.clusters.local.kubelet.environment import ConfigError
-from seatrial.clusters.local.kubelet.execution import ExecResult, execute
-from seatrial.clusters.local.kubelet.images import Image, ImageNotFound
+from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning, execute
+from seatrial.clusters.local.kubelet.images import Image
 from seatrial.clusters.local.kubelet.logs import ContainerLog
-from seatrial.clusters.local.kubelet.probe_worker import ProbeKind, ProbeWorker
+from seatrial.clusters.local.kubelet.probe_worker import ProbeKind
 from seatrial.clusters.local.kubelet.process import Process, ProcessSpec, StartFailed, start
+from seatrial.clusters.local.kubelet.pulling import pull
 from seatrial.clusters.local.kubelet.sandbox import Sandbox
 from seatrial.clusters.local.kubelet.status import ContainerRecord, waiting
 from seatrial.clusters.local.store import timestamp
@@ -32,15 +34,6 @@ Obj = dict[str, Any]
 # Never less after the preStop hook, so that a hook that used up the grace period still leaves time to end.
 SHORTEST_GRACE_S = 2
 CANNOT_START = 128  # the exit code that containerd reports
-PROBE_FIELDS: dict[ProbeKind, str] = {
-    "startup": "startupProbe",
-    "readiness": "readinessProbe",
-    "liveness": "livenessProbe",
-}
-
-
-class NotRunning(Exception):
-    """A command was to run in a container that is not running."""
 
 
 class Container:
@@ -62,7 +55,8 @@ class Container:
         self._backoff = Backoff()
         self._ended_at_s = 0.0
         self._pre_stopping: asyncio.Task[None] | None = None
-        self._probes: dict[ProbeKind, tuple[ProbeWorker, asyncio.Task[None]]] = {}
+        self._started_at_s = 0.0
+        self._probes = ContainerProbes(sandbox, spec, self.execute, self._settled)
         self._killing: asyncio.Task[None] | None = None
 
     # -- running ------------------------------------------------------------------------------------------------
@@ -82,12 +76,11 @@ class Container:
             await self._back_off()
 
     async def _run_once(self) -> int:
-        image = await self._pulled()
+        image = await pull(self._sandbox, self.name, self.spec["image"], self._waits)
         spec = await self._configured(image)
         log = ContainerLog(self._sandbox.log_path(self.name, len(self.logs)))
         self.logs.append(log)
         output = log.pipe()
-        loop = asyncio.get_running_loop()
         try:
             process = await start(spec, stdout=output, stderr=output)
         except StartFailed as error:
@@ -95,36 +88,11 @@ class Container:
             return CANNOT_START
         finally:
             os.close(output)
-        started_at_s = loop.time()
         self._runs(process, spec)
-        if await self._post_start():
-            self._start_probes(started_at_s)
+        if await self._post_start() and process.running:
+            self._begin_probes()
         self.attempted.set()
         return await process.wait()
-
-    async def _pulled(self) -> Image:
-        reference, recorder, pod = self.spec["image"], self._sandbox.context.recorder, self._sandbox.pod
-        delay_s = INITIAL_S
-        while True:
-            try:
-                image = self._sandbox.context.images.find(reference)
-            except ImageNotFound as error:
-                recorder.normal(pod, "Pulling", f'Pulling image "{reference}"', self.name)
-                recorder.warning(pod, "Failed", f'Failed to pull image "{reference}": {error}', self.name)
-                recorder.warning(pod, "Failed", "Error: ErrImagePull", self.name)
-                self._waits("ErrImagePull", str(error))
-                self.attempted.set()
-                await asyncio.sleep(1)
-                message = f'Back-off pulling image "{reference}": ErrImagePull: {error}'
-                recorder.normal(pod, "BackOff", f'Back-off pulling image "{reference}"', self.name)
-                recorder.warning(pod, "Failed", "Error: ImagePullBackOff", self.name)
-                self._waits("ImagePullBackOff", message)
-                await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, LONGEST_S)
-            else:
-                message = f'Container image "{reference}" already present on machine'
-                recorder.normal(pod, "Pulled", message, self.name)
-                return image
 
     async def _configured(self, image: Image) -> ProcessSpec:
         while True:
@@ -136,10 +104,8 @@ class Container:
                 await asyncio.sleep(0)
                 return process_spec(self._sandbox, self.spec, image, self._folder)
             except ConfigError as error:
-                recorder = self._sandbox.context.recorder
-                recorder.warning(self._sandbox.pod, "Failed", f"Error: {error}", self.name)
+                self._warn("Failed", f"Error: {error}")
                 self._waits("CreateContainerConfigError", str(error))
-                self.attempted.set()
                 await change
             finally:
                 change.cancel()
@@ -148,9 +114,9 @@ class Container:
         self.process, self._process_spec = process, spec
         self._pre_stopping = None
         self._next_run({"running": {"startedAt": timestamp()}})
-        recorder, pod = self._sandbox.context.recorder, self._sandbox.pod
-        recorder.normal(pod, "Created", f"Created container: {self.name}", self.name)
-        recorder.normal(pod, "Started", f"Started container {self.name}", self.name)
+        self._started_at_s = asyncio.get_running_loop().time()
+        self._tell("Created", f"Created container: {self.name}")
+        self._tell("Started", f"Started container {self.name}")
         process.on_exit(self._exited)
         self._changed()
 
@@ -167,7 +133,7 @@ class Container:
         now = timestamp()
         self._next_run({})
         self._ends({"exitCode": CANNOT_START, "reason": "StartError", "message": message, "startedAt": now})
-        self._sandbox.context.recorder.warning(self._sandbox.pod, "Failed", f"Error: {message}", self.name)
+        self._warn("Failed", f"Error: {message}")
 
     def _exited(self, code: int) -> None:
         terminated = {"exitCode": code, "reason": "Completed" if code == 0 else "Error"}
@@ -176,7 +142,7 @@ class Container:
         self._ends(terminated | ({"message": message} if message else {}))
 
     def _ends(self, terminated: Obj) -> None:
-        self._stop_probes("startup", "readiness", "liveness")
+        self._probes.stop()
         self._ended_at_s = asyncio.get_running_loop().time()
         record = self.record
         ended = {"finishedAt": timestamp(), "containerID": record.container_id}
@@ -191,9 +157,7 @@ class Container:
         if delay_s:
             pod = self._sandbox.pod["metadata"]
             whose = f"{self.name} in pod {pod['name']}_{pod['namespace']}({pod['uid']})"
-            self._sandbox.context.recorder.warning(
-                self._sandbox.pod, "BackOff", f"Back-off restarting failed container {whose}", self.name
-            )
+            self._warn("BackOff", f"Back-off restarting failed container {whose}")
             text = f"{delay_s // 60:.0f}m{delay_s % 60:.0f}s" if delay_s >= 60 else f"{delay_s:.0f}s"
             self.record.last_state = self.record.state
             self._waits("CrashLoopBackOff", f"back-off {text} restarting failed container={self.name} pod={whose}")
@@ -201,8 +165,16 @@ class Container:
         self._backoff.restarted(loop.time(), self._ended_at_s)
 
     def _waits(self, reason: str, message: str) -> None:
+        """It cannot run now, and whoever comes after it need not wait for it to start."""
         self.record.state = waiting(reason, message)
+        self.attempted.set()
         self._changed()
+
+    def _tell(self, reason: str, message: str) -> None:
+        self._sandbox.context.recorder.normal(self._sandbox.pod, reason, message, self.name)
+
+    def _warn(self, reason: str, message: str) -> None:
+        self._sandbox.context.recorder.warning(self._sandbox.pod, reason, message, self.name)
 
     # -- hooks and commands -------------------------------------------------------------------------------------
 
@@ -210,8 +182,7 @@ class Container:
         hook = (self.spec.get("lifecycle") or {}).get("postStart")
         if not hook or (await self._hook(hook)).ok:
             return True
-        recorder = self._sandbox.context.recorder
-        recorder.warning(self._sandbox.pod, "FailedPostStartHook", "PostStartHook failed", self.name)
+        self._warn("FailedPostStartHook", "PostStartHook failed")
         self._kill("FailedPostStartHook", self._pod_grace_s)
         return False
 
@@ -235,70 +206,35 @@ class Container:
 
     def probe_readiness_now(self) -> None:
         """While it is not ready, any change of the pod is a reason to look again."""
-        if "readiness" in self._probes and not self.record.ready:
-            self._probes["readiness"][0].trigger()
+        if not self.record.ready:
+            self._probes.ask_readiness_now()
 
-    def _start_probes(self, started_at_s: float) -> None:
-        if self.process is None or not self.process.running:
-            return
-        if self.spec.get("startupProbe"):
-            self._start_probe("startup", started_at_s)
+    def _begin_probes(self) -> None:
+        if self._probes.has("startup"):
+            self._probes.start("startup", self._started_at_s)
         else:
-            self._has_started(started_at_s)
+            self._has_started()
 
-    def _has_started(self, started_at_s: float) -> None:
+    def _has_started(self) -> None:
         self.record.started = True
-        self.record.ready = not self.spec.get("readinessProbe")
+        self.record.ready = not self._probes.has("readiness")
         self.started.set()
-        for kind in ("readiness", "liveness"):
-            if self.spec.get(PROBE_FIELDS[kind]):
-                self._start_probe(kind, started_at_s)
+        self._probes.start("readiness", self._started_at_s)
+        self._probes.start("liveness", self._started_at_s)
         self._changed()
 
-    def _start_probe(self, kind: ProbeKind, started_at_s: float) -> None:
-        def settled(kind: ProbeKind, ok: bool) -> None:
-            self._settled(kind, ok, started_at_s)
-
-        worker = ProbeWorker(kind, self.spec[PROBE_FIELDS[kind]], self._attempt, self._attempted, settled)
-        self._probes[kind] = (worker, asyncio.create_task(worker.run(started_at_s), name=f"{kind} of {self.name}"))
-
-    async def _attempt(self, probe: Obj, timeout_s: float) -> Outcome:
-        ip, http = self._sandbox.ip, self._sandbox.context.http
-        if "httpGet" in probe:
-            return await actions.http_get(http, probe["httpGet"], self.spec, ip, timeout_s)
-        if "tcpSocket" in probe:
-            return await actions.tcp_connect(probe["tcpSocket"], self.spec, ip, timeout_s)
-        if "exec" in probe:
-            try:
-                return await actions.run_command(self.execute, probe["exec"], timeout_s)
-            except NotRunning as error:
-                return Outcome("failure", str(error))
-        return Outcome("failure", "the local cluster makes no gRPC probes; use httpGet, tcpSocket or exec")
-
-    def _attempted(self, kind: ProbeKind, outcome: Outcome) -> None:
-        recorder, pod, title = self._sandbox.context.recorder, self._sandbox.pod, kind.capitalize()
-        if outcome.result == "failure":
-            recorder.warning(pod, "Unhealthy", f"{title} probe failed: {outcome.output}", self.name)
-        elif outcome.result == "warning":
-            recorder.warning(pod, "ProbeWarning", f"{title} probe warning: {outcome.output}", self.name)
-
-    def _settled(self, kind: ProbeKind, ok: bool, started_at_s: float) -> None:
+    def _settled(self, kind: ProbeKind, ok: bool) -> None:
         if kind == "readiness":
             if self.record.ready != ok:
                 self.record.ready = ok
                 self._changed()
         elif not ok:
-            grace_s = self.spec[PROBE_FIELDS[kind]].get("terminationGracePeriodSeconds", self._pod_grace_s)
             restarted = self._sandbox.pod["spec"].get("restartPolicy", "Always") != "Never"
             message = f"Container {self.name} failed {kind} probe"
+            grace_s = self._probes.grace_period_s(kind, self._pod_grace_s)
             self._kill(message + ", will be restarted" if restarted else message, grace_s)
         elif kind == "startup":
-            self._has_started(started_at_s)
-
-    def _stop_probes(self, *kinds: ProbeKind) -> None:
-        for kind in kinds:
-            if kind in self._probes:
-                self._probes.pop(kind)[1].cancel()
+            self._has_started()
 
     # -- stopping -----------------------------------------------------------------------------------------------
 
@@ -318,14 +254,14 @@ class Container:
         """
         if self._killing is not None:
             self._killing.cancel()
-        self._stop_probes("startup", "liveness")
+        self._probes.stop("startup", "liveness")
         await self._end(grace_s, f"Stopping container {self.name}", turn)
 
     async def _end(self, grace_s: int, message: str, turn: Callable[[], Awaitable[object]] | None) -> None:
         process = self.process
         if process is None or not process.running:
             return
-        self._sandbox.context.recorder.normal(self._sandbox.pod, "Killing", message, self.name)
+        self._tell("Killing", message)
         left_s = grace_s
         if left_s > 0:
             left_s -= await self._pre_stop(process, left_s)
@@ -358,8 +294,7 @@ class Container:
         except NotRunning:
             return
         if not succeeded:
-            recorder = self._sandbox.context.recorder
-            recorder.warning(self._sandbox.pod, "FailedPreStopHook", "PreStopHook failed", self.name)
+            self._warn("FailedPreStopHook", "PreStopHook failed")
 
     async def ended(self) -> None:
         """Return when nothing of it runs."""
@@ -369,7 +304,7 @@ class Container:
     async def destroy(self) -> None:
         """Everything of it ends at once; nothing is recorded."""
         self._changed = lambda: None
-        self._stop_probes("startup", "readiness", "liveness")
+        self._probes.stop()
         if self._killing is not None:
             self._killing.cancel()
         if self.process is not None:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from seatrial.clusters.local.kubelet.process import ProcessSpec, StartFailed, start
 
 
+class NotRunning(Exception):
+    """A command was to run in a container that is not running."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     """How a command ended; 126 and 127 when it could not be started, with the reason in `stderr`."""

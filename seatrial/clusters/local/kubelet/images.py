@@ -3,7 +3,7 @@
 A file `charts/images/NAME.image.yaml` maps one repository:
 
     image: openmed                       # repository without tag
-    tags: ["1.7.0"]                      # optional: any other tag cannot be pulled
+    tag: "1.7.0"                         # optional: any other tag cannot be pulled
     process:
       command: ["{python}", "-m", "openmed_service"]   # the image's entrypoint
       env: {PYTHONPATH: "{images}", HOST: "{pod_ip}"}  # the image's environment, optional
@@ -43,9 +43,10 @@ class _Process(BaseModel):
 
 
 class _ImageFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # How the image is built for other clusters stands beside it.
+    model_config = ConfigDict(extra="ignore")
     image: Annotated[str, Field(min_length=1)]
-    tags: list[str] | None = None
+    tag: str | None = None
     process: _Process
 
 
@@ -57,7 +58,7 @@ class Image:
     env: Mapping[str, str] = field(default_factory=dict)
     user: int = 0
     working_dir: str = "/"
-    tags: tuple[str, ...] | None = None  # None: every tag exists
+    tag: str | None = None  # None: every tag exists
     folder: Path | None = None  # the processes of the image read files here
 
     def at(self, pod_ip: str) -> "Image":
@@ -74,7 +75,7 @@ class Image:
             env={name: fill(value) for name, value in self.env.items()},
             user=self.user,
             working_dir=fill(self.working_dir),
-            tags=self.tags,
+            tag=self.tag,
             folder=self.folder,
         )
 
@@ -104,16 +105,14 @@ class ImageMap:
         repository, tag = split_reference(reference)
         image = self.images.get(repository)
         if image is not None:
-            if image.tags is not None and tag not in image.tags:
-                raise ImageNotFound(
-                    f'failed to pull image "{reference}": tag {tag} not found, expected one of {", ".join(image.tags)}'
-                )
+            if image.tag not in (None, tag):
+                raise ImageNotFound(f"{repository}:{tag}: not found; the only tag there is, is {image.tag}")
             return image
         if repository.startswith(THIS_MACHINE):
             return Image()
         raise ImageNotFound(
-            f'failed to pull image "{reference}": the local cluster runs images as processes and knows none for '
-            f'{repository}; name one with --process "{repository}=COMMAND"'
+            f"{repository}: not found; the local cluster runs processes instead of images and knows none for "
+            f'this one, name it with --process "{repository}=COMMAND"'
         )
 
 
@@ -144,7 +143,7 @@ def _read_file(path: Path) -> tuple[str, Image]:
         env=process.env,
         user=process.user,
         working_dir=process.working_dir,
-        tags=tuple(read.tags) if read.tags is not None else None,
+        tag=read.tag,
         folder=path.parent.resolve(),
     )
 

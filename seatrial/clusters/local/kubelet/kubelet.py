@@ -11,9 +11,9 @@ from typing import Any
 from seatrial.clusters.local.kubelet import actions, scheduling
 from seatrial.clusters.local.kubelet.addresses import Addresses
 from seatrial.clusters.local.kubelet.changes import Changes
-from seatrial.clusters.local.kubelet.container import Container, NotRunning
+from seatrial.clusters.local.kubelet.container import Container
 from seatrial.clusters.local.kubelet.events import Recorder
-from seatrial.clusters.local.kubelet.execution import ExecResult
+from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning
 from seatrial.clusters.local.kubelet.images import ImageMap
 from seatrial.clusters.local.kubelet.isolation import Isolation, probe
 from seatrial.clusters.local.kubelet.logs import LogOptions
