@@ -7,7 +7,7 @@ httptools and, where there is one, uvloop. Its operations, each a message with `
     start      run, origin_s, payload: loads  begin; origin_s is second 0 of the run on this clock
     stop       run                            send nothing more
     collect    run -> payload: ledger         wait until the last attempt has ended
-    progress   run -> payload: ledger         what has ended up to now
+    fresh      run -> finished, payload: ledger   what has ended since the last time
     health     run -> counts and lags
     self_test  -> payload: what it saw wrong
     quit
@@ -46,7 +46,7 @@ class Agent:
             "start": self._start,
             "stop": self._stop,
             "collect": self._collect,
-            "progress": self._progress,
+            "fresh": self._fresh,
             "health": self._health,
             "self_test": self._self_test,
         }
@@ -77,11 +77,11 @@ class Agent:
 
     async def _collect(self, message: wire.Message) -> Reply:
         await asyncio.shield(self._run(message).finished)
-        return await self._progress(message)
+        return {}, await asyncio.to_thread(pack, self._run(message).ledger())
 
-    async def _progress(self, message: wire.Message) -> Reply:
-        whole = self._run(message).ledger()
-        return {}, await asyncio.to_thread(pack, whole)
+    async def _fresh(self, message: wire.Message) -> Reply:
+        rows, finished = self._run(message).fresh()
+        return {"finished": finished}, await asyncio.to_thread(pack, rows)
 
     async def _health(self, message: wire.Message) -> Reply:
         return self._run(message).health(), b""

@@ -13,7 +13,7 @@ import numpy as np
 from seatrial.observation import Ledger
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.plan import Load
-from seatrial.traffic.recorder import recorded
+from seatrial.traffic.recorder import Row, recorded
 from seatrial.traffic.route import Route
 from seatrial.traffic.streams import Stream, stream
 
@@ -80,6 +80,7 @@ class Run:
         self.finished: asyncio.Task[None]
         self._origin_s = origin_s
         self._whole: Ledger | None = None
+        self._told = [0] * len(streams)
 
     def stop(self) -> None:
         """Send nothing more; what is open finishes."""
@@ -97,6 +98,15 @@ class Run:
             for one in self.streams:
                 one.rows.clear()
         return whole
+
+    def fresh(self) -> tuple[Ledger, bool]:
+        """The attempts that have ended since the last call, and whether that was all of them."""
+        finished = self.finished.done()
+        rows: list[Row] = []
+        for index, one in enumerate(self.streams):
+            rows += one.rows[self._told[index] :]
+            self._told[index] = len(one.rows)
+        return recorded(rows, self._origin_s), finished
 
     def health(self) -> dict[str, float]:
         """Counts and lags so far, named as in observation.GeneratorHealth."""

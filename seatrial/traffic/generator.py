@@ -96,9 +96,9 @@ class Generator:
         """End the agent."""
         self._channel.close()
 
-    def _collect(self, name: str, operation: str, timeout_s: float) -> Ledger:
+    def _collect(self, name: str, timeout_s: float) -> Ledger:
         try:
-            return unpack(self._ask(operation, run=name, within_s=timeout_s).payload)
+            return unpack(self._ask("collect", run=name, within_s=timeout_s).payload)
         except TimeoutError as reason:
             raise InvalidMeasurement(
                 f"generator: expected every attempt of {name} to end within {timeout_s} s, found some still open; "
@@ -168,11 +168,12 @@ class Run:
 
     def collect(self, timeout_s: float) -> Ledger:
         """Wait until every attempt has ended; all rows. Raises InvalidMeasurement after timeout_s."""
-        return self.generator._collect(self.name, "collect", timeout_s)
+        return self.generator._collect(self.name, timeout_s)
 
-    def progress(self) -> Ledger:
-        """The rows that have ended so far."""
-        return self.generator._collect(self.name, "progress", _ANSWER_WITHIN_S)
+    def fresh(self) -> tuple[Ledger, bool]:
+        """The rows that have ended since the last call, and whether those were the last; before `collect`."""
+        answer = self.generator._ask("fresh", run=self.name)
+        return unpack(answer.payload), bool(answer.fields["finished"])
 
     def stop(self) -> None:
         """Send nothing more; what is open finishes. Rows that were never due are not in the ledger."""

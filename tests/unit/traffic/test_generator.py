@@ -84,7 +84,7 @@ def test_a_run_can_be_looked_at_and_stopped_before_its_end(generator, web):
     run = generator.start([OpenLoop("s", web, (EXCHANGE,), [generator.now_s(), generator.now_s() + 60])])
     with pytest.raises(InvalidMeasurement, match=r"within 0.5 s"):
         run.collect(timeout_s=0.5)
-    assert len(run.progress()) == 1
+    assert [(len(rows), finished) for rows, finished in (run.fresh(), run.fresh())] == [(1, False), (0, False)]
     run.stop()
     assert len(run.collect(timeout_s=10)) == 1
     assert run.health().scheduled == 1
