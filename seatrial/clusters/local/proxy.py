@@ -158,6 +158,7 @@ class _Side(asyncio.Protocol):
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
+        """Hand the end on; True keeps this connection open for what the other still sends."""
         self.at_end = True
         other = self.other
         if other is None or other.transport is None:
@@ -202,6 +203,7 @@ class _Front(_Side):
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
+        self._early = b""  # arrived before the endpoint was connected
         self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -210,8 +212,21 @@ class _Front(_Side):
         if not self._endpoints:  # the last one left while this connection was in the backlog
             self.reset()
             return
-        self.transport.pause_reading()
         self._connecting = asyncio.get_running_loop().create_task(self._connect(random.choice(self._endpoints)))
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+        elif self.transport is not None:
+            # Only here, not before: uvloop starts to read after connection_made, whatever that asked for.
+            self.transport.pause_reading()
+            self._early += data
+
+    def eof_received(self) -> bool:
+        if self.other is not None:
+            return super().eof_received()
+        self.at_end = True
+        return True
 
     async def _connect(self, endpoint: Endpoint) -> None:
         back = _Side()
@@ -224,4 +239,8 @@ class _Front(_Side):
             back.reset()
             return
         self.other, back.other = back, self
-        self.transport.resume_reading()
+        super().data_received(self._early)
+        if self.at_end:
+            super().eof_received()
+        else:
+            self.transport.resume_reading()
