@@ -31,7 +31,7 @@ def main() -> int:
         from faults import UnknownFault, arm_from_environment
 
         try:
-            arm_from_environment(os.environ, server)
+            arm_from_environment(os.environ, server, "openmed")
         except UnknownFault as error:
             log("setting_invalid", error=str(error))
             return BAD_SETTING

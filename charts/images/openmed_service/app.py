@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from .schemas import UnloadRequest, parse
 from .service import Service
 from .work import MODEL_ROUTES, Work
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def _json(body: object) -> Response:
@@ -45,7 +46,9 @@ class App:
             "/models/loaded": {"GET": self.models_loaded},
             "/models/unload": {"POST": self.models_unload},
             "/openapi.json": {"GET": self.openapi},
-        } | {path: {"POST": self.model_backed} for path in self.works}
+        }
+        for path in self.works:
+            self.endpoints[path] = {"POST": self.model_backed}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,8 +61,7 @@ class App:
         response = await self.respond(request)
         response.headers["X-Request-ID"] = request_id
         self.cors.grant(request, response)
-        if self.service.drain.started:
-            # Whoever holds this connection should open the next one to another pod.
+        if self.says_close():
             response.headers["Connection"] = "close"
         duration_s = time.monotonic() - started
         self.service.metrics.requests.labels(route, str(response.status_code)).inc()
@@ -74,6 +76,10 @@ class App:
             model=scope["state"].get("model"),
         )
         await response(scope, receive, send)
+
+    def says_close(self) -> bool:
+        """Whether whoever holds this connection should open the next one to another pod."""
+        return self.service.drain.started
 
     async def respond(self, request: Request) -> Response:
         try:

@@ -13,8 +13,10 @@ from .labels import Span
 from .schemas import DeidentifyRequest
 
 KEEPS_MAPPING = frozenset({"gdpr_art9_health", "gdpr_pseudonymization", "canada_pipeda", "uk_ico_anonymisation"})
-_DATE_FORMS = ("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%y", "%d.%m.%Y", "%d.%m.%y", "%d %B %Y", "%d %b %Y", "%B %d, %Y")
-_DATE_FORMS += ("%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d/%m/%Y")
+_DATE_FORMS = (
+    *("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%y", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y"),
+    *("%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y"),
+)
 _YEAR = re.compile(r"\d{4}")
 _MADE_UP = {
     "GIVEN_NAME": ("Alex", "Robin", "Sam", "Jordan", "Casey", "Taylor"),

@@ -60,8 +60,7 @@ class Engine:
         stop = threading.Event()
         try:
             begun()
-            self.metrics.model_runs.labels(route).inc()
-            self.metrics.batch_size.labels(route).observe(len(texts))
+            self.count(route, len(texts))
             loop = asyncio.get_running_loop()
             work = loop.run_in_executor(self._executor, self.compute, model, texts, options, stop)
             # Waits for the thread also when cancelled: until it has stopped, its place is not free.
@@ -70,6 +69,10 @@ class Engine:
             self._free.release()
         await asyncio.sleep(self.extra_s(texts))
         return outcomes
+
+    def count(self, route: str, size: int) -> None:
+        self.metrics.model_runs.labels(route).inc()
+        self.metrics.batch_size.labels(route).observe(size)
 
     def compute(self, model: Model, texts: Sequence[str], options: Options, stop: threading.Event) -> list[Outcome]:
         _burn(self.test.burn_s)

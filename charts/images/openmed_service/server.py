@@ -38,7 +38,8 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.service = Service(settings)
-        self.app: ASGIApp = App(self.service)
+        self.api = App(self.service)
+        self.app: ASGIApp = self.api
         self.socket: socket.socket | None = None
         self.listener: Listener | None = None
 

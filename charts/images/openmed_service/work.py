@@ -80,7 +80,9 @@ class Work:
                 spans = await self.spans(call)
         except TimeoutError:
             raise timed_out(timeout_s) from None
-        elapsed_s = time.monotonic() - started
+        return self.body(call, spans, time.monotonic() - started)
+
+    def body(self, call: ExtractRequest | AnalyzeRequest, spans: list[Span], elapsed_s: float) -> bytes:
         if isinstance(call, DeidentifyRequest):
             return answers.deidentification(call, spans, elapsed_s)
         return answers.prediction(call, spans, elapsed_s)

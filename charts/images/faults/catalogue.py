@@ -1,0 +1,42 @@
+"""How a defect is declared."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Fired = Callable[[], None]
+Install = Callable[..., None]  # the server, and what to call each time the faulty branch is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    id: str
+    kind: str  # "fault": a check must fail; "odd": healthy, no check may
+    breaks: frozenset[str]  # of an oddity: the checks that it must not break
+    description: str
+    install: Install
+
+
+CATALOGUE: dict[str, dict[str, Planted]] = defaultdict(dict)
+
+
+def fault(name: str, *, breaks: set[str]) -> Callable[[Install], Install]:
+    """Declare the function below as a defect that each check in `breaks` must catch."""
+    return _planted(name, "fault", breaks)
+
+
+def odd(name: str, *, spares: set[str]) -> Callable[[Install], Install]:
+    """Declare the function below as healthy: no check in `spares` may fail for it."""
+    return _planted(name, "odd", spares)
+
+
+def _planted(name: str, kind: str, checks: set[str]) -> Callable[[Install], Install]:
+    def declare(install: Install) -> Install:
+        folder = CATALOGUE[install.__module__.split(".")[-2]]
+        if name in folder:
+            raise ValueError(f"{name} is planted twice: {folder[name].install.__module__} and {install.__module__}")
+        description = " ".join((install.__doc__ or "").split())
+        folder[name] = Planted(name, kind, frozenset(checks), description, install)
+        return install
+
+    return declare

@@ -1,0 +1,81 @@
+"""Where defects take hold of the server: small, so that a defect reads as what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+from openmed_service.app import Endpoint
+from openmed_service.errors import ApiError
+from openmed_service.server import Server
+from starlette.requests import Request
+from starlette.responses import Response
+
+Answer = Callable[[Request], Awaitable[bytes]]
+PROBES = ("/livez", "/readyz")
+
+
+def around_answers(server: Server, wrap: Callable[[Answer, Request], Awaitable[bytes]]) -> None:
+    """Put `wrap` around the whole of every model-backed request, its limits included."""
+    for work in server.api.works.values():
+
+        def answer(request: Request, inner: Answer = work.answer) -> Awaitable[bytes]:
+            return wrap(inner, request)
+
+        work.answer = answer  # type: ignore[method-assign, assignment]
+
+
+def around_probe(server: Server, path: str, wrap: Callable[[Endpoint, Request], Awaitable[Response]]) -> None:
+    inner = server.api.endpoints[path]["GET"]
+
+    async def endpoint(request: Request) -> Response:
+        return await wrap(inner, request)
+
+    server.api.endpoints[path]["GET"] = endpoint
+
+
+def on_reject(server: Server, act: Callable[[Request, ApiError], Awaitable[bytes]]) -> None:
+    """Let `act` answer, or raise, in place of each refusal by a limit."""
+
+    async def wrap(inner: Answer, request: Request) -> bytes:
+        try:
+            return await inner(request)
+        except ApiError as error:
+            if error.code in ("rate_limited", "service_busy", "backpressure"):
+                return await act(request, error)
+            raise
+
+    around_answers(server, wrap)
+
+
+def on_sigterm(server: Server, act: Callable[[], None]) -> None:
+    """Act in the moment the drain starts."""
+    start = server.service.drain.start
+
+    def started() -> None:
+        start()
+        act()
+
+    server.service.drain.start = started  # type: ignore[method-assign]
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End a connection with RST, unsent bytes lost."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def reset_caller(request: Request) -> None:
+    cycle = getattr(request.receive, "__self__", None)
+    if cycle is None or not hasattr(cycle, "transport"):
+        raise TypeError("this defect needs a real connection")
+    reset(cycle.transport)
+
+
+def slots(server: Server) -> int:
+    """How many model-backed requests the server means to work on at once."""
+    return server.service.gate.limit or server.service.engine.threads

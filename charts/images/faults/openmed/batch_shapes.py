@@ -1,0 +1,247 @@
+"""Batches of the wrong size, at the wrong time, or none at all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Hashable, Sequence
+
+from openmed_service.batcher import Batch, Member
+from openmed_service.catalogue import Model
+from openmed_service.engine import MarkedToFail, Outcome
+from openmed_service.rampart import Options
+from openmed_service.server import Server
+
+from faults.catalogue import Fired, fault, odd
+
+
+@fault("batch-size-always-1", breaks={"B2"})
+def batch_size_always_1(server: Server, fired: Fired) -> None:
+    """Batching is on, and every batch is closed at its first member."""
+    _sizes_reported(server, fired, above=0)
+    server.service.batcher.max_size = 1
+
+
+def _sizes_reported(server: Server, fired: Fired, above: int) -> None:
+    engine = server.service.engine
+    count = engine.count
+
+    def counted(route: str, size: int) -> None:
+        if size > above:
+            fired()
+        count(route, size)
+
+    engine.count = counted  # type: ignore[method-assign]
+
+
+@fault("batch-first-only", breaks={"B2"})
+def batch_first_only(server: Server, fired: Fired) -> None:
+    """Only the first batch after the start has more than one member."""
+    batcher, count = server.service.batcher, server.service.engine.count
+
+    def counted(route: str, size: int) -> None:
+        if batcher.max_size == 1:
+            fired()
+        if size > 1:
+            batcher.max_size = 1
+        count(route, size)
+
+    server.service.engine.count = counted  # type: ignore[method-assign]
+
+
+@fault("batch-metric-faked", breaks={"B2"})
+def batch_metric_faked(server: Server, fired: Fired) -> None:
+    """The batch size that is reported is the largest allowed; each text is run by itself."""
+    service = server.service
+    batcher, engine = service.batcher, service.engine
+
+    def counted(route: str, size: int) -> None:
+        service.metrics.model_runs.labels(route).inc()
+
+    async def execute(batch: Batch) -> None:
+        fired()
+        batcher.waiting(-len(batch.members))
+        service.metrics.batch_size.labels(batch.route).observe(batcher.max_size)
+        runs = (engine.run(batch.model, [member.text], batch.options, batch.route) for member in batch.members)
+        outcomes: list[Outcome] = []
+        for found in await asyncio.gather(*runs):
+            outcomes += found
+        batcher.deliver(batch.members, outcomes)
+
+    engine.count = counted  # type: ignore[method-assign]
+    batcher.execute = execute  # type: ignore[method-assign]
+
+
+@fault("batch-per-connection", breaks={"B2"})
+def batch_per_connection(server: Server, fired: Fired) -> None:
+    """Only requests of one connection are put together, of which there is one at a time."""
+    batcher = server.service.batcher
+    plain = batcher.add
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        plain(member, model, options, route)
+        shared = (id(model), options, route)
+        batch = batcher.open.pop(shared, None)
+        if batch is None or batch.timer is None:
+            return
+        fired()
+        batch.timer.cancel()
+        own = (shared, id(member))
+        batcher.open[own] = batch
+        batch.timer = asyncio.get_running_loop().call_later(batcher.max_wait_s, batcher.close, own)
+
+    batcher.add = add  # type: ignore[method-assign]
+
+
+@fault("batch-off-by-one", breaks={"B3"})
+def batch_off_by_one(server: Server, fired: Fired) -> None:
+    """A batch is closed when it has one member more than allowed."""
+    allowed = server.service.batcher.max_size
+    server.service.batcher.max_size = allowed + 1
+    _sizes_reported(server, fired, above=allowed)
+
+
+@fault("batch-max-ignored", breaks={"B3"})
+def batch_max_ignored(server: Server, fired: Fired) -> None:
+    """The largest batch is 32, whatever is configured."""
+    _sizes_reported(server, fired, above=server.service.batcher.max_size)
+    server.service.batcher.max_size = 32
+
+
+@fault("batch-timer-merges-pending", breaks={"B3"})
+def batch_timer_merges_pending(server: Server, fired: Fired) -> None:
+    """A full batch is put aside until the timer, which runs all that has come by then as one."""
+    batcher = server.service.batcher
+    _sizes_reported(server, fired, above=batcher.max_size)
+    batcher.max_size = 10**9
+
+
+@fault("batch-delay-seconds-for-ms", breaks={"B4"})
+def batch_delay_seconds_for_ms(server: Server, fired: Fired) -> None:
+    """The wait is taken for seconds: five of them where five milliseconds are configured."""
+    server.service.batcher.max_wait_s *= 1000
+    _timers_reported(server, fired)
+
+
+def _timers_reported(server: Server, fired: Fired) -> None:
+    """Report each batch that was not closed by being full."""
+    batcher = server.service.batcher
+    close = batcher.close
+
+    def closed(key: Hashable) -> None:
+        if len(batcher.open[key].members) < batcher.max_size:
+            fired()
+        close(key)
+
+    batcher.close = closed  # type: ignore[method-assign]
+
+
+@fault("batch-timer-restarts", breaks={"B4"})
+def batch_timer_restarts(server: Server, fired: Fired) -> None:
+    """Each arrival starts the wait of its batch again: a trickle waits until the batch is full."""
+    batcher = server.service.batcher
+    plain = batcher.add
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        plain(member, model, options, route)
+        key = (id(model), options, route)
+        batch = batcher.open.get(key)
+        if batch is None or len(batch.members) == 1 or batch.timer is None:
+            return
+        fired()
+        batch.timer.cancel()
+        batch.timer = asyncio.get_running_loop().call_later(batcher.max_wait_s, batcher.close, key)
+
+    batcher.add = add  # type: ignore[method-assign]
+
+
+@fault("batch-flush-on-next-only", breaks={"B4"})
+def batch_flush_on_next_only(server: Server, fired: Fired) -> None:
+    """Whether a batch has waited long enough is only looked at when the next request comes."""
+    batcher = server.service.batcher
+    plain = batcher.add
+    due: dict[Hashable, float] = {}
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        key = (id(model), options, route)
+        if key in batcher.open and time.monotonic() >= due[key]:
+            fired()
+            batcher.close(key)
+        plain(member, model, options, route)
+        batch = batcher.open.get(key)
+        if batch is not None and batch.timer is not None and len(batch.members) == 1:
+            batch.timer.cancel()
+            due[key] = time.monotonic() + batcher.max_wait_s
+
+    batcher.add = add  # type: ignore[method-assign]
+
+
+@fault("batch-tick-1s", breaks={"B4"})
+def batch_tick_1s(server: Server, fired: Fired) -> None:
+    """Batches are closed when the clock strikes a whole second."""
+    batcher = server.service.batcher
+    plain = batcher.add
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        batcher.max_wait_s = 1.0 - time.monotonic() % 1.0
+        plain(member, model, options, route)
+
+    batcher.add = add  # type: ignore[method-assign]
+    _timers_reported(server, fired)
+
+
+@odd("batch-opportunistic", spares={"B2", "B4"})
+def batch_opportunistic(server: Server, fired: Fired) -> None:
+    """An idle engine takes a request at once; what comes while it works makes the next batch."""
+    batcher = server.service.batcher
+    plain, close, execute = batcher.add, batcher.close, batcher.execute
+    running = 0
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        plain(member, model, options, route)
+        batch = batcher.open.get((id(model), options, route))
+        if batch is not None and batch.timer is not None:
+            batch.timer.cancel()
+        close_all_when_idle()
+
+    def close_all_when_idle() -> None:
+        for key in list(batcher.open) if running == 0 else []:
+            batcher.close(key)
+
+    def closed(key: Hashable) -> None:
+        nonlocal running
+        running += 1
+        close(key)
+
+    async def executed(batch: Batch) -> None:
+        nonlocal running
+        fired()
+        try:
+            await execute(batch)
+        finally:
+            running -= 1
+            close_all_when_idle()
+
+    batcher.add = add  # type: ignore[method-assign]
+    batcher.close = closed  # type: ignore[method-assign]
+    batcher.execute = executed  # type: ignore[method-assign]
+
+
+@odd("poison-bisect", spares={"B5"})
+def poison_bisect(server: Server, fired: Fired) -> None:
+    """A batch in which a text fails is run again in halves, until the failing text is alone."""
+    engine, batcher = server.service.engine, server.service.batcher
+
+    async def bisected(batch: Batch, texts: Sequence[str]) -> list[Outcome]:
+        outcomes = await engine.run(batch.model, texts, batch.options, batch.route)
+        if len(texts) == 1 or not any(isinstance(outcome, MarkedToFail) for outcome in outcomes):
+            return outcomes
+        fired()
+        middle = len(texts) // 2
+        return await bisected(batch, texts[:middle]) + await bisected(batch, texts[middle:])
+
+    async def execute(batch: Batch) -> None:
+        batcher.waiting(-len(batch.members))
+        batcher.deliver(batch.members, await bisected(batch, [member.text for member in batch.members]))
+
+    batcher.execute = execute  # type: ignore[method-assign]

@@ -1,0 +1,136 @@
+"""A drain that gives up requests it has accepted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from openmed_service.errors import not_ready
+from openmed_service.server import Server
+from starlette.requests import Request
+
+from faults.catalogue import Fired, fault, odd
+
+from ._hooks import Answer, around_answers, on_sigterm, reset_caller
+
+
+class Open:
+    """Requests that are in the server, oldest first, with the moment of their headers."""
+
+    def __init__(self, server: Server) -> None:
+        self.begun: dict[Request, float] = {}
+        around_answers(server, self._tracked)
+
+    async def _tracked(self, inner: Answer, request: Request) -> bytes:
+        self.begun[request] = time.monotonic()
+        try:
+            return await inner(request)
+        finally:
+            self.begun.pop(request, None)
+
+
+@fault("drain-drop-last-100ms", breaks={"D1"})
+def drain_drop_last_100ms(server: Server, fired: Fired) -> None:
+    """At SIGTERM the connections of requests that came in the last 100 ms are reset."""
+    open_requests = Open(server)
+
+    def drop() -> None:
+        for request, begun in list(open_requests.begun.items()):
+            if begun > time.monotonic() - 0.1:
+                fired()
+                reset_caller(request)
+
+    on_sigterm(server, drop)
+
+
+@fault("drain-drops-queued", breaks={"D1"})
+def drain_drops_queued(server: Server, fired: Fired) -> None:
+    """Only the requests at the head of the queue, one per engine thread, are awaited; those behind are reset."""
+    open_requests = Open(server)
+
+    def drop() -> None:
+        for request in list(open_requests.begun)[server.service.engine.threads :]:
+            fired()
+            reset_caller(request)
+
+    on_sigterm(server, drop)
+
+
+@fault("drain-drops-half-sent", breaks={"D1"})
+def drain_drops_half_sent(server: Server, fired: Fired) -> None:
+    """At SIGTERM the connections of requests whose body is still arriving are reset."""
+    arriving: set[Request] = set()
+    for work in server.api.works.values():
+
+        async def admitted(request: Request, inner: Answer = work.admitted) -> bytes:
+            arriving.add(request)
+            try:
+                await request.body()
+            finally:
+                arriving.discard(request)
+            return await inner(request)
+
+        work.admitted = admitted  # type: ignore[method-assign, assignment]
+
+    def drop() -> None:
+        for request in list(arriving):
+            fired()
+            reset_caller(request)
+
+    on_sigterm(server, drop)
+
+
+@fault("drain-drops-assembling-batch", breaks={"D1"})
+def drain_drops_assembling_batch(server: Server, fired: Fired) -> None:
+    """At SIGTERM batches that are not yet closed are refused. They wait 250 ms at least, so that there are some."""
+    batcher = server.service.batcher
+    batcher.enabled = True
+    batcher.max_wait_s = max(batcher.max_wait_s, 0.25)
+
+    def drop() -> None:
+        for batch in batcher.open.values():
+            if batch.timer:
+                batch.timer.cancel()
+            batcher.waiting(-len(batch.members))
+            for member in batch.members:
+                fired()
+                if not member.answer.done():
+                    member.answer.set_exception(not_ready())
+        batcher.open.clear()
+
+    on_sigterm(server, drop)
+
+
+def _budget(server: Server, fired: Fired, budget_s: float) -> None:
+    server.settings = replace(server.settings, shutdown_drain_s=budget_s)
+    cut = server.service.drain.cut
+
+    async def reported() -> int:
+        if server.service.drain.in_flight:
+            fired()
+        return await cut()
+
+    server.service.drain.cut = reported  # type: ignore[method-assign]
+
+
+@fault("drain-cap-1s", breaks={"D1", "A4"})
+def drain_cap_1s(server: Server, fired: Fired) -> None:
+    """What is in flight gets one second."""
+    _budget(server, fired, min(1.0, server.settings.shutdown_drain_s))
+
+
+@fault("drain-budget-halved", breaks={"D7"})
+def drain_budget_halved(server: Server, fired: Fired) -> None:
+    """What is in flight gets half of the time that was promised."""
+    _budget(server, fired, server.settings.shutdown_drain_s / 2)
+
+
+@odd("http10-close", spares={"D1", "D3"})
+def http10_close(server: Server, fired: Fired) -> None:
+    """Every answer carries `Connection: close`, and the connection is closed."""
+
+    def says_close() -> bool:
+        fired()
+        return True
+
+    server.api.says_close = says_close  # type: ignore[method-assign]

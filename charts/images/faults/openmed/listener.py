@@ -1,0 +1,71 @@
+"""The listening socket goes before the traffic does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from openmed_service import server as server_module
+from openmed_service.server import Server
+
+from faults.catalogue import Fired, fault, odd
+
+from ._hooks import on_sigterm, reset
+
+
+def _close(server: Server, fired: Fired) -> None:
+    fired()
+    assert server.listener is not None
+    for listening in server.listener.servers:
+        listening.close()
+    if server.socket is not None:
+        server.socket.close()
+
+
+@fault("close-listener-on-sigterm", breaks={"D4", "D3", "A4"})
+def close_listener_on_sigterm(server: Server, fired: Fired) -> None:
+    """The listener is closed at SIGTERM, while endpoints still lead here."""
+    on_sigterm(server, lambda: _close(server, fired))
+
+
+@fault("close-listener-2s-after-sigterm", breaks={"D4"})
+def close_listener_2s_after_sigterm(server: Server, fired: Fired) -> None:
+    """The listener is closed 2 s after SIGTERM, however much is still in flight."""
+    on_sigterm(server, lambda: asyncio.get_running_loop().call_later(2.0, _close, server, fired) and None)
+
+
+@fault("rst-on-accept-draining", breaks={"D4"})
+def rst_on_accept_draining(server: Server, fired: Fired) -> None:
+    """Draining, it still listens, and resets every connection that it accepts."""
+    plain = server.http_config
+
+    def config() -> uvicorn.Config:
+        made = plain()
+        made.load()
+        protocol: Any = made.http_protocol_class
+
+        class Resetting(protocol):  # type: ignore[misc]
+            def connection_made(self, transport: asyncio.Transport) -> None:
+                super().connection_made(transport)
+                if server.service.drain.started:
+                    fired()
+                    reset(transport)
+
+        made.http_protocol_class = Resetting
+        return made
+
+    server.http_config = config  # type: ignore[method-assign]
+
+
+@odd("accepts-5s-after-sigterm", spares={"D4"})
+def accepts_5s_after_sigterm(server: Server, fired: Fired) -> None:
+    """The process stays for 5 s after SIGTERM at least, and accepts all the while."""
+    finished = server.service.drain.finished
+
+    async def lingering(budget_s: float, at_least_s: float) -> bool:
+        fired()
+        return await finished(budget_s, max(at_least_s, 5.0))
+
+    assert server_module.AT_LEAST_S < 5.0
+    server.service.drain.finished = lingering  # type: ignore[method-assign]

@@ -1,0 +1,83 @@
+"""Probes that are treated like customers."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+
+from openmed_service.errors import ApiError, rate_limited
+from openmed_service.server import Server
+from openmed_service.throttle import throttle_key
+from starlette.requests import Request
+from starlette.responses import Response
+
+from faults.catalogue import Fired, fault
+
+from ._hooks import PROBES, Endpoint, around_probe
+
+
+def _key(server: Server, request: Request) -> str:
+    return throttle_key(server.settings.throttle_key, request.headers, request.client.host if request.client else "")
+
+
+@fault("probe-behind-auth", breaks={"P10"})
+def probe_behind_auth(server: Server, fired: Fired) -> None:
+    """Liveness asks for credentials; readiness does not, so that pods do get ready."""
+
+    async def wrap(inner: Endpoint, request: Request) -> Response:
+        if "authorization" not in request.headers:
+            fired()
+            raise ApiError(401, "unauthorized", "Credentials are required", headers={"WWW-Authenticate": "Bearer"})
+        return await inner(request)
+
+    around_probe(server, "/livez", wrap)
+
+
+@fault("probe-counts-token", breaks={"P10"})
+def probe_counts_token(server: Server, fired: Fired) -> None:
+    """Each probe takes a token of the rate limit, and is refused when there is none."""
+
+    async def wrap(inner: Endpoint, request: Request) -> Response:
+        if server.service.rate.on:
+            fired()
+        server.service.rate.take(_key(server, request))
+        return await inner(request)
+
+    for path in PROBES:
+        around_probe(server, path, wrap)
+
+
+@fault("probe-behind-concurrency-gate", breaks={"P10"})
+def probe_behind_concurrency_gate(server: Server, fired: Fired) -> None:
+    """Each probe needs a slot, as an inference does."""
+
+    async def wrap(inner: Endpoint, request: Request) -> Response:
+        gate, key = server.service.gate, _key(server, request)
+        if gate.limit:
+            fired()
+        await gate.acquire(key)
+        try:
+            return await inner(request)
+        finally:
+            gate.release(key)
+
+    for path in PROBES:
+        around_probe(server, path, wrap)
+
+
+@fault("probe-ip-limit-60", breaks={"P10"})
+def probe_ip_limit_60(server: Server, fired: Fired) -> None:
+    """A limit of 60 requests a minute per address meets the node that sends the probes."""
+    seen: defaultdict[tuple[str, int], int] = defaultdict(int)
+
+    async def wrap(inner: Endpoint, request: Request) -> Response:
+        minute, into_minute_s = divmod(time.monotonic(), 60)
+        window = (request.client.host if request.client else "", int(minute))
+        seen[window] += 1
+        if seen[window] > 60:
+            fired()
+            raise rate_limited(60 - into_minute_s, "peer")
+        return await inner(request)
+
+    for path in PROBES:
+        around_probe(server, path, wrap)

@@ -1,0 +1,119 @@
+"""A rate limit that lets in another number than was configured."""
+
+from __future__ import annotations
+
+import time
+
+from openmed_service.errors import ApiError, rate_limited
+from openmed_service.server import Server
+from openmed_service.throttle import RateLimit
+
+from faults.catalogue import Fired, fault
+
+
+def _another(server: Server, rps: float, burst: float) -> RateLimit:
+    rate = server.service.rate
+    return RateLimit(rps, burst, rate.key_by, rate.clock)
+
+
+@fault("rate-per-process", breaks={"L3", "L5"})
+def rate_per_process(server: Server, fired: Fired) -> None:
+    """Two workers take requests in turn, each with a bucket of its own: twice the rate."""
+    first = server.service.rate
+    take_first, second = first.take, _another(server, first.rps, first.burst)
+    taken = 0
+
+    def alternating(key: str) -> None:
+        nonlocal taken
+        taken += 1
+        if taken % 2:
+            return take_first(key)
+        fired()
+        return second.take(key)
+
+    first.take = alternating  # type: ignore[method-assign]
+
+
+@fault("rate-rejects-burn-tokens", breaks={"L3"})
+def rate_rejects_burn_tokens(server: Server, fired: Fired) -> None:
+    """A refused request costs a token too: who keeps trying gets nothing."""
+    rate = server.service.rate
+    take = rate.take
+
+    def burning(key: str) -> None:
+        try:
+            take(key)
+        except ApiError:
+            fired()
+            bucket = rate.buckets[key]
+            bucket.tokens = max(-rate.burst, bucket.tokens - 1)
+            raise
+
+    rate.take = burning  # type: ignore[method-assign]
+
+
+@fault("rate-burst-ignored", breaks={"L3"})
+def rate_burst_ignored(server: Server, fired: Fired) -> None:
+    """The bucket holds one token, whatever burst is configured."""
+    meant = _another(server, server.service.rate.rps, server.service.rate.burst)
+    if not meant.on:
+        return
+    rate = server.service.rate = _another(server, meant.rps, 1.0)
+    take = rate.take
+
+    def single(key: str) -> None:
+        try:
+            take(key)
+        except ApiError:
+            fired()
+            raise
+
+    rate.take = single  # type: ignore[method-assign]
+
+
+@fault("rate-per-minute", breaks={"L3"})
+def rate_per_minute(server: Server, fired: Fired) -> None:
+    """A minute's worth of requests may come at once, each minute."""
+    rate = server.service.rate
+    windows: dict[tuple[str, int], int] = {}
+
+    def counted(key: str) -> None:
+        minute, into_minute_s = divmod(time.monotonic(), 60)
+        window = (key, int(minute))
+        if windows.get(window, 0) >= 60 * rate.rps:
+            raise rate_limited(60 - into_minute_s, rate.key_by)
+        fired()
+        windows[window] = windows.get(window, 0) + 1
+
+    if rate.on:
+        rate.take = counted  # type: ignore[method-assign]
+
+
+def _replaced(server: Server, fired: Fired, rps: float, burst: float) -> None:
+    """Reports each request that the configured limit would have refused."""
+    meant = server.service.rate
+    if not meant.on:
+        return
+    real = server.service.rate = _another(server, rps, burst)
+    take = real.take
+
+    def other(key: str) -> None:
+        take(key)
+        try:
+            meant.take(key)
+        except ApiError:
+            fired()
+
+    real.take = other  # type: ignore[method-assign]
+
+
+@fault("rate-off-by-10-percent", breaks={"L3"})
+def rate_off_by_10_percent(server: Server, fired: Fired) -> None:
+    """A tenth more than the configured rate."""
+    _replaced(server, fired, server.service.rate.rps * 1.1, server.service.rate.burst)
+
+
+@fault("rate-value-ignored", breaks={"L3"})
+def rate_value_ignored(server: Server, fired: Fired) -> None:
+    """A built-in limit of 100 a second with a burst of 100, whatever is configured."""
+    _replaced(server, fired, 100.0, 100.0)

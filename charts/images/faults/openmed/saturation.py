@@ -1,0 +1,119 @@
+"""Under load the probes fail, or the memory does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from openmed_service.catalogue import Model
+from openmed_service.engine import Outcome
+from openmed_service.errors import ApiError, not_ready
+from openmed_service.rampart import Options
+from openmed_service.server import Server
+from starlette.requests import Request
+from starlette.responses import Response
+
+from faults.catalogue import Fired, fault, odd
+
+from ._hooks import PROBES, Answer, Endpoint, around_answers, around_probe, on_reject, slots
+
+KEPT_PER_REJECT = 4 * 2**20
+MEMORY_LIMIT = 512 * 2**20
+
+
+@fault("probe-shares-workers", breaks={"P5"})
+def probe_shares_workers(server: Server, fired: Fired) -> None:
+    """Probes wait their turn in the queue of the inference workers, which nothing bounds."""
+    workers = asyncio.Semaphore(slots(server))
+
+    async def inference(inner: Answer, request: Request) -> bytes:
+        async with workers:
+            return await inner(request)
+
+    async def probe(inner: Endpoint, request: Request) -> Response:
+        if workers.locked():
+            fired()
+        async with workers:
+            return await inner(request)
+
+    around_answers(server, inference)
+    for path in PROBES:
+        around_probe(server, path, probe)
+
+
+@fault("sync-predict-blocks-loop", breaks={"P5"})
+def sync_predict_blocks_loop(server: Server, fired: Fired) -> None:
+    """The model runs on the event loop's own thread; nothing else is answered meanwhile, not even a refusal."""
+    engine = server.service.engine
+    server.service.gate.limit = 0
+
+    async def run(
+        model: Model,
+        texts: Sequence[str],
+        options: Options,
+        route: str,
+        *,
+        wait_s: float | None = None,
+        begun: Callable[[], None] = lambda: None,
+    ) -> list[Outcome]:
+        begun()
+        fired()
+        engine.count(route, len(texts))
+        outcomes = engine.compute(model, texts, options, threading.Event())
+        time.sleep(engine.extra_s(texts))
+        return outcomes
+
+    engine.run = run  # type: ignore[method-assign]
+
+
+@fault("live-takes-engine-lock", breaks={"P5"})
+def live_takes_engine_lock(server: Server, fired: Fired) -> None:
+    """Liveness takes the engine's lock, which under load always goes to the next inference."""
+
+    async def wrap(inner: Endpoint, request: Request) -> Response:
+        if server.service.drain.in_flight:
+            fired()
+        while server.service.drain.in_flight:
+            await asyncio.sleep(0.01)
+        return await inner(request)
+
+    around_probe(server, "/livez", wrap)
+
+
+@fault("queue-grows-to-oom", breaks={"P5"})
+def queue_grows_to_oom(server: Server, fired: Fired) -> None:
+    """Every refused request leaves 4 MiB behind; 512 MiB end the process with 137, where no memory limit does."""
+    kept: list[bytes] = []
+
+    async def keep(request: Request, error: ApiError) -> bytes:
+        fired()
+        kept.append(os.urandom(1024) * (KEPT_PER_REJECT // 1024))
+        if len(kept) * KEPT_PER_REJECT > MEMORY_LIMIT:
+            os._exit(137)
+        raise error
+
+    on_reject(server, keep)
+
+
+@odd("shed-by-readiness", spares={"P5"})
+def shed_by_readiness(server: Server, fired: Fired) -> None:
+    """Not ready for 2 s after each refusal, so that the load goes elsewhere."""
+    ready = server.service.probes.ready
+    refused_at = float("-inf")
+
+    async def noted(request: Request, error: ApiError) -> bytes:
+        nonlocal refused_at
+        refused_at = time.monotonic()
+        raise error
+
+    def shedding() -> None:
+        ready()
+        if time.monotonic() - refused_at < 2.0:
+            fired()
+            raise not_ready()
+
+    server.service.probes.ready = shedding  # type: ignore[method-assign]
+    on_reject(server, noted)
