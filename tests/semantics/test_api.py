@@ -122,7 +122,7 @@ class TestValidation:
             "Pod", "fixed", [{"op": "replace", "path": "/spec/containers/0/image", "value": "absent:2"}], by="json"
         )
         with pytest.raises(Refused, match="pod updates may not change fields other than"):
-            kube.patch("Pod", "fixed", [{"op": "add", "path": f"{main}/command", "value": ["x"]}], by="json")
+            kube.patch("Pod", "fixed", [{"op": "add", "path": "/spec/containers/0/command", "value": ["x"]}], by="json")
 
     def test_a_grace_period_on_a_readiness_probe_is_refused(self, kube):
         probe = {"tcpSocket": {"port": 80}, "terminationGracePeriodSeconds": 5}
