@@ -223,13 +223,33 @@ def test_the_readme_names_every_value_with_its_default():
     assert dict(leaves(DEFAULTS)) == {path: yaml.safe_load(default) for path, default in rows}
 
 
-@pytest.mark.parametrize("path", EFFECTS)
+@pytest.mark.parametrize("path", [*EFFECTS, *filter(None, branches(DEFAULTS))])
 def test_a_value_of_the_wrong_type_is_refused_by_its_path(path):
-    default = dict(leaves(DEFAULTS))[path]
+    default = charts.value_at(DEFAULTS, path)
     wrong = "text" if isinstance(default, dict | list) else ["text"]
 
     with pytest.raises(InputError, match=f"'/{path.replace('.', '/')}'"):
         render(nested(path, wrong))
+
+
+# What the chart can do without; all else is needed, and missed by name when it is removed.
+OPTIONAL = {
+    *("imagePullSecrets", "nameOverride", "fullnameOverride", "image.tag", "extraEnv", "service.annotations"),
+    *("podLabels", "podAnnotations", "podSecurityContext", "securityContext"),
+    *("persistence.existingClaim", "persistence.storageClassName", "persistence.subPath", "persistence.annotations"),
+    *("nodeSelector", "tolerations", "affinity", "extraVolumes", "extraVolumeMounts"),
+    *("resources", "resources.requests", "resources.limits"),
+    *(f"resources.{kind}.{resource}" for kind in ("requests", "limits") for resource in ("cpu", "memory")),
+}
+
+
+@pytest.mark.parametrize("path", [*EFFECTS, *filter(None, branches(DEFAULTS))])
+def test_null_removes_a_value_that_is_optional_and_is_refused_elsewhere(path):
+    if path in OPTIONAL:
+        assert f"{BOX}.image" in render(nested(path, None))
+    else:
+        with pytest.raises(InputError, match=f"missing property '{path.rpartition('.')[2]}'"):
+            render(nested(path, None))
 
 
 @pytest.mark.parametrize("branch", list(branches(DEFAULTS)), ids=lambda branch: branch or "top")
@@ -261,16 +281,42 @@ def test_an_unknown_value_is_refused_at_every_depth(branch):
         ("config.throttle.rateLimitRps", ""),
         ("config.corsOrigins/0", ["https://a,https://b"]),
         ("config.trustedHosts/0", ["a b"]),
-        ("extraEnv/0/value", [{"name": "A", "value": 1}]),
+        ("config.profile", ""),
+        ("config.preloadModels/0", [7]),
+        ("config.trustedHosts/0", [7]),
+        ("imagePullSecrets/0", ["registry"]),
+        ("imagePullSecrets/0", [{}]),
+        ("imagePullSecrets/0", [{"name": "registry", "typo": 1}]),
+        ("imagePullSecrets/0/name", [{"name": ""}]),
+        ("imagePullSecrets/0/name", [{"name": 7}]),
+        ("extraEnv/0", ["A=1"]),
         ("extraEnv/0", [{"value": "1"}]),
+        ("extraEnv/0", [{"name": "A", "val": "1"}]),
+        ("extraEnv/0/name", [{"name": ""}]),
+        ("extraEnv/0/name", [{"name": 7}]),
+        ("extraEnv/0/value", [{"name": "A", "value": 1}]),
+        ("extraEnv/0/valueFrom", [{"name": "A", "valueFrom": "secret"}]),
+        ("tolerations/0", ["Exists"]),
+        ("extraVolumes/0", ["tmp"]),
+        ("extraVolumes/0", [{"emptyDir": {}}]),
+        ("extraVolumeMounts/0/name", [{"name": ""}]),
+        ("extraVolumeMounts/0/name", [{"name": 7}]),
         ("podLabels/a", {"a": 1}),
         ("persistence.accessModes/0", ["ReadWriteSometimes"]),
         ("persistence.accessModes", []),
+        ("persistence.accessModes", ["ReadWriteMany", "ReadWriteMany"]),
         ("persistence.size", "big"),
         ("persistence.mountPath", "relative"),
         ("probes.readiness.path", "readyz"),
+        ("probes.liveness.initialDelaySeconds", -1),
         ("probes.liveness.periodSeconds", 0),
+        ("probes.liveness.timeoutSeconds", 0),
+        ("probes.liveness.failureThreshold", 0),
         ("resources.limits.memory", "lots"),
+        ("resources.limits.cpu", -1),
+        ("resources.claims", "gpu"),
+        ("resources.claims/0", ["gpu"]),
+        ("global", "text"),
     ],
 )
 def test_a_value_outside_its_enumeration_or_form_is_refused_by_its_path(path, value):
