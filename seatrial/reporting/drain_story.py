@@ -1,0 +1,264 @@
+"""What happened to one pod that was deleted: facts from ledger and timeline, for a picture and its caption.
+
+Times are seconds from the deletion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from seatrial.observation import RIGHT, UNJUDGED, Ledger, Request, Timeline
+from seatrial.watch import pods as watch
+
+LEAD_S = 2.5  # shown before the deletion
+TAIL_S = 1.5  # shown after the last thing that happened
+
+
+class DeletionRound(Protocol):
+    """The moments of one deletion on the run's clock; None where not seen."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def victim(self) -> str: ...
+    @property
+    def deleted_s(self) -> float: ...
+    @property
+    def sigterm_due_s(self) -> float: ...
+    @property
+    def drain_sign_s(self) -> float | None: ...
+    @property
+    def gone_s(self) -> float | None: ...
+
+
+class Fate(StrEnum):
+    """How one request ended."""
+
+    RIGHT = "right"
+    CUT = "cut"  # the connection stood, the whole answer never came
+    TURNED_AWAY = "turned-away"  # no connection
+    OTHER = "other"  # a whole answer, but not the right one
+    AFTER = "after"  # sent to a pod that had already exited
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A state and how long it held."""
+
+    start_s: float
+    end_s: float
+    state: str  # a word for the style
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One request, in row `row` of its lane."""
+
+    start_s: float
+    end_s: float
+    fate: Fate
+    row: int
+    open: bool  # it never ended
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The requests of one stream to the victim."""
+
+    label: str
+    summary: str
+    spans: tuple[Span, ...]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A moment."""
+
+    at_s: float
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStory:
+    """All that the picture shows."""
+
+    victim: str
+    start_s: float
+    end_s: float
+    pod: tuple[Segment, ...]
+    endpoint: tuple[Segment, ...]
+    markers: tuple[Marker, ...]
+    lanes: tuple[Lane, ...]
+    sentence: str
+
+    @property
+    def lost(self) -> int:
+        """Attempts without a right answer, but for those after the pod's exit."""
+        fine = (Fate.RIGHT, Fate.AFTER)
+        return sum(span.fate not in fine for lane in self.lanes for span in lane.spans)
+
+
+def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> DrainStory:
+    """The facts of one round, read from what was recorded."""
+    zero = round.deleted_s
+    exits = watch.terminations(timeline.changes, round.victim)
+    exit_s = next((ended.seen_s for ended in exits if ended.seen_s >= zero), None)
+    last = max(filter(None, (round.gone_s, exit_s, round.drain_sign_s, round.sigterm_due_s)))
+    lanes = _lanes(ledger, round, exit_s, last)
+    end_s = last - zero + TAIL_S
+    start_s = -LEAD_S
+    pod = _pod_segments(timeline, round.victim, zero, start_s, end_s)
+    endpoint = _endpoint_segments(timeline, round.victim, zero, start_s, end_s)
+    codes = ", ".join(str(ended.exit_code) for ended in exits if ended.seen_s >= zero)
+    sign_s = round.drain_sign_s
+    markers = [Marker(0.0, "deleted", "deleted")]
+    if sign_s is None:
+        markers.append(Marker(round.sigterm_due_s - zero, "SIGTERM due", "sigterm"))
+    else:
+        markers.append(Marker(sign_s - zero, "SIGTERM", "sigterm"))
+    if exit_s is not None:
+        markers.append(Marker(exit_s - zero, f"exit {codes}", "exit"))
+    if round.gone_s is not None:
+        markers.append(Marker(round.gone_s - zero, "gone", "gone"))
+    sentence = _sentence(round, lanes, endpoint, exit_s, codes)
+    return DrainStory(round.victim, start_s, end_s, pod, endpoint, tuple(markers), tuple(lanes), sentence)
+
+
+def _pod_segments(timeline: Timeline, victim: str, zero: float, start_s: float, end_s: float) -> tuple[Segment, ...]:
+    def states() -> Iterator[tuple[float, str, str]]:
+        for change in watch.of_pod(timeline.changes, victim):
+            status = change.object.get("status", {})
+            containers = status.get("containerStatuses", ())
+            if change.type == "DELETED":
+                yield change.at_s, "none", "object gone"
+            elif containers and all(container.get("state", {}).get("terminated") for container in containers):
+                yield change.at_s, "exited", "exited"
+            elif change.object.get("metadata", {}).get("deletionTimestamp"):
+                ready = watch.is_ready(change.object)
+                yield change.at_s, "terminating", "terminating, Ready" if ready else "terminating, not Ready"
+            elif watch.is_ready(change.object):
+                yield change.at_s, "ready", "Ready"
+            else:
+                yield change.at_s, "unready", str(status.get("phase", "Pending")) + ", not Ready"
+
+    return _segments(states(), zero, start_s, end_s)
+
+
+def _endpoint_segments(
+    timeline: Timeline, victim: str, zero: float, start_s: float, end_s: float
+) -> tuple[Segment, ...]:
+    def states() -> Iterator[tuple[float, str, str]]:
+        for state in watch.endpoint_states(timeline.changes, victim):
+            if not state.present:
+                yield state.at_s, "none", "removed"
+            elif state.terminating:
+                words = "terminating, serving" if state.serving else "terminating, not serving"
+                yield state.at_s, "ready" if state.ready else "terminating", words + (", ready!" if state.ready else "")
+            else:
+                yield state.at_s, "ready" if state.ready else "unready", "ready" if state.ready else "not ready"
+
+    return _segments(states(), zero, start_s, end_s)
+
+
+def _segments(
+    states: Iterator[tuple[float, str, str]], zero: float, start_s: float, end_s: float
+) -> tuple[Segment, ...]:
+    merged: list[tuple[float, str, str]] = []
+    for at_s, state, text in states:
+        if not merged or merged[-1][1:] != (state, text):
+            merged.append((at_s - zero, state, text))
+    ends = [at_s for at_s, _, _ in merged[1:]] + [end_s]
+    return tuple(
+        Segment(max(at_s, start_s), min(until_s, end_s), state, text)
+        for (at_s, state, text), until_s in zip(merged, ends, strict=True)
+        if until_s > start_s and at_s < end_s
+    )
+
+
+def part_of(stream: str) -> str:
+    """`kept-0`, `kept-1` and so on are parts of one stream of the stimulus."""
+    return re.sub(r"-\d+$", "", stream)
+
+
+def _lanes(ledger: Ledger, round: DeletionRound, exit_s: float | None, last_s: float) -> list[Lane]:
+    """Requests to the victim's own address by stream; of those to the Service, what it answered and what failed."""
+    dead_s = exit_s if exit_s is not None else round.gone_s
+    near = ledger.select((ledger.sent_s <= last_s + TAIL_S) & ~(ledger.ended_s < round.deleted_s - LEAD_S))
+    direct: dict[str, list[Request]] = {}
+    service: dict[str, list[Request]] = {}
+    for request in near:
+        name = part_of(request.stream)
+        if request.target == round.victim:
+            direct.setdefault(name, []).append(request)
+        elif request.target == "" and (request.pod == round.victim or _fate(request, None) != Fate.RIGHT):
+            service.setdefault(f"{name}, through the Service", []).append(request)
+    # Long requests first: what a drain must not cut reads from the top.
+    ordered = sorted(direct.items(), key=lambda item: -max(_duration_s(request) for request in item[1]))
+    lanes = [_lane(label, requests, round, dead_s) for label, requests in ordered]
+    return lanes + [_lane(label, requests, round, None) for label, requests in sorted(service.items())]
+
+
+def _duration_s(request: Request) -> float:
+    took_s = request.ended_s - request.sent_s
+    return took_s if took_s == took_s else float("inf")
+
+
+def _fate(request: Request, dead_s: float | None) -> Fate:
+    if request.error:
+        if dead_s is not None and request.sent_s >= dead_s:
+            return Fate.AFTER
+        return Fate.CUT if request.connected_s == request.connected_s else Fate.TURNED_AWAY
+    unjudged = request.correct == UNJUDGED and (request.status == 0 or 200 <= request.status < 300)
+    return Fate.RIGHT if request.correct == RIGHT or unjudged else Fate.OTHER
+
+
+def _lane(label: str, requests: list[Request], round: DeletionRound, dead_s: float | None) -> Lane:
+    spans: list[Span] = []
+    free_from: list[float] = []  # per row: when its last request ended
+    for request in sorted(requests, key=lambda request: request.sent_s):
+        endless = request.ended_s != request.ended_s
+        start_s = request.sent_s - round.deleted_s
+        end_s = float("inf") if endless else request.ended_s - round.deleted_s
+        row = next((index for index, free_s in enumerate(free_from) if free_s < start_s), len(free_from))
+        free_from[row:] = [end_s, *free_from[row + 1 :]]
+        spans.append(Span(start_s, end_s, _fate(request, dead_s), row, endless))
+    return Lane(label, _summary(spans), tuple(spans), len(free_from))
+
+
+def _summary(spans: list[Span]) -> str:
+    words = {
+        Fate.CUT: "cut",
+        Fate.TURNED_AWAY: "turned away",
+        Fate.OTHER: "answered otherwise",
+        Fate.AFTER: "after its exit",
+    }
+    parts = [f"{count} {word}" for fate, word in words.items() if (count := sum(span.fate == fate for span in spans))]
+    right = sum(span.fate == Fate.RIGHT for span in spans)
+    return ", ".join([f"{right} of {len(spans)} right", *parts])
+
+
+def _sentence(
+    round: DeletionRound, lanes: list[Lane], endpoint: tuple[Segment, ...], exit_s: float | None, codes: str
+) -> str:
+    told_s = round.drain_sign_s
+    told = "no sign of SIGTERM" if told_s is None else f"told to stop after {told_s - round.deleted_s:.2f} s"
+    left = next((segment.start_s for segment in endpoint if segment.start_s > 0 and segment.state != "ready"), None)
+    unready = "endpoint ready to the end" if left is None else f"endpoint not ready after {left:.2f} s"
+    ended = "no exit seen" if exit_s is None else f"exited with {codes} after {exit_s - round.deleted_s:.2f} s"
+    alive = [span for lane in lanes for span in lane.spans if span.fate != Fate.AFTER]
+    words = {Fate.CUT: "cut", Fate.TURNED_AWAY: "turned away", Fate.OTHER: "answered otherwise"}
+    parts = []
+    for fate, word in words.items():
+        # A cut is a matter of when it came, a refusal of when it was tried: the end of either.
+        ends_s = [span.end_s for span in alive if span.fate == fate]
+        if ends_s:
+            parts.append(f"{len(ends_s)} {word} from {min(ends_s):.2f} s on")
+    lost = f"of {len(alive)} attempts {', '.join(parts)}" if parts else f"all {len(alive)} attempts answered rightly"
+    return f"{told}; {unready}; {ended}; {lost}."

@@ -1,0 +1,176 @@
+"""All that a report shows, read from a record and put in order; no format yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import yaml
+
+from seatrial.errors import InputError
+from seatrial.observation import Ledger, Request, Timeline
+from seatrial.record import Damage, RunRecord, Summary, VerdictEntry, summarise
+from seatrial.record.verdicts import by_id
+from seatrial.reporting.drain_story import DrainStory, drain_story
+from seatrial.reporting.headline import Headline, headline
+from seatrial.reporting.latency import Stream, streams
+from seatrial.verdict import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One check with the rows of the ledger that decided it."""
+
+    entry: VerdictEntry
+    rows: tuple[Request, ...]
+
+    @property
+    def behaviour(self) -> str:
+        """The folder that the check lives in."""
+        return PurePosixPath(self.entry.source).parent.name or self.entry.promise.partition(".")[0] or "general"
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedPod:
+    """The moments of one deletion, as a record of any trial may hold them."""
+
+    index: int
+    victim: str
+    deleted_s: float
+    sigterm_due_s: float
+    drain_sign_s: float | None
+    gone_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """What is drawn of one trial."""
+
+    name: str
+    requests: int
+    watch_events: int
+    duration_s: float
+    drains: tuple[DrainStory, ...]
+    streams: tuple[Stream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run, ready to be written down."""
+
+    record: RunRecord
+    headline: Headline
+    summary: Summary
+    judged: tuple[Judged, ...]
+    trials: tuple[TrialView, ...]
+    trial_failures: Mapping[str, str]
+    damage: tuple[Damage, ...]
+    loose_ends: tuple[Damage, ...]
+    promises: tuple[tuple[str, str], ...]
+
+    def by_behaviour(self) -> list[tuple[str, list[Judged]]]:
+        """Checks that were to be judged, by the folder that they live in."""
+        groups: dict[str, list[Judged]] = {}
+        for judged in self.judged:
+            if judged.entry.verdict.outcome != Outcome.SKIPPED:
+                groups.setdefault(judged.behaviour, []).append(judged)
+        return list(groups.items())
+
+    def skipped_by_reason(self) -> list[tuple[str, list[Judged]]]:
+        """Checks that do not apply, by why."""
+        groups: dict[str, list[Judged]] = {}
+        for judged in self.judged:
+            if judged.entry.verdict.outcome == Outcome.SKIPPED:
+                groups.setdefault(judged.entry.verdict.found, []).append(judged)
+        return sorted(groups.items())
+
+
+def read_report(record: RunRecord) -> Report:
+    """Raises InputError for a record whose verdicts cannot be read; a damaged trial is left out and said."""
+    damage = record.damage()
+    entries = sorted(record.verdicts(), key=by_id)
+    summary = summarise(entries)
+    damaged = record.damaged_trials()
+    intact = [name for name in record.trials() if name not in damaged]
+    ledgers = {name: record.ledger(name) for name in intact if _has(record, name, "ledger.npz")}
+    return Report(
+        record=record,
+        headline=headline(record, entries, summary, damage),
+        summary=summary,
+        judged=tuple(Judged(entry, _decisive(entry, ledgers)) for entry in entries),
+        trials=tuple(_view(record, name, ledgers.get(name)) for name in intact),
+        trial_failures=record.trial_failures(),
+        damage=tuple(damage),
+        loose_ends=tuple(record.loose_ends()),
+        promises=tuple(_promises(record.header.contract)),
+    )
+
+
+def _has(record: RunRecord, trial: str, file_name: str) -> bool:
+    return (record.trial_folder(trial) / file_name).is_file()
+
+
+def _decisive(entry: VerdictEntry, ledgers: Mapping[str, Ledger]) -> tuple[Request, ...]:
+    for trial in entry.trials:
+        if (ledger := ledgers.get(trial)) is not None and entry.verdict.rows:
+            return tuple(ledger.select(np.isin(ledger.row, entry.verdict.rows)))
+    return ()
+
+
+def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:
+    fields = record.raw_observation(name)
+    timeline = record.timeline(name) if _has(record, name, "timeline.jsonl") else Timeline()
+    drains: tuple[DrainStory, ...] = ()
+    if ledger is not None:
+        drains = tuple(drain_story(ledger, timeline, pod) for pod in _deletions(fields.get("rounds")))
+    return TrialView(
+        name,
+        0 if ledger is None else len(ledger),
+        len(timeline.changes),
+        float(fields.get("ended_s") or 0) - float(fields.get("started_s") or 0),
+        drains,
+        () if ledger is None else streams(ledger),
+    )
+
+
+def _deletions(rounds: Any) -> Iterable[DeletedPod]:
+    """Rounds that deleted a pod; any trial that keeps such rounds gets its picture."""
+    for index, round in enumerate(rounds if isinstance(rounds, list) else []):
+        if isinstance(round, dict) and "victim" in round and isinstance(round.get("deleted_s"), float | int):
+            deleted_s = float(round["deleted_s"])
+            yield DeletedPod(
+                int(round.get("index", index)),
+                str(round["victim"]),
+                deleted_s,
+                float(round.get("sigterm_due_s") or deleted_s),
+                round.get("drain_sign_s"),
+                round.get("gone_s"),
+            )
+
+
+def _promises(contract: str) -> Iterable[tuple[str, str]]:
+    """The contract's promises as path and value; cases are counted, not listed."""
+    try:
+        document = yaml.safe_load(contract)
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"contract.yaml: expected YAML, found {error}; take the record from its source again"
+        ) from error
+    return _flat("", document if isinstance(document, dict) else {})
+
+
+def _flat(path: str, value: Any) -> Iterable[tuple[str, str]]:
+    if path.endswith("cases") and isinstance(value, list):
+        yield path, f"{len(value)} requests with a known right answer"
+    elif isinstance(value, dict) and set(value) == {"value", "set"}:
+        yield path, f"{value['set']} (Helm value {value['value']})"
+    elif isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(f"{path}.{key}" if path else str(key), inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        yield path, ", ".join(map(str, value)) or "none"
+    else:
+        yield path, str(value)

@@ -1,0 +1,73 @@
+"""The HTML page and the Markdown text, from templates beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from seatrial.reporting import text
+from seatrial.reporting.bars import limit_bar
+from seatrial.reporting.drain_svg import story_svg
+from seatrial.reporting.latency import MOST_CURVES, latency_svg, seconds
+from seatrial.reporting.model import Report
+from seatrial.verdict import Outcome
+
+# One picture for a desk and one for a phone: a picture scaled down could not be read.
+WIDE, NARROW = 1080.0, 340.0
+
+
+def html_page(report: Report) -> str:
+    """One page that needs nothing from anywhere else."""
+    return _environment().get_template("report.html.j2").render(_names(report))
+
+
+def markdown_text(report: Report) -> str:
+    """For a pull request or a chat; pictures are left to the page."""
+    return _environment().get_template("report.md.j2").render(_names(report))
+
+
+def _names(report: Report) -> Mapping[str, object]:
+    return {
+        "report": report,
+        "header": report.record.header,
+        "state": report.record.state,
+        "digest": report.record.digest(),
+        "Outcome": Outcome,
+        "signs": text.SIGNS,
+        "sentence": text.sentence,
+        "number": text.number,
+        "interval": text.interval,
+        "plural": text.plural,
+        "seconds": seconds,
+        "limit_bar": limit_bar,
+        "story_svg": story_svg,
+        "latency_svg": latency_svg,
+        "most_curves": MOST_CURVES,
+        "wide": WIDE,
+        "narrow": NARROW,
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("seatrial.reporting"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["kebab"] = lambda name: str(name).replace("_", "-")
+    environment.filters["cell"] = _cell
+    environment.globals["style"] = Markup(environment.get_template("report.css").render())
+    return environment
+
+
+def _cell(value: object) -> str:
+    """A text that cannot break out of a Markdown table or turn into markup."""
+    flat = " ".join(str(value).split())
+    for character in "\\`*_[]<>|#":
+        flat = flat.replace(character, f"\\{character}")
+    return flat
