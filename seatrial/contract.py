@@ -53,8 +53,16 @@ class LongCase(_Model):
     seconds: Seconds = 4.0
 
 
+class Pattern(_Model):
+    """Cases that differ in a number only: `{i}` in the texts of request and answer, from 0 to count - 1."""
+
+    request: Json
+    expect: Json
+    count: Annotated[int, Field(ge=1, le=1000)] = 64
+
+
 class Inference(_Model):
-    """How a case is asked and judged."""
+    """How a case is asked and judged. In the file, `cases` may also be a pattern, or the name of a YAML file."""
 
     path: str
     method: Literal["POST", "GET", "PUT"] = "POST"
@@ -219,9 +227,44 @@ def read_contract(path: Path) -> Contract:
     if not isinstance(document, dict):
         raise InputError(f"{file}: expected a mapping of promises, found {type(document).__name__}; see the docs")
     try:
-        return Contract.model_validate(document)
+        return Contract.model_validate(_with_cases(document, file))
     except ValidationError as refused:
         raise InputError("\n".join(_explained(file, error) for error in refused.errors())) from None
+
+
+def _with_cases(document: dict[str, Any], file: Path) -> dict[str, Any]:
+    inference = document.get("inference")
+    if not isinstance(inference, dict):
+        return document
+    cases = inference.get("cases")
+    if isinstance(cases, str):
+        beside = file.parent / cases
+        try:
+            cases = yaml.safe_load(beside.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as broken:
+            raise InputError(
+                f"{file}, inference.cases: expected a list of cases in {beside}, "
+                f"found {' '.join(str(broken).split())}; correct the name or the file"
+            ) from None
+    elif isinstance(cases, dict):
+        pattern = Pattern.model_validate(cases)
+        cases = [
+            {"request": _numbered(pattern.request, i), "expect": _numbered(pattern.expect, i)}
+            for i in range(pattern.count)
+        ]
+    return {**document, "inference": {**inference, "cases": cases}}
+
+
+def _numbered(template: Json, i: int) -> Json:
+    if template == "{i}":
+        return i
+    if isinstance(template, str):
+        return template.replace("{i}", str(i))
+    if isinstance(template, list):
+        return [_numbered(item, i) for item in template]
+    if isinstance(template, dict):
+        return {key: _numbered(value, i) for key, value in template.items()}
+    return template
 
 
 def _explained(file: Path, error: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ def check(id: str, *, level: Level, promise: str = "") -> Callable[[Judge], Judg
     """Declare a check: `id` is stable and unique, `promise` the part of the contract without which it is skipped."""
 
     def declare(function: Judge) -> Judge:
-        source = Path(inspect.getsourcefile(function) or "")
+        source = Path(inspect.getsourcefile(function) or "").resolve()
         title = (inspect.getdoc(inspect.getmodule(function)) or function.__name__).splitlines()[0]
         setattr(function, DECLARED, Check(id, level, promise, function.__name__, title, function, source))
         return function

@@ -22,7 +22,9 @@ def _made(contract: Contract, path: str) -> bool:
     return bool(value)
 
 
-def judge(check: Check, contract: Contract, observations: Mapping[type[Seen], Seen], lost: Mapping[type[Seen], str]) -> Verdict:
+def judge(
+    check: Check, contract: Contract, observations: Mapping[type[Seen], Seen], lost: Mapping[type[Seen], str]
+) -> Verdict:
     """The verdict of one check.
 
     `observations` are what the trials saw; `lost` tells why a trial gave none. A check that raises is an error of
@@ -34,12 +36,14 @@ def judge(check: Check, contract: Contract, observations: Mapping[type[Seen], Se
     needed = check.observes()
     for kind in needed.values():
         if kind not in observations:
-            return errored(lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again")
+            return errored(
+                lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again"
+            )
     seen = {name: observations[kind] for name, kind in needed.items()}
     if doubt := next(filter(None, map(_doubt, seen.values())), None):
         return doubt
     try:
-        verdict = check.function(**seen, **{name: contract for name in check.contract_parameters()})
+        verdict = check.function(**seen, **dict.fromkeys(check.contract_parameters(), contract))
     except Exception as broken:  # noqa: BLE001 - a broken check is a finding about Seatrial, reported as such
         return errored(f"{check.id} raised {broken!r}", "report this with the run record")
     if verdict.outcome is Outcome.PASS and not verdict.n:
@@ -61,7 +65,8 @@ def _doubt(seen: Seen) -> Verdict | None:
         )
     if not health.lag_bound_kept:
         return inconclusive(
-            "a generator on schedule: start lag p99 <= 5 ms, at most 250 ms, everything sent",
+            f"a generator on schedule: start lag p99 <= {health.lag_p99_bound_s * 1000:.0f} ms, "
+            f"at most {health.lag_max_bound_s * 1000:.0f} ms, everything sent",
             f"p99 {health.start_lag_p99_s * 1000:.1f} ms, max {health.start_lag_max_s * 1000:.0f} ms, "
             f"{health.sent} of {health.scheduled} sent",
             "give the generator a core of its own",

@@ -24,7 +24,7 @@ def load_checks(*folders: Path) -> dict[str, Check]:
     found: dict[str, Check] = {}
     for folder in folders:
         before = len(found)
-        for file in sorted(folder.rglob("*.py")):
+        for file in sorted(folder.resolve().rglob("*.py")):
             if file.name.startswith("_"):
                 continue
             for declared in _declared_in(folder, file):
@@ -45,7 +45,7 @@ def _in_order(id: str) -> tuple[str, int, str]:
 
 
 def _declared_in(folder: Path, file: Path) -> Iterable[Check]:
-    name = ".".join([f"seatrial_checks_{abs(hash(folder))}", *file.relative_to(folder).with_suffix("").parts])
+    name = ".".join([f"seatrial_checks_{abs(hash(folder))}", *file.relative_to(folder.resolve()).with_suffix("").parts])
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise InputError(f"{file}: expected a Python file, found one that cannot be loaded; check its name")

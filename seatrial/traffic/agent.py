@@ -4,11 +4,12 @@ It runs where traffic has to be timed: on this machine, or in a pod of the clust
 httptools and, where there is one, uvloop. Its operations, each a message with `op` (seatrial.traffic.wire):
 
     clock      -> now_s                       its monotonic clock
-    start      run, origin_s, payload: loads  begin; origin_s is second 0 of the run on this clock
+    start      run, origin_s, payload: loads  begin; origin_s is second 0 of the run on this clock, the loads'
+                                              times count from start_s, or from now where that is null
     stop       run                            send nothing more
     collect    run -> payload: ledger         wait until the last attempt has ended
     fresh      run -> finished, payload: ledger   what has ended since the last time
-    health     run -> counts and lags
+    health     runs -> counts and lags of all together
     self_test  -> payload: what it saw wrong
     quit
 
@@ -27,7 +28,7 @@ from typing import Any
 import orjson
 
 from seatrial.traffic import self_test, wire
-from seatrial.traffic.engine import Engine, Run
+from seatrial.traffic.engine import Engine, Run, health
 from seatrial.traffic.plan import decode
 from seatrial.traffic.recorder import pack
 
@@ -68,7 +69,10 @@ class Agent:
 
     async def _start(self, message: wire.Message) -> Reply:
         loads = decode(message.payload)
-        self._runs[message.fields["run"]] = await self._engine.start(loads, message.fields["origin_s"])
+        start_s = message.fields.get("start_s")
+        self._runs[message.fields["run"]] = await self._engine.start(
+            loads, message.fields["origin_s"], time.monotonic() if start_s is None else start_s
+        )
         return {}, b""
 
     async def _stop(self, message: wire.Message) -> Reply:
@@ -84,7 +88,8 @@ class Agent:
         return {"finished": finished}, await asyncio.to_thread(pack, rows)
 
     async def _health(self, message: wire.Message) -> Reply:
-        return self._run(message).health(), b""
+        runs = [self._runs[name] for name in message.fields["runs"]]
+        return health(runs), b""
 
     async def _self_test(self, message: wire.Message) -> Reply:
         return {}, orjson.dumps(await self_test.self_test(self._engine))

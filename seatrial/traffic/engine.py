@@ -28,8 +28,11 @@ class Engine:
         self._alarm = Alarm(self._loop)
         self._active = 0
 
-    async def start(self, loads: Sequence[Load], origin_s: float) -> Run:
-        """Resolve every target, then begin. Raises OSError or ValueError for a target that cannot be."""
+    async def start(self, loads: Sequence[Load], origin_s: float, start_s: float | None = None) -> Run:
+        """Resolve every target, then begin: ledger times count from origin_s, the loads' from start_s if given.
+
+        Raises OSError or ValueError for a target that cannot be resolved.
+        """
         routes = [Route(load.target) for load in loads]
         try:
             await asyncio.gather(*(route.prepare() for route in routes))
@@ -38,7 +41,8 @@ class Engine:
                 route.close()
             raise
         streams = [
-            stream(load, origin_s, route, self._alarm, self._loop) for load, route in zip(loads, routes, strict=True)
+            stream(load, origin_s if start_s is None else start_s, route, self._alarm, self._loop)
+            for load, route in zip(loads, routes, strict=True)
         ]
         self._quiet_collector()
         run = Run(streams, origin_s)
@@ -108,22 +112,24 @@ class Run:
             self._told[index] = len(one.rows)
         return recorded(rows, self._origin_s), finished
 
-    def health(self) -> dict[str, float]:
-        """Counts and lags so far, named as in observation.GeneratorHealth."""
-        lags_s = np.concatenate([np.asarray(one.lags_s) for one in self.streams]) if self.streams else np.empty(0)
-        scheduled = sum(one.scheduled for one in self.streams)
-        unsent = sum(one.unsent for one in self.streams)
-        return {
-            "scheduled": scheduled,
-            "sent": scheduled - unsent,
-            "start_lag_p99_s": float(np.quantile(lags_s, 0.99, method="inverted_cdf")) if len(lags_s) else 0.0,
-            "start_lag_max_s": float(lags_s.max()) if len(lags_s) else 0.0,
-            "loop_lag_max_s": self.loop_lag_max_s,
-        }
-
     async def probe_loop(self) -> None:
         """Measure how late the event loop gets to anything, as long as the run lasts."""
         while True:
             asked_s = time.monotonic()
             await asyncio.sleep(_LOOP_PROBE_S)
             self.loop_lag_max_s = max(self.loop_lag_max_s, time.monotonic() - asked_s - _LOOP_PROBE_S)
+
+
+def health(runs: Sequence[Run]) -> dict[str, float]:
+    """Counts and lags of these runs together so far, named as in observation.GeneratorHealth."""
+    streams = [one for run in runs for one in run.streams]
+    lags_s = np.asarray(list(itertools.chain.from_iterable(one.lags_s for one in streams)))
+    scheduled = sum(one.scheduled for one in streams)
+    unsent = sum(row.sent_s != row.sent_s for one in streams for row in one.rows)
+    return {
+        "scheduled": scheduled,
+        "sent": scheduled - unsent,
+        "start_lag_p99_s": float(np.quantile(lags_s, 0.99, method="inverted_cdf")) if len(lags_s) else 0.0,
+        "start_lag_max_s": float(lags_s.max()) if len(lags_s) else 0.0,
+        "loop_lag_max_s": max((run.loop_lag_max_s for run in runs), default=0.0),
+    }

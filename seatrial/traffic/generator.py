@@ -76,8 +76,15 @@ class Generator:
     def start(self, loads: Sequence[Load]) -> Run:
         """Begin to send; arrivals whose time has passed are sent at once and count as lag."""
         clock = self._clock or self.synchronise()
+        return self._started(loads, clock, start_s=self._origin_s - clock.offset_s)
+
+    def start_now(self, loads: Sequence[Load]) -> Run:
+        """Begin to send; the loads' times count from the moment at which the agent has them."""
+        return self._started(loads, self._clock or self.synchronise(), start_s=None)
+
+    def _started(self, loads: Sequence[Load], clock: ClockOffset, start_s: float | None) -> Run:
         name = f"run-{next(self._ids)}"
-        self._ask("start", encode(loads), run=name, origin_s=self._origin_s - clock.offset_s)
+        self._ask("start", encode(loads), run=name, origin_s=self._origin_s - clock.offset_s, start_s=start_s)
         return Run(self, name, clock)
 
     def self_test(self) -> tuple[str, ...]:
@@ -85,11 +92,11 @@ class Generator:
         self._self_test = tuple(orjson.loads(self._ask("self_test").payload))
         return self._self_test
 
-    def health(self, run: Run) -> GeneratorHealth:
-        """Whether `run` was sent as planned, so far. The clock bound covers drift since the run began."""
-        counts = self._ask("health", run=run.name).fields
+    def health(self, *runs: Run) -> GeneratorHealth:
+        """Whether these runs, taken together, were sent as planned, so far. The clock bound covers drift since then."""
+        counts = self._ask("health", runs=[run.name for run in runs]).fields
         now = self.synchronise()
-        bound_s = max(run.clock.bound_s, now.bound_s) + _beyond(run.clock, now)
+        bound_s = max(max(run.clock.bound_s, now.bound_s) + _beyond(run.clock, now) for run in runs)
         return GeneratorHealth(**counts, clock_bound_s=bound_s, self_test=self._self_test)
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ class Trial:
 
     `promise` is the part of the contract without which there is nothing to do. `after` are the observation types
     that `run` needs. `quiet` says that its timings must not be disturbed: such trials run one after the other,
-    the rest beside them.
+    the rest beside them. Those of a lower `order` start first.
     """
 
     name: str
@@ -30,16 +30,17 @@ class Trial:
     after: tuple[type[Seen], ...]
     promise: str
     quiet: bool
+    order: int
     run: Apply
 
 
-def trial(name: str, *, promise: str = "", quiet: bool = True) -> Callable[[Apply], Trial]:
+def trial(name: str, *, promise: str = "", quiet: bool = True, order: int = 50) -> Callable[[Apply], Trial]:
     """Declare a trial; what it observes and needs is read from the function's annotations."""
 
     def declare(function: Apply) -> Trial:
         hints: dict[str, Any] = typing.get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)[1:]
-        return Trial(name, hints["return"], tuple(hints[p] for p in parameters), promise, quiet, function)
+        return Trial(name, hints["return"], tuple(hints[p] for p in parameters), promise, quiet, order, function)
 
     return declare
 

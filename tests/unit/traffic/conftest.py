@@ -7,7 +7,7 @@ import time
 import pytest
 import uvloop
 
-from seatrial.traffic.engine import Engine
+from seatrial.traffic.engine import Engine, health
 from seatrial.traffic.plan import ServiceTarget
 
 
@@ -26,7 +26,7 @@ def run_loads(request):
             await asyncio.shield(run.finished)
         engine.close()
         server.close()
-        return run.ledger(), run.health()
+        return run.ledger(), health([run])
 
     def go(handler, loads, after_start=None):
         async def guarded(reader, writer):

@@ -1,0 +1,64 @@
+"""A pod that is told to stop finishes the requests it has accepted.
+
+Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
+Judged on connections to the victim's own address; a request counts if it was sent 20 ms or more before the
+container was told, for a later one may rightly meet a closed listener.
+"""
+
+from seatrial.observation import Ledger, joined
+from seatrial.suite import check
+from seatrial.trials.pod_deletion import PodDeletion, Round
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+
+SETTLED_S = 0.02
+RECENT_S = 0.1
+WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT = 20, 5, 3
+
+
+@check("D1", level="MUST", promise="drain")
+def drain_in_flight_finishes(deletion: PodDeletion) -> Verdict:
+    rounds = deletion.loaded()
+    each = [(round, in_flight(deletion, round)) for round in rounds]
+    open_then = joined(rows for _, rows in each)
+    recent = sum(int((round.told_s - rows.sent_s <= RECENT_S).sum()) for round, rows in each)
+    half_sent = sum(int((~(rows.body_sent_s <= round.told_s)).sum()) for round, rows in each)
+    n = len(open_then)
+    if n < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
+        return inconclusive(
+            f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last 0.1 s "
+            f"and {WANTED_HALF_SENT} with half a body",
+            f"{n} open, {recent} recent, {half_sent} half sent over {len(rounds)} rounds",
+            "raise the work per request, or declare a long case",
+            n=n,
+        )
+
+    lost = open_then.select(~open_then.right)
+    if len(lost):
+        first = next(iter(lost))
+        return failed(
+            f"{n} right and whole answers",
+            f"{len(lost)} lost or wrong, the first ({first.stream}) "
+            f"{first.error or f'answered {first.status}'} after {first.ended_s - first.sent_s:.2f} s",
+            "on SIGTERM keep what was accepted, finish it within the drain budget, then exit",
+            n=n,
+            rows=lost,
+        )
+
+    longest_s = float((open_then.ended_s - open_then.sent_s).max())
+    return passed(
+        f"{WANTED_OPEN} or more requests open at SIGTERM, all answered right and whole",
+        f"{n} of {n}, the longest took {longest_s:.2f} s",
+        n=n,
+        measurements=[
+            Measurement("requests lost", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95, limit="= 0"),
+            Measurement("longest request", longest_s, "s", n=n),
+        ],
+        detects=f"a loss of {100 * (1 - 0.05 ** (1 / n)):.1f}% of the requests in flight, at 95% confidence",
+    )
+
+
+def in_flight(deletion: PodDeletion, round: Round) -> Ledger:
+    """The requests that the victim of a round had accepted when it was told to stop."""
+    sent = deletion.ledger.in_group(round.index).to(round.victim)
+    requests = sent.of("short", "half-sent", "long", "nearly", "kept-0", "kept-1", "kept-2", "kept-3")
+    return requests.select((requests.sent_s <= round.told_s - SETTLED_S) & ~(requests.ended_s <= round.told_s))

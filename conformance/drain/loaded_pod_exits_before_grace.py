@@ -1,0 +1,72 @@
+"""A loaded pod that is deleted ends by itself before its grace period is over.
+
+Source: Kubernetes, "Pod Lifecycle", termination of pods: what still runs at the end of the grace period is
+killed (exit code 137). The final state is in the object before it is removed.
+"""
+
+from seatrial.clock import parsed_s
+from seatrial.contract import Contract
+from seatrial.suite import check
+from seatrial.trials.pod_deletion import PodDeletion
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.pods import terminations
+
+MARGIN_S = 1.0
+KILLED = 137
+
+
+@check("D5", level="MUST", promise="drain")
+def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> Verdict:
+    drain = contract.drain
+    assert drain is not None
+    longest_s = 0.0
+    states: list[str] = []
+    wrong: list[str] = []
+    open_then = 0
+    for round in deletion.loaded():
+        open_then += len(deletion.ledger.in_group(round.index).to(round.victim).open_at(round.told_s))
+        ended = [end for end in terminations(deletion.timeline.changes, round.victim) if end.seen_s > round.deleted_s]
+        if not ended:
+            return inconclusive(
+                "the final state of every container of the victim",
+                f"round {round.index}: the pod vanished without one",
+                "run again; if it stays so, the watch loses events",
+            )
+        for end in ended:
+            took_s = max(0.0, parsed_s(end.finished_at, deletion.wall_origin_s) - round.deleted_s)
+            longest_s = max(longest_s, took_s)
+            states.append(
+                f"round {round.index}: {end.container} exited {end.exit_code} ({end.reason}) after {took_s:.1f} s"
+            )
+            if end.exit_code == KILLED or took_s >= round.grace_period_s - MARGIN_S:
+                wrong.append(f"{states[-1]}, of a grace period of {round.grace_period_s:.0f} s")
+            elif end.exit_code not in drain.exit_codes:
+                wrong.append(f"{states[-1]}; declared are {', '.join(map(str, drain.exit_codes))}")
+    if not open_then:
+        return inconclusive(
+            "a request in flight at SIGTERM", "none", "raise the work per request, or declare a long case", n=0
+        )
+    if wrong:
+        return failed(
+            "an exit by itself, with a declared code, before the end of the grace period",
+            wrong[0],
+            "let SIGTERM reach the server, bound its drain below terminationGracePeriodSeconds, and exit when it is done",
+            n=len(states),
+            evidence=states,
+        )
+    return passed(
+        "every container exits by itself before the end of the grace period",
+        f"{len(states)} exits, the slowest after {longest_s:.1f} s",
+        n=len(states),
+        measurements=[
+            Measurement(
+                "slowest exit",
+                longest_s,
+                "s",
+                n=len(states),
+                limit=f"< {deletion.loaded()[0].grace_period_s - MARGIN_S:.0f} s",
+            )
+        ],
+        evidence=states,
+        detects="any container that has to be killed in these rounds",
+    )

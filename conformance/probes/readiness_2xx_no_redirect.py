@@ -1,0 +1,58 @@
+"""The readiness path answers 2xx by itself: no redirect, and no page that answers for every path.
+
+Source: Kubernetes, "Liveness, Readiness, and Startup Probes": the kubelet takes a redirect to another host as
+success, with a ProbeWarning event.
+"""
+
+from seatrial.suite import check
+from seatrial.trials.install import Install
+from seatrial.verdict import Verdict, failed, inconclusive, passed
+from seatrial.watch.pods import events, ready_at_s
+
+
+@check("P11", level="MUST", promise="probes.readiness")
+def readiness_2xx_no_redirect(install: Install) -> Verdict:
+    changes = install.timeline.changes
+    pods = [pod.name for pod in install.pods if ready_at_s(changes, pod.name) is not None]
+    asked, nowhere = install.ledger.of("readiness-path"), install.ledger.of("random-path")
+    seen = [pod for pod in pods if len(asked.to(pod)) and len(nowhere.to(pod))]
+    if not seen:
+        return inconclusive(
+            "a pod that the kubelet calls ready, asked on the readiness path and on a random one",
+            f"{len(pods)} ready, {len(asked)} and {len(nowhere)} answers",
+            "see why no pod became ready (P1), or run again",
+            n=0,
+        )
+    for row in asked:
+        if "location" in row.headers or not 200 <= row.status < 300:
+            return failed(
+                "status 200 to 299 without a Location header on the readiness path",
+                f"{row.pod} answered {row.status or row.error} {row.headers}",
+                "answer the probe itself; let it pass by authentication and path rewriting",
+                n=len(asked),
+                rows=[row],
+            )
+    if warned := events(changes, "ProbeWarning"):
+        return failed(
+            "no ProbeWarning event",
+            str(warned[0].object.get("message", ""))[:200],
+            "answer the readiness probe without a redirect",
+            n=len(asked),
+            evidence=[str(change.object.get("message")) for change in warned[:3]],
+        )
+    for pod in seen:
+        ready, other = next(iter(asked.to(pod))), next(iter(nowhere.to(pod)))
+        if not other.error and (other.status, other.body) == (ready.status, ready.body):
+            return failed(
+                "another answer on a random path than on the readiness path",
+                f"{pod} answers both with {ready.status} and the same body",
+                "route the readiness path to a handler that looks at the server's state",
+                n=len(asked),
+                rows=[other],
+            )
+    return passed(
+        "2xx on the readiness path, no redirect, no warning, another answer on a random path",
+        f"{len(asked)} answers of {len(seen)} pods",
+        n=len(asked),
+        detects="a redirect or a catch-all page on any of these pods",
+    )

@@ -1,0 +1,66 @@
+"""`seatrial certify`: one chart, all checks that its contract makes apply."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.cli._progress import Narrator, Silence
+from seatrial.content import content
+from seatrial.reporting import terminal
+from seatrial.suite.certify import certify as run_certify
+from seatrial.suite.registry import load_checks, selected
+from seatrial.suite.subject import read_subject
+
+
+@click.command(epilog="Example: seatrial certify charts/openmed-service --json > verdicts.json")
+@click.argument("chart", type=click.Path(path_type=Path))
+@cluster_options
+@click.option("--only", "ids", multiple=True, metavar="ID", help="Judge these checks only; may be given again.")
+@click.option("--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks of your own.")
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
+@click.option("--seed", type=int, default=20240229, show_default=True, help="Of every schedule and every draw.")
+@click.option("--lanes", type=click.IntRange(1, 8), default=0, help="Trials side by side; default: fit for the cores.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def certify(
+    chart: Path,
+    cluster_name: str,
+    kubeconfig: Path | None,
+    context: str | None,
+    processes: tuple[str, ...],
+    ids: tuple[str, ...],
+    folders: tuple[Path, ...],
+    runs: Path,
+    seed: int,
+    lanes: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Decide whether the service behind CHART (a chart folder with contract.yaml) keeps its promises."""
+    subject = read_subject(chart)
+    checks = load_checks(content("conformance"), *folders)
+    if ids:
+        checks = selected(checks, ids)
+    progress = Silence() if quiet else Narrator(checks)
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
+    progress.doing(f"cluster {cluster_name}")
+    cluster.up()
+    try:
+        result = run_certify(
+            subject, cluster, checks, progress,
+            runs=runs, seed=seed, lanes=lanes or default_lanes(), arguments=tuple(sys.argv[1:]),
+        )  # fmt: skip
+    finally:
+        cluster.down()
+    click.echo(terminal.as_json(result.record) if as_json else terminal.as_text(result.record))
+    return result.exit_status
+
+
+def default_lanes() -> int:
+    """One trial whose timings must not be disturbed, and one beside it for each further core, three in all."""
+    return min(3, 1 + (os.cpu_count() or 1) - 1 + 1)

@@ -1,0 +1,103 @@
+"""Container images that this project or the user can build: found by path, built and taken into a cluster."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seatrial.clusters.base import Cluster
+from seatrial.errors import ClusterError, InputError
+
+AGENT = "seatrial/agent:0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an image is built."""
+
+    image: str  # with tag
+    dockerfile: Path
+    context: Path
+    target: str
+
+
+def recipes(folder: Path) -> dict[str, Recipe]:
+    """Every `*.image.yaml` of a folder that names a Dockerfile, by image."""
+    found: dict[str, Recipe] = {}
+    for file in sorted(folder.glob("*.image.yaml")):
+        entry = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if "dockerfile" in entry:
+            image = f"{entry['image']}:{entry.get('tag', 'latest')}"
+            context = (folder / entry.get("context", ".")).resolve()
+            found[image] = Recipe(image, folder / entry["dockerfile"], context, entry.get("target", ""))
+    return found
+
+
+def images_of(manifests: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Every image of every pod template in rendered manifests."""
+    for manifest in manifests:
+        yield from _images_in(manifest)
+
+
+def _images_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key in ("containers", "initContainers"):
+            for container in value.get(key) or ():
+                if isinstance(container, dict) and isinstance(container.get("image"), str):
+                    yield container["image"]
+        for inner in value.values():
+            yield from _images_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _images_in(inner)
+
+
+def take_in(cluster: Cluster, images: Iterable[str], folder: Path) -> None:
+    """Build what has a recipe, and load what this machine has; what is left, the cluster pulls by itself.
+
+    Raises ClusterError when a build fails.
+    """
+    known = recipes(folder)
+    for image in sorted(set(images)):
+        if recipe := known.get(image):
+            build(recipe)
+        elif not _here(image):
+            continue
+        cluster.load_image(image)
+
+
+def build(recipe: Recipe) -> None:
+    """Build one image; $PYTHON_IMAGE is the base where it is set."""
+    if not shutil.which("docker"):
+        raise InputError(f"{recipe.image}: expected `docker` on PATH to build it, found none; see `seatrial doctor`")
+    command = [
+        "docker",
+        "build",
+        "--quiet",
+        "--network",
+        "host",
+        "--file",
+        str(recipe.dockerfile),
+        "--tag",
+        recipe.image,
+    ]
+    if base := os.environ.get("PYTHON_IMAGE"):
+        command += ["--build-arg", f"PYTHON_IMAGE={base}"]
+    if recipe.target:
+        command += ["--target", recipe.target]
+    done = subprocess.run([*command, str(recipe.context)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{recipe.image}: expected an image, found that its build failed: {done.stderr[-800:]}")
+
+
+def _here(image: str) -> bool:
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0

@@ -1,0 +1,177 @@
+"""One run: a subject, a cluster, the checks that apply, a record. All that happens is told through `Progress`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from seatrial.clock import RunClock
+from seatrial.clusters.base import Cluster
+from seatrial.content import content
+from seatrial.images import AGENT, images_of, take_in
+from seatrial.observation import Seen
+from seatrial.record import RunHeader, RunRecord
+from seatrial.record.run import utc_now
+from seatrial.suite.check import Check
+from seatrial.suite.registry import load_trials
+from seatrial.suite.runner import Suite
+from seatrial.suite.subject import Subject
+from seatrial.trials.harness import Harness
+from seatrial.trials.trial import Trial
+from seatrial.trials.world import Plant, World
+from seatrial.verdict import Outcome, Verdict
+from seatrial.watch.api import Api
+
+LEAST_MUST = 20  # of the MUST checks have to apply before a passed run is called certified
+
+
+class Progress(Protocol):
+    """Where a run tells what it does."""
+
+    def doing(self, what: str) -> None:
+        """Something begins."""
+
+    def trial(self, trial: Trial, reason: str, took_s: float) -> None:
+        """A trial ended; reason is "" when it has an observation."""
+
+    def verdict(self, check: Check, verdict: Verdict) -> None:
+        """A check was judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a run came to."""
+
+    record: Path
+    verdicts: Mapping[str, Verdict]
+    exit_status: int
+
+
+def certify(
+    subject: Subject,
+    cluster: Cluster,
+    checks: Mapping[str, Check],
+    progress: Progress,
+    *,
+    runs: Path,
+    seed: int,
+    lanes: int,
+    plant: Plant | None = None,
+    arguments: tuple[str, ...] = (),
+    run_id: str = "",
+) -> Result:
+    """Put the subject on trial on a cluster that is up, and judge it.
+
+    Raises ClusterError when the cluster does not do as asked before the first trial; after that, whatever a trial
+    cannot do is an `error` verdict of the checks that need it.
+    """
+    run_id = (
+        run_id or f"{utc_now()[:19].replace('-', '').replace(':', '').replace('T', '-').lower()}-{secrets.token_hex(2)}"
+    )
+    clock = RunClock.start()
+    record = RunRecord.create(runs, header(subject, cluster, run_id, arguments))
+    folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
+    try:
+        progress.doing("images")
+        take_in(cluster, [AGENT, *images_of(subject.manifests)], content("charts") / "images")
+        api = Api.connect(cluster.kubeconfig(), cluster.context)
+        progress.doing("harness")
+        with Harness(cluster, api, clock, run_id.rpartition("-")[2]) as harness:
+            world = World(
+                run_id=run_id.rpartition("-")[2],
+                cluster=cluster,
+                api=api,
+                clock=clock,
+                contract=subject.contract,
+                chart=subject.chart,
+                contract_folder=subject.file.parent,
+                folder=folder,
+                seed=seed,
+                open_generator=harness.open_generator,
+                beacon_namespace=harness.namespace,
+                say=progress.doing,
+                plant=plant or Plant(),
+            )
+            suite = Suite(
+                subject.contract,
+                checks,
+                load_trials(),
+                on_trial=lambda trial, seen, reason, took_s: _keep_trial(record, progress, trial, seen, reason, took_s),
+                on_verdict=lambda check, verdict: _keep_verdict(record, progress, check, verdict),
+                lanes=lanes,
+            )
+            verdicts = suite.run(world)
+    except BaseException as stopped:
+        record.interrupt(f"{type(stopped).__name__}: {stopped}")
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    status = exit_status(checks, verdicts)
+    record.finish(status)
+    return Result(record.folder, verdicts, status)
+
+
+def exit_status(checks: Mapping[str, Check], verdicts: Mapping[str, Verdict]) -> int:
+    """0 all MUSTs held; 1 a MUST failed; 2 one could not be judged, or none applied."""
+    musts = [verdicts[id].outcome for id, check in checks.items() if check.level == "MUST"]
+    if Outcome.FAIL in musts:
+        return 1
+    if Outcome.INCONCLUSIVE in musts or Outcome.ERROR in musts or Outcome.PASS not in musts:
+        return 2
+    return 0
+
+
+def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str, ...]) -> RunHeader:
+    """What the record says before anything was seen; the contract is kept whole, with its cases."""
+    return RunHeader(
+        run_id=run_id,
+        started=utc_now(),
+        seatrial=importlib.metadata.version("seatrial"),
+        cluster=cluster.name,
+        certificate=cluster.certificate,
+        chart=subject.contract.name,
+        chart_digest=subject.digest,
+        contract=yaml.safe_dump(subject.contract.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        versions={
+            "python": platform.python_version(),
+            "platform": f"{sys.platform} {platform.release()} {platform.machine()}",
+            **{name: importlib.metadata.version(name) for name in ("kubernetes", "numpy", "scipy")},
+            **cluster.versions(),
+        },
+        arguments=arguments,
+    )
+
+
+def _keep_trial(
+    record: RunRecord, progress: Progress, trial: Trial, seen: Seen | None, reason: str, took_s: float
+) -> None:
+    if seen is None:
+        record.add_trial_failure(trial.name, reason)
+    else:
+        record.add_trial(trial.name, seen)
+    progress.trial(trial, reason, took_s)
+
+
+def _keep_verdict(record: RunRecord, progress: Progress, check: Check, verdict: Verdict) -> None:
+    trials = load_trials()
+    record.add_verdict(
+        check.id,
+        check.level,
+        check.title,
+        verdict,
+        [trials[kind].name for kind in check.observes().values()],
+        name=check.name,
+        promise=check.promise,
+        source=check.source.name,
+    )
+    progress.verdict(check, verdict)

@@ -1,0 +1,98 @@
+"""What is put on trial: a contract and a chart that can keep it, checked before anything is deployed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seatrial import charts
+from seatrial.contract import Contract, governed, merged, read_contract
+from seatrial.errors import InputError
+from seatrial.trials.workload import probe
+
+Manifest = dict[str, Any]
+RELEASE, NAMESPACE = "subject", "seatrial"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A contract that its chart can keep, as far as rendering tells."""
+
+    contract: Contract
+    file: Path
+    chart: Path
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the chart's files, names included."""
+        sum_ = hashlib.sha256()
+        for file in sorted(path for path in self.chart.rglob("*") if path.is_file()):
+            sum_.update(str(file.relative_to(self.chart)).encode() + b"\0" + file.read_bytes())
+        return sum_.hexdigest()
+
+
+def read_subject(path: Path) -> Subject:
+    """The contract at path (a file, or the chart's folder), held against its chart.
+
+    Raises InputError for a chart that is missing or does not render, for a Helm value that the chart does not
+    have, and for a promise that what it renders cannot keep; each message names the key.
+    """
+    contract = read_contract(path)
+    file = path / "contract.yaml" if path.is_dir() else path
+    chart = (file.parent / contract.chart).resolve()
+    if not (chart / "Chart.yaml").is_file():
+        raise InputError(f"{file}, chart: expected a chart in {chart}, found no Chart.yaml there; correct the path")
+    values = dict(contract.values)
+    for setting in governed(contract):
+        values = charts.with_value(chart, values, setting.value, setting.set)
+    values = charts.with_value(chart, values, contract.replicas, 1)
+    for kind in ("readiness", "liveness"):
+        if isinstance(value := getattr(contract.probes, kind), str):
+            charts.with_value(chart, values, value, {})
+    manifests = charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=merged(contract.values))
+    subject = Subject(contract, file, chart, tuple(manifests))
+    if broken := next(_cannot_keep(subject), None):
+        raise InputError(f"{file}, {broken}")
+    return subject
+
+
+def _cannot_keep(subject: Subject) -> Iterator[str]:
+    contract, kinds = subject.contract, {manifest["kind"] for manifest in subject.manifests}
+    deployments = [manifest for manifest in subject.manifests if manifest["kind"] == "Deployment"]
+    if len(deployments) != 1:
+        yield f"chart: expected one Deployment to put on trial, found {len(deployments)}; render one"
+        return
+    spec = deployments[0]["spec"]["template"]["spec"]
+    names = [container["name"] for container in spec["containers"]]
+    if contract.container and contract.container not in names:
+        yield f"container: expected one of {', '.join(names)}, found {contract.container}; name the server's"
+        return
+    service = contract.service.format(release=deployments[0]["metadata"]["name"])
+    if not any(m["kind"] == "Service" and m["metadata"]["name"] == service for m in subject.manifests):
+        yield f"service: expected a Service named {service} among what the chart renders, found none; correct the name"
+    for kind in ("readiness", "liveness"):
+        if getattr(contract.probes, kind) and probe(spec, contract.container, kind) is None:
+            yield f"probes.{kind}: expected an HTTP {kind}Probe on the container, found none; add it to the chart"
+    if drain := contract.drain:
+        grace = float(drain.grace_s) if drain.grace_s else spec.get("terminationGracePeriodSeconds", 30)
+        if float(drain.budget_s) >= float(grace):
+            yield (
+                f"drain.budget_s: expected less than the grace period of {grace:g} s, "
+                f"found {float(drain.budget_s):g}; a drain that long is killed"
+            )
+        if contract.inference.long and contract.inference.long.seconds > float(drain.budget_s):
+            yield (
+                f"inference.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
+                f"found {contract.inference.long.seconds:g}; shorten the long case"
+            )
+    if scaling := contract.autoscaling:
+        if scaling.overlay and not (subject.file.parent / scaling.overlay).is_file():
+            yield f"autoscaling.overlay: expected a manifest, found no {scaling.overlay}; correct the name"
+        if not scaling.overlay and "HorizontalPodAutoscaler" not in kinds:
+            yield "autoscaling: expected a HorizontalPodAutoscaler from the chart or an overlay, found none; name one"
+        if scaling.max <= scaling.min:
+            yield f"autoscaling.max: expected more than min ({scaling.min}), found {scaling.max}; correct one"

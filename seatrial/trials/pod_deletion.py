@@ -1,0 +1,166 @@
+"""Delete loaded pods, one after the other, and watch each until it is gone.
+
+Every round aims a mix at the victim's own address, timed to the moment at which SIGTERM is due: long cases,
+short cases, bodies half sent, kept connections, and a TCP connect every 20 ms; and a Poisson stream goes through
+the Service. A last pod is deleted with nothing to do.
+Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from seatrial.contract import Drain, governed, placed
+from seatrial.observation import Log, Pod, Seen
+from seatrial.traffic.arrivals import poisson
+from seatrial.traffic.plan import Connects, Load, OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.stage import Stage
+from seatrial.trials.trial import trial
+from seatrial.trials.world import World
+
+ROUNDS = 3
+REPLICAS = 2
+SERVICE_RPS = 10.0
+LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One deletion. Times are the run's; `drain_sign_s` is None where the declared sign was not seen."""
+
+    index: int
+    victim: str
+    victim_ip: str
+    deleted_s: float
+    prestop_s: float
+    sigterm_due_s: float
+    drain_sign_s: float | None
+    gone_s: float | None
+    grace_period_s: float
+    loaded: bool
+
+    @property
+    def told_s(self) -> float:
+        """When the container was told to stop: the sign it gave, else when SIGTERM was due."""
+        return self.sigterm_due_s if self.drain_sign_s is None else self.drain_sign_s
+
+
+@dataclass(frozen=True, slots=True)
+class PodDeletion(Seen):
+    """Three rounds under load and one idle deletion."""
+
+    rounds: tuple[Round, ...] = ()
+    budget_s: float = 0.0
+    propagation_s: float = 0.0
+
+    def loaded(self) -> tuple[Round, ...]:
+        """The rounds under load."""
+        return tuple(round for round in self.rounds if round.loaded)
+
+
+@trial("pod-deletion", promise="drain")
+def pod_deletion(world: World) -> PodDeletion:
+    """Install two replicas with the promised drain, then take pods away."""
+    drain = world.contract.drain
+    assert drain is not None
+    with Stage(world, "drain") as stage:
+        stage.install(world.values(placed(governed(drain)), drain.values), replicas=REPLICAS)
+        stage.wait_pods(REPLICAS, world.contract.ready_within_s)
+        stage.measure_lone(stage.pods()[0], workload.cases(world.contract))
+        _undisturbed(stage, drain)
+        rounds = tuple(_round(stage, drain, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
+        common = stage.seen()
+    logs = common["logs"]
+    signed = tuple(_with_sign(round, drain, logs) for round in rounds)
+    return PodDeletion(**common, rounds=signed, budget_s=float(drain.budget_s), propagation_s=drain.propagation_s)
+
+
+def _undisturbed(stage: Stage, drain: Drain) -> None:
+    """One request as long as those that must survive a drain, with nobody disturbing it."""
+    if stage.world.contract.inference.long:
+        target = stage.pod_target(stage.pods()[0])
+        nearly = workload.long_case(stage.world.contract, NEARLY * float(drain.budget_s))
+        stage.collect(stage.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
+
+
+NEARLY = 0.85  # of the drain budget: the work that the longest request still has when SIGTERM comes
+
+
+def _round(stage: Stage, drain: Drain, index: int, *, loaded: bool) -> Round:
+    pods = stage.wait_pods(REPLICAS, stage.world.contract.ready_within_s)
+    victim = pods[0]
+    grace_s = float(victim.spec["terminationGracePeriodSeconds"])
+    prestop_s = prestop_sleep_s(victim, stage.world.contract.container)
+    start_s = stage.now() + 0.3
+    delete_s = start_s + LEAD_S if loaded else start_s + 2.0
+    sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
+    run = stage.start(*_mix(stage, victim, drain, index, start_s, sigterm_s, grace_s)) if loaded else None
+    stage.sleep_until(delete_s)
+    deleted_s = delete_s
+    if "deletion" not in stage.world.plant.disarmed:
+        deleted_s = stage.delete_pod(victim)
+    gone_s = stage.wait_gone(victim, grace_s + 15)
+    if run:
+        stage.sleep_until((gone_s or stage.now()) + LEAD_S)
+        run.stop()
+    return Round(
+        index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded
+    )
+
+
+def _mix(
+    stage: Stage, victim: Pod, drain: Drain, index: int, start_s: float, sigterm_s: float, grace_s: float
+) -> list[Load]:
+    contract = stage.world.contract
+    target, cases = stage.pod_target(victim), workload.cases(contract)
+    end_s = sigterm_s + grace_s + 10
+    seed = stage.world.random(f"drain-{index}").randrange(2**31)
+
+    def shorts(stream: str, arrivals_s: list[float], **how: object) -> OpenLoop:
+        picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
+        return OpenLoop(stream, target, cases, arrivals_s, picks, groups, timeout_s=grace_s + 5, **how)  # type: ignore[arg-type]
+
+    around = workload.steps(sigterm_s - 0.3, sigterm_s + 0.5, 1 / 50)
+    arrivals = poisson(SERVICE_RPS, start_s, end_s, seed).tolist()
+    loads: list[Load] = [
+        shorts("short", list(around)),
+        shorts("half-sent", [sigterm_s - 0.2, sigterm_s - 0.12], body_pause_s=1.0),
+        *(
+            shorts(f"kept-{n}", list(workload.steps(sigterm_s - 2.0 + n * 0.05, end_s, 0.2)), connection="keep-alive")
+            for n in range(4)
+        ),
+        Connects("connect", target, workload.steps(sigterm_s - 1.0, end_s, 0.02), hold_s=0.01),
+        OpenLoop(
+            "service",
+            stage.service(),
+            cases,
+            arrivals,
+            workload.drawn(len(arrivals), len(cases), seed),
+            [index] * len(arrivals),
+        ),
+    ]
+    if long := contract.inference.long:
+        nearly = workload.long_case(contract, NEARLY * float(drain.budget_s))
+        spread = [sigterm_s - 0.2 - n * long.seconds / 8 for n in range(8)]
+        loads += [
+            OpenLoop("long", target, (workload.long_case(contract, long.seconds),), sorted(spread), (), [index] * 8),
+            OpenLoop("nearly", target, (nearly,), (sigterm_s - 0.15,), (), (index,)),
+        ]
+    return loads
+
+
+def prestop_sleep_s(pod: Pod, container: str) -> float:
+    """How long the container's preStop hook sleeps, in seconds; 0 without one."""
+    chosen = next(c for c in pod.spec["containers"] if container in ("", c["name"]))
+    hook = (chosen.get("lifecycle") or {}).get("preStop") or {}
+    return float((hook.get("sleep") or {}).get("seconds", 0))
+
+
+def _with_sign(round: Round, drain: Drain, logs: tuple[Log, ...]) -> Round:
+    for log in logs:
+        if log.pod == round.victim and drain.sign_log:
+            for at_s, line in log.lines:
+                if drain.sign_log in line and at_s >= round.deleted_s - 0.5:
+                    return replace(round, drain_sign_s=at_s)
+    return round

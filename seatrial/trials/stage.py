@@ -1,0 +1,289 @@
+"""A release in a namespace of its own, watched from before it was installed, with a generator beside it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import yaml
+
+from seatrial import charts
+from seatrial.clusters.base import Address
+from seatrial.errors import ClusterError
+from seatrial.observation import Change, GeneratorHealth, Ledger, Pod, Scrape, joined
+from seatrial.traffic.generator import Generator, Run
+from seatrial.traffic.plan import ChosenTarget, Exchange, Load, Lone, OpenLoop, PodTarget, ServiceTarget, Target
+from seatrial.trials.harness import BEACON_PORT
+from seatrial.trials.world import RUN_LABEL, World
+from seatrial.watch import pods as pod_facts
+from seatrial.watch.exec import run_in_pod
+from seatrial.watch.watcher import Watcher
+
+RELEASE = "subject"
+BEACON_RPS = 4.0
+BEACON_FOR_S = 900.0  # longer than any stage; stopped with it
+
+
+class Stage:
+    """Use as a context: the namespace is made on entry and deleted on the way out, whatever happens."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.namespace = f"seatrial-{world.run_id}-{name}"
+        self.watcher = Watcher(world.api, self.namespace, world.clock)
+        self.values: Mapping[str, Any] = {}
+        self.marks: dict[str, float] = {}
+        self._generator: Generator | None = None
+        self._self_test: tuple[str, ...] = ()
+        self.lone_s = 0.0  # latency of a request that has a replica to itself, once measured
+        self._runs: list[Run] = []
+        self._ledgers: dict[str, Ledger] = {}
+        self._scrapes: list[Scrape] = []
+        self._started_s = world.clock.now()
+
+    def __enter__(self) -> Stage:
+        self.world.api.create(
+            "/api/v1/namespaces",
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": self.namespace, "labels": {RUN_LABEL: self.world.run_id}},
+            },
+        )
+        self.watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._generator:
+            self._generator.close()
+        self.watcher.stop()
+        self.world.api.delete(f"/api/v1/namespaces/{self.namespace}")
+
+    # the release
+
+    def install(self, values: Mapping[str, Any], *, replicas: int, wait: bool = True) -> float:
+        """Install and, with wait, return when every pod is Ready; the seconds it took."""
+        self.values = charts.with_value(self.world.chart, values, self.world.contract.replicas, replicas)
+        return self._release(charts.install, wait)
+
+    def upgrade(self, values: Mapping[str, Any], *, replicas: int, wait: bool = True) -> float:
+        """Upgrade to other values; the seconds it took."""
+        self.values = charts.with_value(self.world.chart, values, self.world.contract.replicas, replicas)
+        return self._release(charts.upgrade, wait)
+
+    def _release(self, act: Callable[..., Any], wait: bool) -> float:
+        cluster = self.world.cluster
+        before = time.monotonic()
+        act(
+            self.world.chart_for(self.namespace, RELEASE, self.values),
+            release=RELEASE,
+            namespace=self.namespace,
+            values=self.values,
+            kubeconfig=cluster.kubeconfig(),
+            context=cluster.context,
+            timeout_s=self.world.contract.ready_within_s,
+            wait=wait,
+        )
+        return time.monotonic() - before
+
+    def bring(self, overlay: Path) -> None:
+        """Apply the manifests of a file; `${release}` and `${namespace}` in it are filled in."""
+        text = Template(overlay.read_text(encoding="utf-8")).safe_substitute(
+            release=self.full_name(), namespace=self.namespace
+        )
+        for manifest in filter(None, yaml.safe_load_all(text)):
+            group, _, version = manifest["apiVersion"].rpartition("/")
+            root = f"/apis/{group}/{version}" if group else f"/api/{version}"
+            kind = manifest["kind"].lower() + "s"
+            self.world.api.apply(f"{root}/namespaces/{self.namespace}/{kind}/{manifest['metadata']['name']}", manifest)
+
+    def full_name(self) -> str:
+        """The name of the release's Deployment."""
+        deployments = self.world.api.get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments")["items"]
+        if not deployments:
+            raise ClusterError(f"{self.namespace}: expected a Deployment of the release, found none; see the chart")
+        return str(deployments[0]["metadata"]["name"])
+
+    # the pods
+
+    def pods(self) -> tuple[Pod, ...]:
+        """The pods that are Ready and not on their way out, oldest first."""
+        return pod_facts.ready_pods(self.watcher.changes())
+
+    def wait_pods(self, count: int, timeout_s: float) -> tuple[Pod, ...]:
+        """Wait for exactly `count` Ready pods; raises ClusterError after timeout_s."""
+        if not self.watcher.wait(lambda changes: len(pod_facts.ready_pods(changes)) == count, timeout_s):
+            raise ClusterError(
+                f"{self.namespace}: expected {count} Ready pods within {timeout_s:.0f} s, found {len(self.pods())}; "
+                "see the stage's timeline"
+            )
+        return self.pods()
+
+    def delete_pod(self, pod: Pod) -> float:
+        """Delete a pod by the API; when the call was made."""
+        at_s = self.world.clock.now()
+        self.world.api.delete(f"/api/v1/namespaces/{self.namespace}/pods/{pod.name}")
+        return at_s
+
+    def exec(self, pod: Pod, command: Sequence[str]) -> str:
+        """Run a command in the subject's container; its output. Raises ClusterError when it cannot be run."""
+        container = self.world.contract.container or str(pod.spec["containers"][0]["name"])
+        return run_in_pod(self.world.cluster, self.namespace, pod.name, container, command)
+
+    def wait_gone(self, pod: Pod, timeout_s: float) -> float | None:
+        """When the pod's object was gone; None if it was still there after timeout_s."""
+        self.watcher.wait(lambda changes: pod_facts.gone_at_s(changes, pod.name) is not None, timeout_s)
+        return pod_facts.gone_at_s(self.watcher.changes(), pod.name)
+
+    def wait_change(self, holds: Callable[[tuple[Change, ...]], bool], timeout_s: float) -> bool:
+        """Wait for something in the watch."""
+        return self.watcher.wait(holds, timeout_s)
+
+    # the traffic
+
+    @property
+    def generator(self) -> Generator:
+        """The stage's own generator, synchronised and self-tested on first use."""
+        if self._generator is None:
+            self._generator = self.world.open_generator()
+            self._generator.synchronise()
+            self._self_test = self._generator.self_test()
+            self._probe_beacon(self._generator)
+        return self._generator
+
+    def _probe_beacon(self, generator: Generator) -> None:
+        address = self.world.cluster.address(self.world.beacon_namespace, "beacon", BEACON_PORT)
+        start_s = self.now() + 0.1
+        arrivals_s = [start_s + n / BEACON_RPS for n in range(int(BEACON_FOR_S * BEACON_RPS))]
+        ask = (Exchange("beacon", "GET", "/", expect={"beacon": True}),)
+        self._runs.append(generator.start([OpenLoop("beacon", self._reach(address), ask, arrivals_s, timeout_s=5.0)]))
+
+    def service(self) -> Target:
+        """The subject's Service, as the generator reaches it."""
+        name = self.world.contract.service.format(release=self.full_name())
+        address = self.world.cluster.address(self.namespace, name, self.world.contract.port)
+        return self._reach(address)
+
+    def _reach(self, address: Address) -> Target:
+        if address.choose_endpoints:
+            return ChosenTarget(address.service, address.namespace, None, self.world.api.base_url)
+        return ServiceTarget(address.service, address.host, address.port)
+
+    def pod_target(self, pod: Pod) -> PodTarget:
+        """A pod's own address."""
+        return PodTarget(pod.name, pod.ip, container_port(pod.spec, self.world.contract.container))
+
+    def start(self, *loads: Load) -> Run:
+        """Begin to send, times on the run's clock; the rows join the stage's ledger when they are collected."""
+        return self._keep(self.generator.start(self._planted(loads)))
+
+    def start_now(self, *loads: Load) -> Run:
+        """Begin to send, times counted from the moment the generator has the loads."""
+        return self._keep(self.generator.start_now(self._planted(loads)))
+
+    def _planted(self, loads: Sequence[Load]) -> list[Load]:
+        plant = self.world.plant.loads
+        return plant(list(loads)) if plant else list(loads)
+
+    def _keep(self, run: Run) -> Run:
+        self._runs.append(run)
+        return run
+
+    def collect(self, run: Run, timeout_s: float = 120.0) -> Ledger:
+        """Wait for the end of what was started, keep it, and return it."""
+        self._ledgers[run.name] = run.collect(timeout_s)
+        return self._ledgers[run.name]
+
+    def send(self, *loads: Load, timeout_s: float = 120.0) -> Ledger:
+        """Start and collect."""
+        return self.collect(self.start(*loads), timeout_s)
+
+    def scrape(self, pods: Sequence[Pod]) -> tuple[Scrape, ...]:
+        """Read /metrics of each pod now, by its IP."""
+        metrics = self.world.contract.metrics
+        if metrics is None:
+            return ()
+        ask = Exchange("scrape", "GET", metrics.path, tuple(metrics.headers.items()))
+        rows = self.generator.start_now(
+            [OpenLoop(f"scrape-{p.name}", self.pod_target(p), (ask,), (0.01,), timeout_s=10, keep="all") for p in pods]
+        ).collect(30)
+        found = tuple(Scrape(row.sent_s, row.target, row.status, row.body, row.ended_s - row.sent_s) for row in rows)
+        self._scrapes.extend(found)
+        return found
+
+    def _health(self) -> GeneratorHealth:
+        if not self._runs:
+            return GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0, self._self_test)
+        health = self.generator.health(*self._runs)
+        bound_s = max(health.lag_p99_bound_s, self.lone_s / 10)
+        return replace(health, self_test=self._self_test, lag_p99_bound_s=bound_s)
+
+    def measure_lone(self, pod: Pod, cases: Sequence[Exchange], count: int = 12) -> Ledger:
+        """Send cases one after the other to an idle pod; their median latency is kept as `lone_s`."""
+        rows = self.collect(self.start_now(Lone("lone", self.pod_target(pod), tuple(cases), 0.01, count, 0.05)))
+        self.lone_s = lone_latency_s(rows)
+        return rows
+
+    def now(self) -> float:
+        """The run's clock."""
+        return self.world.clock.now()
+
+    def mark(self, name: str) -> float:
+        """Name this moment."""
+        self.marks[name] = self.now()
+        return self.marks[name]
+
+    def sleep_until(self, at_s: float) -> None:
+        """Wait for a moment of the run's clock."""
+        time.sleep(max(0.0, at_s - self.now()))
+
+    def seen(self, pods: Sequence[Pod] = ()) -> dict[str, Any]:
+        """What every observation keeps; call it last, inside the context."""
+        for run in self._runs:
+            run.stop()
+        for run in self._runs:
+            if run.name not in self._ledgers:
+                self.collect(run)
+        time.sleep(0.3)  # for the watch and the logs to deliver what has happened
+        changes = self.watcher.changes()
+        return {
+            "trial": self.name,
+            "namespace": self.namespace,
+            "wall_origin_s": self.world.clock.wall_origin_s,
+            "started_s": self._started_s,
+            "ended_s": self.now(),
+            "values": json.loads(json.dumps(self.values)),
+            "ledger": joined(self._ledgers.values()),
+            "timeline": self.watcher.stop(),
+            "scrapes": tuple(self._scrapes),
+            "logs": self.watcher.logs(),
+            "pods": tuple(pods) or pod_facts.all_pods(changes),
+            "generator": self._health(),
+            "marks": dict(self.marks),
+        }
+
+
+def lone_latency_s(rows: Ledger) -> float:
+    """The median latency of requests that had a replica to themselves; NaN without any."""
+    return float(np.nanmedian(rows.ended_s - rows.sent_s)) if len(rows) else float("nan")
+
+
+def container_port(spec: Mapping[str, Any], container: str) -> int:
+    """The first port of the named container, or of the first container. Raises ClusterError when there is none."""
+    for each in spec["containers"]:
+        if container in ("", each["name"]):
+            for port in each.get("ports", ()):
+                return int(port["containerPort"])
+    raise ClusterError(
+        f"container {container or 'first'}: expected a containerPort, found none; declare it in the chart"
+    )

@@ -1,0 +1,130 @@
+"""Polls every container start of a stage: readiness from the first moment, and cases at its first 2xx.
+
+Source: Kubernetes, "Pod Lifecycle": Ready means that the pod is able to serve requests.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+
+from seatrial.observation import Change, Pod
+from seatrial.traffic.generator import Run
+from seatrial.traffic.plan import OpenLoop, Poll
+from seatrial.trials import workload
+from seatrial.trials.stage import Stage
+from seatrial.watch.pods import is_ready
+
+POLL_PERIOD_S = 0.05
+CASES, CASE_PERIOD_S = 20, 0.1
+POLLED, AT_FIRST_2XX, AT_READY = "start-poll", "start-cases", "ready-cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One container start; `index` is the group of its rows in the ledger."""
+
+    index: int
+    pod: str
+    restart: int  # the container's restart count: 0 for the pod's first life
+    seen_s: float
+    ready_s: float | None
+
+
+class StartPoller:
+    """Watches for container starts from its making on; `done` tells what it saw.
+
+    A start is a change of the container's id while it runs. The poll goes to the pod's own address.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._contract = stage.world.contract
+        self._lives: dict[tuple[str, str], Start] = {}
+        self._last: dict[str, tuple[str, str]] = {}
+        self._runs: dict[int, Run] = {}
+        self._changes: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
+        self._broken: Exception | None = None
+        _ = stage.generator  # made before the first start, for a start does not wait
+        stage.watcher.listen(self._changes.put)
+        self._thread = threading.Thread(target=self._work, name="start-poller", daemon=True)
+        self._thread.start()
+
+    def done(self) -> tuple[Start, ...]:
+        """End the polls; every start seen, in order."""
+        self._changes.put(None)
+        self._thread.join()
+        for run in self._runs.values():
+            run.stop()
+        if self._broken:
+            raise self._broken
+        return tuple(sorted(self._lives.values(), key=lambda start: start.index))
+
+    def _work(self) -> None:
+        try:
+            while (change := self._changes.get()) is not None:
+                if change.kind == "Pod" and change.type != "DELETED":
+                    self._see(change)
+        except Exception as broken:  # noqa: BLE001 - handed to the trial's own thread by `done`
+            self._broken = broken
+
+    def _see(self, change: Change) -> None:
+        pod = change.object
+        status = pod.get("status", {})
+        for container in status.get("containerStatuses", ()):
+            if self._contract.container not in ("", container["name"]):
+                continue
+            life = (change.name, container.get("containerID", ""))
+            running = "running" in container.get("state", {})
+            if running and status.get("podIP") and life not in self._lives:
+                self._begin(life, change, container["restartCount"])
+            start = self._lives.get(life)
+            if start and start.ready_s is None and container["ready"] and is_ready(pod):
+                self._lives[life] = Start(start.index, start.pod, start.restart, start.seen_s, change.at_s)
+                self._at_ready(start, change)
+
+    def _begin(self, life: tuple[str, str], change: Change, restart: int) -> None:
+        index = len(self._lives)
+        self._lives[life] = Start(index, change.name, restart, change.at_s, None)
+        if before := self._last.get(change.name):
+            self._runs.pop(self._lives[before].index).stop()
+        self._last[change.name] = life
+        spec = change.object["spec"]
+        probe = workload.probe(spec, self._contract.container, "readiness")
+        if probe is None:
+            return
+        pod = pod_of(change)
+        target = probe.target(pod)
+        same_port = target == self._stage.pod_target(pod)
+        self._runs[index] = self._stage.start_now(
+            Poll(
+                POLLED,
+                target,
+                (probe.exchange("readiness"), *(workload.cases(self._contract) if same_port else ())),
+                start_s=0.0,
+                end_s=self._contract.ready_within_s + 5,
+                period_s=POLL_PERIOD_S,
+                timeout_s=probe.timeout_s,
+                group=index,
+                cases_stream=AT_FIRST_2XX,
+                cases_count=CASES if same_port else 0,
+                cases_period_s=CASE_PERIOD_S,
+            )
+        )
+
+    def _at_ready(self, start: Start, change: Change) -> None:
+        cases = workload.cases(self._contract)
+        arrivals_s = [n * CASE_PERIOD_S for n in range(CASES)]
+        picks = workload.in_turn(CASES, len(cases))
+        target = self._stage.pod_target(pod_of(change))
+        run = self._stage.start_now(OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * CASES))
+        self._runs[-1 - start.index] = run
+
+
+def pod_of(change: Change) -> Pod:
+    """The pod as the change has it."""
+    item = change.object
+    return Pod(
+        change.name, item["status"]["podIP"], item["spec"].get("nodeName", ""), item["metadata"]["uid"], item["spec"]
+    )

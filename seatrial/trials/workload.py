@@ -1,0 +1,126 @@
+"""The requests of a contract as the generator sends them, and probes as the kubelet sends them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seatrial.contract import Contract, Json
+from seatrial.errors import InputError
+from seatrial.observation import Pod
+from seatrial.traffic.plan import Exchange, PodTarget
+
+
+def cases(contract: Contract) -> tuple[Exchange, ...]:
+    """Every case, in the contract's order."""
+    return tuple(
+        _exchange(contract, case.name or f"case-{number}", case.request, case.expect)
+        for number, case in enumerate(contract.inference.cases)
+    )
+
+
+def long_case(contract: Contract, seconds: float) -> Exchange:
+    """The long case at a chosen length. Raises InputError when the contract has none."""
+    long = contract.inference.long
+    if long is None:
+        raise InputError("contract, inference.long: expected a long case for this trial, found none; declare one")
+    return _exchange(contract, f"long-{seconds:g}", _filled(long.request, seconds), _filled(long.expect, seconds))
+
+
+def poison(contract: Contract) -> Exchange:
+    """The request that fails on its own."""
+    if contract.batching is None or contract.batching.poison is None:
+        raise InputError("contract, batching.poison: expected a request that fails, found none; declare one")
+    return _exchange(contract, "poison", contract.batching.poison.request, None)
+
+
+def _exchange(contract: Contract, name: str, request: Json, expect: Json) -> Exchange:
+    inference = contract.inference
+    headers = {"Content-Type": "application/json", **inference.headers}
+    return Exchange(
+        name,
+        inference.method,
+        inference.path,
+        tuple(headers.items()),
+        json.dumps(request).encode(),
+        expect,
+        inference.tolerance,
+    )
+
+
+def _filled(template: Json, seconds: float) -> Json:
+    if isinstance(template, str):
+        return template.replace("{seconds}", f"{seconds:g}")
+    if isinstance(template, list):
+        return [_filled(item, seconds) for item in template]
+    if isinstance(template, dict):
+        return {key: _filled(value, seconds) for key, value in template.items()}
+    return template
+
+
+@dataclass(frozen=True, slots=True)
+class HttpProbe:
+    """An HTTP probe of a live pod (Kubernetes, "Liveness, Readiness, and Startup Probes")."""
+
+    path: str
+    port: int
+    headers: tuple[tuple[str, str], ...]
+    period_s: float
+    timeout_s: float
+    failure_threshold: int
+    initial_delay_s: float
+
+    def exchange(self, name: str) -> Exchange:
+        """As the kubelet asks: its user agent, the probe's own headers, no credentials."""
+        return Exchange(name, "GET", self.path, (("User-Agent", "kube-probe/1.34"), ("Accept", "*/*"), *self.headers))
+
+    def target(self, pod: Pod) -> PodTarget:
+        """The pod's own address at the probe's port."""
+        return PodTarget(pod.name, pod.ip, self.port)
+
+    @property
+    def patience_s(self) -> float:
+        """How long the kubelet bears failures before it acts."""
+        return self.failure_threshold * self.period_s + self.timeout_s
+
+
+def probe(spec: Mapping[str, Any], container: str, kind: str) -> HttpProbe | None:
+    """The readiness, liveness or startup probe of a pod's container, with the API's defaults; None if not HTTP."""
+    chosen = next(c for c in spec["containers"] if container in ("", c["name"]))
+    given = chosen.get(f"{kind}Probe") or {}
+    http = given.get("httpGet")
+    if http is None:
+        return None
+    port = http["port"]
+    if not isinstance(port, int):
+        port = next((p["containerPort"] for p in chosen.get("ports", ()) if p.get("name") == port), None) or int(port)
+    return HttpProbe(
+        path=http.get("path", "/"),
+        port=port,
+        headers=tuple((h["name"], h["value"]) for h in http.get("httpHeaders", ())),
+        period_s=given.get("periodSeconds", 10),
+        timeout_s=given.get("timeoutSeconds", 1),
+        failure_threshold=given.get("failureThreshold", 3),
+        initial_delay_s=given.get("initialDelaySeconds", 0),
+    )
+
+
+def in_turn(count: int, of: int) -> list[int]:
+    """Picks that cycle through all exchanges, so that each is asked as often as any other."""
+    return [i % of for i in range(count)]
+
+
+def drawn(count: int, of: int, seed: int) -> list[int]:
+    """Picks drawn at random."""
+    picks: list[int] = np.random.default_rng(seed).integers(0, of, count).tolist()
+    return picks
+
+
+def steps(start_s: float, end_s: float, period_s: float) -> Sequence[float]:
+    """Arrivals at a fixed period in [start_s, end_s)."""
+    arrivals: list[float] = np.arange(start_s, end_s, period_s).tolist()
+    return arrivals

@@ -1,0 +1,172 @@
+"""What the watch says of pods: pure functions over changes, used by trials and checks alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seatrial.observation import Change, Pod
+
+
+def latest(changes: Sequence[Change], kind: str) -> dict[str, Mapping[str, Any]]:
+    """The last known state of each object of a kind that still exists, by name."""
+    alive: dict[str, Mapping[str, Any]] = {}
+    for change in changes:
+        if change.kind == kind:
+            if change.type == "DELETED":
+                alive.pop(change.name, None)
+            else:
+                alive[change.name] = change.object
+    return alive
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """The Ready condition is True."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions", ()))
+
+
+def _as_pod(item: Mapping[str, Any]) -> Pod:
+    return Pod(
+        item["metadata"]["name"],
+        item.get("status", {}).get("podIP", ""),
+        item["spec"].get("nodeName", ""),
+        item["metadata"]["uid"],
+        item["spec"],
+    )
+
+
+def ready_pods(changes: Sequence[Change]) -> tuple[Pod, ...]:
+    """Pods that are Ready and not being deleted, oldest first."""
+    items = [
+        item
+        for item in latest(changes, "Pod").values()
+        if is_ready(item) and not item["metadata"].get("deletionTimestamp")
+    ]
+    items.sort(key=lambda item: (item["metadata"]["creationTimestamp"], item["metadata"]["name"]))
+    return tuple(_as_pod(item) for item in items)
+
+
+def all_pods(changes: Sequence[Change]) -> tuple[Pod, ...]:
+    """Every pod that ever had an address, as last seen."""
+    seen: dict[str, Pod] = {}
+    for change in changes:
+        if change.kind == "Pod" and change.object.get("status", {}).get("podIP"):
+            seen[change.name] = _as_pod(change.object)
+    return tuple(seen.values())
+
+
+def of_pod(changes: Sequence[Change], pod: str) -> Iterator[Change]:
+    """The changes of one pod."""
+    return (change for change in changes if change.kind == "Pod" and change.name == pod)
+
+
+def gone_at_s(changes: Sequence[Change], pod: str) -> float | None:
+    """When the pod's object was removed."""
+    return next((change.at_s for change in of_pod(changes, pod) if change.type == "DELETED"), None)
+
+
+def ready_at_s(changes: Sequence[Change], pod: str) -> float | None:
+    """When the pod's Ready condition first arrived."""
+    return next((change.at_s for change in of_pod(changes, pod) if is_ready(change.object)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """The end of one life of a container. `finished_s` is to the whole second, on the wall clock's text."""
+
+    container: str
+    exit_code: int
+    reason: str
+    finished_at: str
+    seen_s: float
+
+
+def terminations(changes: Sequence[Change], pod: str) -> tuple[Termination, ...]:
+    """Every ended life of the pod's regular containers, once each, in order of arrival.
+
+    Taken from the state and the last state in every event up to and in DELETED (Kubernetes, "Pod Lifecycle":
+    the final state is in the object before it is removed).
+    """
+    found: dict[tuple[str, str], Termination] = {}
+    for change in of_pod(changes, pod):
+        for status in change.object.get("status", {}).get("containerStatuses", ()):
+            for state in (status.get("lastState", {}), status.get("state", {})):
+                if ended := state.get("terminated"):
+                    life = (status["name"], ended.get("containerID", ""))
+                    found.setdefault(
+                        life,
+                        Termination(
+                            status["name"],
+                            ended["exitCode"],
+                            ended.get("reason", ""),
+                            ended.get("finishedAt", ""),
+                            change.at_s,
+                        ),
+                    )
+    return tuple(found.values())
+
+
+def restarts(changes: Sequence[Change]) -> dict[str, int]:
+    """The highest restart count seen of each pod, regular containers summed."""
+    counts: dict[str, int] = {}
+    for change in changes:
+        if change.kind == "Pod":
+            count = sum(s["restartCount"] for s in change.object.get("status", {}).get("containerStatuses", ()))
+            counts[change.name] = max(count, counts.get(change.name, 0))
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointState:
+    """The conditions of one address in the EndpointSlices, from one event on."""
+
+    at_s: float
+    ready: bool
+    serving: bool
+    terminating: bool
+    present: bool
+
+
+def endpoint_states(changes: Sequence[Change], pod: str) -> tuple[EndpointState, ...]:
+    """How the pod's endpoint changed over all slices, each state once; an absent `ready` or `serving` means yes."""
+    slices: dict[str, tuple[bool, bool, bool]] = {}
+    states: list[EndpointState] = []
+    for change in changes:
+        if change.kind != "EndpointSlice":
+            continue
+        slices.pop(change.name, None)
+        if change.type != "DELETED" and (conditions := _conditions(change.object, pod)) is not None:
+            slices[change.name] = (
+                conditions.get("ready") is not False,
+                conditions.get("serving") is not False,
+                conditions.get("terminating") is True,
+            )
+        ready, serving, terminating = (any(each) for each in zip(*slices.values(), strict=True)) if slices else _NONE
+        state = EndpointState(change.at_s, ready, serving, terminating, bool(slices))
+        if not states or replace(states[-1], at_s=state.at_s) != state:
+            states.append(state)
+    return tuple(states)
+
+
+_NONE = (False, False, False)
+
+
+def _conditions(endpoint_slice: Mapping[str, Any], pod: str) -> Mapping[str, Any] | None:
+    for endpoint in endpoint_slice.get("endpoints") or ():
+        if (endpoint.get("targetRef") or {}).get("name") == pod:
+            conditions: Mapping[str, Any] = endpoint.get("conditions") or {}
+            return conditions
+    return None
+
+
+def events(changes: Sequence[Change], *reasons: str, pod: str = "") -> tuple[Change, ...]:
+    """Kubernetes Events with one of the reasons, of one pod or of all."""
+    return tuple(
+        change
+        for change in changes
+        if change.kind == "Event"
+        and change.type != "DELETED"
+        and change.object.get("reason") in reasons
+        and (not pod or change.object.get("involvedObject", {}).get("name") == pod)
+    )
