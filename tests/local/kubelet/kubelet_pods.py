@@ -106,6 +106,12 @@ class Node:
                     return event.object
         raise AssertionError("the store closed the watch")
 
+    async def eventually(self, holds: Callable[[], object], within_s: float = 30) -> None:
+        """Wait for what no change of a pod tells."""
+        async with asyncio.timeout(within_s):
+            while not holds():
+                await asyncio.sleep(0.02)
+
     def events(self, reason: str) -> list[Obj]:
         return [event for event in self.store.list("events") if event["reason"] == reason]
 

@@ -35,7 +35,8 @@ class ContainerProbes:
     def start(self, kind: ProbeKind, started_at_s: float) -> None:
         """Begin, if there is such a probe; the container started at `started_at_s` of the loop's clock."""
         if self.has(kind):
-            worker = ProbeWorker(kind, self._container[FIELDS[kind]], self._attempt, self._attempted, self._settled)
+            probe, since_s = self._container[FIELDS[kind]], self._sandbox.arrived_at_s
+            worker = ProbeWorker(kind, probe, self._attempt, self._attempted, self._settled, since_s)
             task = asyncio.create_task(worker.run(started_at_s), name=f"{kind} of {self._container['name']}")
             self._running[kind] = (worker, task)
 

@@ -4,6 +4,7 @@ Source: pkg/kubelet/prober/worker.go.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -48,7 +49,10 @@ class Timing:
 
 
 class ProbeWorker:
-    """Probes until `run` is cancelled, a startup probe has settled, or a liveness probe has failed."""
+    """Ticks once a period, from `ticking_since_s` (when the pod came to the node, not when its container started).
+
+    Probes until `run` is cancelled, a startup probe has settled, or a liveness probe has failed.
+    """
 
     def __init__(
         self,
@@ -57,8 +61,10 @@ class ProbeWorker:
         attempt: Callable[[Obj, float], Awaitable[Outcome]],
         on_attempt: Callable[[ProbeKind, Outcome], None],
         on_settled: Callable[[ProbeKind, bool], None],
+        ticking_since_s: float,
     ) -> None:
         self.kind = kind
+        self._ticking_since_s = ticking_since_s
         self._probe = probe
         self._timing = Timing.of(probe)
         self._thresholds = Thresholds(probe.get("successThreshold") or 1, probe.get("failureThreshold") or 3)
@@ -72,10 +78,11 @@ class ProbeWorker:
     async def run(self, started_at_s: float) -> None:
         """Probe a container that started at `started_at_s` of the loop's clock."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, started_at_s + self._timing.delay_s - loop.time()))
-        tick_s = loop.time()
+        not_before_s = max(started_at_s + self._timing.delay_s, loop.time())
+        await self._wait_until(self._tick_at(not_before_s), not_before_s)
         while True:
             self._now.clear()
+            begun_s = loop.time()
             outcome = await self._attempt(self._probe, self._timing.timeout_s)
             self._on_attempt(self.kind, outcome)
             settled = self._thresholds.settled(outcome.ok)
@@ -83,20 +90,26 @@ class ProbeWorker:
                 self._on_settled(self.kind, settled)
                 if self._finished(settled):
                     return
-            tick_s = await self._next_tick(tick_s)
+            # A probe that outlasted a tick is followed at once; the ticks missed meanwhile are dropped.
+            await self._wait_until(self._tick_at(begun_s, later=True), not_before_s)
 
     def _finished(self, ok: bool) -> bool:
         return self.kind == "startup" or (self.kind == "liveness" and not ok)
 
-    async def _next_tick(self, last_s: float) -> float:
-        """Wait for it. A probe that outlasted a tick is followed at once; the ticks missed meanwhile are dropped."""
-        now_s, period_s = asyncio.get_running_loop().time(), self._timing.period_s
-        passed = int((now_s - last_s) // period_s)
-        if passed:
-            return last_s + passed * period_s
+    def _tick_at(self, moment_s: float, *, later: bool = False) -> float:
+        """The first tick that is not before the moment, or is later."""
+        passed = (moment_s - self._ticking_since_s) / self._timing.period_s
+        whole = math.floor(passed) + 1 if later else math.ceil(passed)
+        return self._ticking_since_s + whole * self._timing.period_s
+
+    async def _wait_until(self, tick_s: float, not_before_s: float) -> None:
+        """Or until it is triggered, once the initial delay is over."""
+        delay_s = not_before_s - asyncio.get_running_loop().time()
+        if delay_s > 0:
+            await asyncio.sleep(delay_s)
+            self._now.clear()
         try:
-            async with asyncio.timeout_at(last_s + period_s):
+            async with asyncio.timeout_at(max(tick_s, not_before_s)):
                 await self._now.wait()
         except TimeoutError:
-            return last_s + period_s
-        return last_s
+            return

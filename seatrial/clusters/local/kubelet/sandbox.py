@@ -1,5 +1,6 @@
 """What the containers of one pod share: address, folders, volumes, names."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class Sandbox:
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
         self.ip = ""
+        self.arrived_at_s = asyncio.get_running_loop().time()
         self.folder = context.folder / "pods" / self.uid
         self.volumes = Volumes(self.folder / "volumes", context.folder / "claims", self.find)
 

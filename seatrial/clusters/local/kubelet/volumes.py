@@ -70,7 +70,7 @@ class Volumes:
         return Mount(str(resolved), mount["mountPath"], bool(mount.get("readOnly")))
 
     def _make(self, volume: Obj, pod: Obj) -> Path:
-        own = self._folder / volume["name"]
+        own = self._folder / str(volume["name"])
         if payload.is_payload(volume):
             self._write_payload(volume, pod)
             return own
