@@ -199,8 +199,11 @@ class Store:
         kind = kind_of(resource)
         new = copy(obj)
         new.setdefault("metadata", {}).pop("managedFields", None)
-        self._admit_new(kind, new)
+        self._identify(kind, new)
+        admission.prepare(kind, new)
+        # What the server decides after this point belongs to nobody.
         ownership.note_update(kind, None, new, manager, None, timestamp())
+        admission.finish(self, kind, new)
         return new
 
     def admit_apply(
@@ -221,7 +224,9 @@ class Store:
             raise not_found(kind.qualified, name)
         merged = copy(ownership.applied(kind, stored, config, manager, subresource, force=force, now=timestamp()))
         if stored is None:
-            self._admit_new(kind, merged)
+            self._identify(kind, merged)
+            admission.prepare(kind, merged)
+            admission.finish(self, kind, merged)
             return merged
         return self._admit(kind, stored, merged, subresource)
 
@@ -247,8 +252,8 @@ class Store:
             if subscription in self._subscriptions[resource]:
                 self._subscriptions[resource].remove(subscription)
 
-    def _admit_new(self, kind: Kind, new: Obj) -> None:
-        """Give a new object its identity and apply the rules, in place."""
+    def _identify(self, kind: Kind, new: Obj) -> None:
+        """Give a new object its identity, in place. Raises StoreError AlreadyExists, NotFound or Forbidden."""
         new["apiVersion"], new["kind"] = kind.api_version, kind.kind
         metadata = new.setdefault("metadata", {})
         if not metadata.get("name") and metadata.get("generateName"):
@@ -263,8 +268,7 @@ class Store:
             metadata["generation"] = 1
         metadata["uid"] = str(uuid.uuid4())
         metadata["creationTimestamp"] = timestamp()
-        admission.on_create(self, kind, new)
-        if self.find(kind.resource, metadata.get("namespace"), metadata["name"]) is not None:
+        if metadata.get("name") and self.find(kind.resource, metadata.get("namespace"), metadata["name"]) is not None:
             raise already_exists(kind.qualified, metadata["name"])
 
     def _admit(self, kind: Kind, stored: Obj, new: Obj, subresource: str | None) -> Obj:

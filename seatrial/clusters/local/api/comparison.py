@@ -24,24 +24,26 @@ class Comparison:
 def compare(type_: Type, old: Any, new: Any) -> Comparison:
     """The difference between two values of a type; None stands for "not there"."""
     found = Comparison()
-    _walk(type_, old, new, (), found)
+    _walk(type_, old, new, (), True, found)
     return found
 
 
-def _walk(type_: Type, old: Any, new: Any, path: Path, found: Comparison) -> None:
+def _walk(type_: Type, old: Any, new: Any, path: Path, was_parent: bool, found: Comparison) -> None:
     if old == new:
         return
+    # A field without omitempty was there with its zero value, if what holds it was.
+    was_zero = old is None and type_.always and was_parent
     if type_.atomic or type_.shape in ("scalar", "any"):
-        (found.removed if new is None else found.changed).add(path)
+        # An empty string is what Go writes for nothing.
+        if not (was_zero and new in ({}, [])) and not (old is None and new == ""):
+            (found.removed if new is None else found.changed).add(path)
         return
-    # A Go struct that is no pointer is always there: only what is in it can be new.
-    if path and not type_.always:
-        if old is None:
-            found.changed.add(path)
-        elif new is None:
-            found.removed.add(path)
+    if old is None and not was_zero and path:
+        found.changed.add(path)
+    elif new is None:
+        found.removed.add(path)
     for child, before, after, here in _children(type_, old, new, path):
-        _walk(child, before, after, here, found)
+        _walk(child, before, after, here, old is not None or was_zero or not path, found)
 
 
 def _children(type_: Type, old: Any, new: Any, path: Path) -> Iterable[tuple[Type, Any, Any, Path]]:

@@ -33,6 +33,7 @@ class Type:
     name: str = ""  # of the Go struct: `DeploymentSpec`
     scalar: str = ""  # string, integer, number, boolean, bytes, time, quantity, int-or-string
     format: str = ""
+    enum: tuple[str, ...] = ()
     fields: dict[str, Type] = field(default_factory=dict)  # of a struct
     element: Type | None = None  # of a map or list
     atomic: bool = False  # server-side apply: owned as a whole
@@ -117,7 +118,7 @@ def _field(schema: dict[str, Any]) -> Type:
         element = replace(_field(schema["additionalProperties"]), always=False)
         return Type("map", element=element, atomic=schema.get("x-kubernetes-map-type") == "atomic")
     scalar = "bytes" if schema.get("format") == "byte" else schema.get("type", "int-or-string")
-    return Type("scalar", scalar=scalar, format=schema.get("format", ""))
+    return Type("scalar", scalar=scalar, format=schema.get("format", ""), enum=tuple(schema.get("enum", ())))
 
 
 def _list(schema: dict[str, Any]) -> Type:

@@ -22,6 +22,8 @@ ANSWER_DELETED = {"pods", "services", "serviceaccounts", "persistentvolumeclaims
 async def create(store: Store, request: web.Request, target: Target) -> web.Response:
     """POST to a collection."""
     obj, warnings = _decoded(request, target, await requests.body(request))
+    if target.kind.status and target.kind.resource != "nodes":
+        obj.pop("status", None)  # a new object has none but the one that the server gives it
     admit = store.admit_create if requests.is_dry_run(request) else store.create
     created = admit(target.kind.resource, obj, manager=requests.manager(request))
     return answers.one(request, target.kind, created, 201, warnings)
@@ -59,7 +61,7 @@ def _apply(store: Store, request: web.Request, target: Target, config: Any) -> w
         raise bad_request("PatchOptions.meta.k8s.io: fieldManager: Required value: is required for apply patch")
     if not isinstance(config, dict):
         raise bad_request(f"expected an object as apply patch, found {type(config).__name__}")
-    _check_identity(target, config)
+    config, _ = _decoded(request, target, config)
     existed = store.find(target.kind.resource, target.namespace, target.name or "") is not None
     apply = store.admit_apply if requests.is_dry_run(request) else store.apply
     applied = apply(

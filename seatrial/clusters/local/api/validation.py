@@ -1,0 +1,229 @@
+"""What the API server refuses to store.
+
+Source: k8s.io/kubernetes/pkg/apis/*/validation. Types and unknown fields are checked before (`decoding`). Required
+fields and enumerations follow from the types; the rest is the rules that charts are known to break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from seatrial.clusters.local.api import names
+from seatrial.clusters.local.api.errors import invalid
+from seatrial.clusters.local.api.immutability import changes
+from seatrial.clusters.local.api.kinds import Kind
+from seatrial.clusters.local.api.pod_validation import pod_spec
+from seatrial.clusters.local.api.problems import Problem, not_supported, required, shown, wrong
+from seatrial.clusters.local.api.schema import Type, type_of_kind
+from seatrial.clusters.local.api.selectors import matches_labels
+
+Obj = dict[str, Any]
+
+# May be empty although the types call them required.
+_MAY_BE_EMPTY = {("HTTPHeader", "value"), ("Sysctl", "value"), ("EndpointSlice", "endpoints"), ("PolicyRule", "verbs")}
+MAX_DATA_BYTES = 1024 * 1024  # of a Secret or ConfigMap
+
+
+def check_metadata(kind: Kind, obj: Obj) -> None:
+    """Raise StoreError Invalid unless name, labels and annotations are well-formed."""
+    _raise(kind, obj, names.metadata(kind, obj.get("metadata") or {}))
+
+
+def check(kind: Kind, obj: Obj) -> None:
+    """Raise StoreError Invalid unless the object can be stored."""
+    type_ = type_of_kind(kind)
+    problems = [
+        problem
+        for key, child in type_.fields.items()
+        if key not in ("metadata", "status") and key in obj
+        for problem in _by_type(child, obj[key], key)
+    ]
+    problems += [required(key) for key in sorted(type_.required - {"metadata"}) if _missing(type_, obj, key)]
+    rules = _RULES.get(kind.resource)
+    # The other rules presume that what is required is there.
+    _raise(kind, obj, problems or (list(rules(obj)) if rules else []))
+
+
+def check_change(kind: Kind, new: Obj, stored: Obj, subresource: str | None) -> None:
+    """Raise StoreError Invalid if a field changed that never may."""
+    _raise(kind, new, changes(kind, new, stored, subresource))
+
+
+def _raise(kind: Kind, obj: Obj, problems: Iterator[Problem] | list[Problem]) -> None:
+    found = list(problems)
+    if found:
+        raise invalid(kind.kind, kind.group, (obj.get("metadata") or {}).get("name", ""), found)
+
+
+def _by_type(type_: Type, value: Any, path: str) -> Iterator[Problem]:
+    if type_.shape == "struct" and isinstance(value, dict):
+        for key in sorted(type_.required):
+            if _missing(type_, value, key):
+                yield required(f"{path}.{key}")
+        for key, item in value.items():
+            if key in type_.fields and key != "status":
+                yield from _by_type(type_.fields[key], item, f"{path}.{key}")
+    elif type_.shape == "list" and type_.element is not None and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _by_type(type_.element, item, f"{path}[{index}]")
+    elif type_.shape == "map" and type_.element is not None and isinstance(value, dict):
+        for key, item in value.items():
+            yield from _by_type(type_.element, item, f"{path}[{key}]")
+    elif type_.enum and value not in type_.enum:
+        yield not_supported(path, value, type_.enum)
+
+
+def _missing(type_: Type, value: Obj, key: str) -> bool:
+    if (type_.name, key) in _MAY_BE_EMPTY:
+        return False
+    return value.get(key) in (None, "", [])
+
+
+# -- rules of the kinds -------------------------------------------------------------------------------------------
+
+
+def _workload(obj: Obj) -> Iterator[Problem]:
+    spec = obj["spec"]
+    if spec.get("replicas", 0) < 0:
+        yield wrong("spec.replicas", spec["replicas"], "must be greater than or equal to 0")
+    selector, labels = spec.get("selector") or {}, spec["template"].get("metadata", {}).get("labels") or {}
+    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        yield wrong("spec.selector", selector, "empty selector is invalid for deployment")
+    elif not matches_labels(selector, labels):
+        yield wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+    yield from names.labels(labels, "spec.template.metadata.labels")
+    restart = spec["template"]["spec"].get("restartPolicy", "Always")
+    if restart != "Always":
+        yield not_supported("spec.template.spec.restartPolicy", restart, ("Always",))
+    yield from pod_spec(spec["template"]["spec"], "spec.template.spec")
+
+
+def _deployment(obj: Obj) -> Iterator[Problem]:
+    yield from _workload(obj)
+    spec = obj["spec"]
+    rolling = spec["strategy"].get("rollingUpdate")
+    if spec["strategy"].get("type") == "Recreate" and rolling is not None:
+        message = "may not be specified when strategy `type` is 'Recreate'"
+        yield ("FieldValueForbidden", "spec.strategy.rollingUpdate", f"Forbidden: {message}")
+    elif rolling and _is_zero(rolling.get("maxUnavailable")) and _is_zero(rolling.get("maxSurge")):
+        path = "spec.strategy.rollingUpdate.maxUnavailable"
+        yield wrong(path, rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0")
+    if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
+        yield wrong(
+            "spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"
+        )
+
+
+def _is_zero(value: Any) -> bool:
+    return value in (0, "0", "0%")
+
+
+def _job(obj: Obj) -> Iterator[Problem]:
+    spec = obj["spec"]
+    for field in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
+        if spec.get(field, 0) < 0:
+            yield wrong(f"spec.{field}", spec[field], "must be greater than or equal to 0")
+    yield from _job_template(spec["template"], "spec.template")
+
+
+def _job_template(template: Obj, path: str) -> Iterator[Problem]:
+    yield from names.labels(template.get("metadata", {}).get("labels") or {}, f"{path}.metadata.labels")
+    restart = template["spec"].get("restartPolicy")
+    if restart not in ("OnFailure", "Never"):
+        message = 'valid values: "OnFailure", "Never"' if restart is None else ""
+        yield (
+            ("FieldValueRequired", f"{path}.spec.restartPolicy", f"Required value: {message}")
+            if restart is None
+            else not_supported(f"{path}.spec.restartPolicy", restart, ("OnFailure", "Never"))
+        )
+    yield from pod_spec(template["spec"], f"{path}.spec")
+
+
+def _cron_job(obj: Obj) -> Iterator[Problem]:
+    yield from _job_template(obj["spec"]["jobTemplate"]["spec"]["template"], "spec.jobTemplate.spec.template")
+    if len(obj["spec"]["schedule"].split()) != 5 and not obj["spec"]["schedule"].startswith("@"):
+        yield wrong("spec.schedule", obj["spec"]["schedule"], "expected exactly 5 fields")
+
+
+def _pod(obj: Obj) -> Iterator[Problem]:
+    yield from pod_spec(obj["spec"], "spec")
+
+
+def _service(obj: Obj) -> Iterator[Problem]:
+    spec = obj["spec"]
+    ports = spec.get("ports") or []
+    if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
+        yield required("spec.ports")
+    if spec["type"] == "ExternalName" and not spec.get("externalName"):
+        yield required("spec.externalName")
+    seen: set[Any] = set()
+    for index, port in enumerate(ports):
+        path = f"spec.ports[{index}]"
+        yield from names.port_number(port["port"], f"{path}.port")
+        if len(ports) > 1 and not port.get("name"):
+            yield required(f"{path}.name")
+        for key in (("name", port.get("name")), ("port", (port["port"], port["protocol"]))):
+            if key[1] and key in seen:
+                yield ("FieldValueDuplicate", path, f"Duplicate value: {shown(port)}")
+            seen.add(key)
+        yield from names.port_target(port.get("targetPort"), f"{path}.targetPort")
+    yield from names.labels(spec.get("selector") or {}, "spec.selector")
+
+
+def _config(obj: Obj) -> Iterator[Problem]:
+    size = sum(len(value) for value in (obj.get("data") or {}).values())
+    size += sum(len(value) for value in (obj.get("binaryData") or {}).values()) * 3 // 4
+    yield from _size(obj, size)
+
+
+def _secret(obj: Obj) -> Iterator[Problem]:
+    yield from _size(obj, sum(len(value) * 3 // 4 for value in (obj.get("data") or {}).values()))
+
+
+def _size(obj: Obj, size: int) -> Iterator[Problem]:
+    for key in [*(obj.get("data") or ()), *(obj.get("binaryData") or ())]:
+        yield from names.config_key(key, f"data[{key}]")
+    if size > MAX_DATA_BYTES:
+        yield ("FieldValueTooLong", "data", f"Too long: may not be more than {MAX_DATA_BYTES} bytes")
+
+
+def _autoscaler(obj: Obj) -> Iterator[Problem]:
+    spec = obj["spec"]
+    if spec["minReplicas"] < 1:
+        yield wrong("spec.minReplicas", spec["minReplicas"], "must be greater than or equal to 1")
+    if spec["maxReplicas"] < 1:
+        yield wrong("spec.maxReplicas", spec["maxReplicas"], "must be greater than 0")
+    if spec["maxReplicas"] < spec["minReplicas"]:
+        yield wrong("spec.maxReplicas", spec["maxReplicas"], "must be greater than or equal to `minReplicas`")
+
+
+def _budget(obj: Obj) -> Iterator[Problem]:
+    spec = obj.get("spec") or {}
+    if "minAvailable" in spec and "maxUnavailable" in spec:
+        yield wrong("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+
+
+def _claim(obj: Obj) -> Iterator[Problem]:
+    spec = obj["spec"]
+    if not spec.get("accessModes"):
+        yield ("FieldValueRequired", "spec.accessModes", "Required value: at least 1 access mode is required")
+    if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
+        yield required("spec.resources[storage]")
+
+
+_RULES: dict[str, Callable[[Obj], Iterator[Problem]]] = {
+    "pods": _pod,
+    "deployments": _deployment,
+    "replicasets": _workload,
+    "statefulsets": _workload,
+    "daemonsets": _workload,
+    "jobs": _job,
+    "cronjobs": _cron_job,
+    "services": _service,
+    "configmaps": _config,
+    "secrets": _secret,
+    "horizontalpodautoscalers": _autoscaler,
+    "poddisruptionbudgets": _budget,
+    "persistentvolumeclaims": _claim,
+}
