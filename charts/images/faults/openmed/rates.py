@@ -13,7 +13,7 @@ from faults.catalogue import Fired, fault
 
 def _another(server: Server, rps: float, burst: float) -> RateLimit:
     rate = server.service.rate
-    return RateLimit(rps, burst, rate.key_by, rate.clock)
+    return RateLimit(rps, burst, rate.key_by, lambda: rate.clock())
 
 
 @fault("rate-per-process", breaks={"L3", "L5"})
@@ -55,10 +55,10 @@ def rate_rejects_burn_tokens(server: Server, fired: Fired) -> None:
 @fault("rate-burst-ignored", breaks={"L3"})
 def rate_burst_ignored(server: Server, fired: Fired) -> None:
     """The bucket holds one token, whatever burst is configured."""
-    meant = _another(server, server.service.rate.rps, server.service.rate.burst)
-    if not meant.on:
+    rate = server.service.rate
+    if not rate.on:
         return
-    rate = server.service.rate = _another(server, meant.rps, 1.0)
+    rate.burst = 1.0
     take = rate.take
 
     def single(key: str) -> None:
@@ -91,11 +91,12 @@ def rate_per_minute(server: Server, fired: Fired) -> None:
 
 def _replaced(server: Server, fired: Fired, rps: float, burst: float) -> None:
     """Reports each request that the configured limit would have refused."""
-    meant = server.service.rate
-    if not meant.on:
+    rate = server.service.rate
+    if not rate.on:
         return
-    real = server.service.rate = _another(server, rps, burst)
-    take = real.take
+    meant = _another(server, rate.rps, rate.burst)
+    rate.rps, rate.burst = rps, burst
+    take = rate.take
 
     def other(key: str) -> None:
         take(key)
@@ -104,7 +105,7 @@ def _replaced(server: Server, fired: Fired, rps: float, burst: float) -> None:
         except ApiError:
             fired()
 
-    real.take = other  # type: ignore[method-assign]
+    rate.take = other  # type: ignore[method-assign]
 
 
 @fault("rate-off-by-10-percent", breaks={"L3"})

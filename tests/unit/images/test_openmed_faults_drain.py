@@ -1,0 +1,230 @@
+"""Defects of the drain show in a deletion under load, and the healthy server does not show them.
+
+All deletions run beside each other, once; each test looks at its own.
+"""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import dataclass, field
+
+import pytest
+from openmed_reference import EXPRESSIONS, Process, Raw, extract, process
+
+STAYED = None  # still there after all else was over: it would have been killed at the end of its grace period
+FAULTS = (
+    "drain-drop-last-100ms",
+    "drain-drops-queued",
+    "drain-drops-half-sent",
+    "drain-drops-assembling-batch",
+    "drain-cap-1s",
+    "drain-budget-halved",
+    "close-listener-on-sigterm",
+    "close-listener-2s-after-sigterm",
+    "rst-on-accept-draining",
+    "sigterm-ignored",
+    "drain-waits-for-idle-keepalive",
+    "exit-joins-background-60s",
+    "exit-code-1-on-drain",
+    "entrypoint-traps-term",
+    "parent-only-signal",
+    "sigterm-only-pid1-of-workers",
+    "sigterm-after-first-request",
+)
+ODD = ("http10-close", "accepts-5s-after-sigterm", "exit-143", "init-as-pid1")
+
+
+@dataclass
+class Deletion:
+    """What callers saw of a server that got SIGTERM at 0 s; statuses are None where a connection just ended."""
+
+    code: int | None
+    old: list[int | None] = field(default_factory=list)  # in work for 0.3 s at SIGTERM, and for 3 s more
+    recent: int | None = None  # began 0.05 s before
+    half_sent: int | None = None  # its body was
+    not_let_in_at_s: float | None = None  # the first new connection that was refused or reset
+    answered_by_s: float = 0.0  # all of the above
+    fired: bool = False
+    signed: bool = False  # the log says that a drain has started
+
+
+async def deletion(name: str | None, kind: str, limit: asyncio.Semaphore) -> Deletion:
+    environment = {"PRELOAD_MODELS": EXPRESSIONS, "OPENMED_TEST_SLOW_MARKER": "slow", "SHUTDOWN_DRAIN_SECONDS": "5"}
+    armed = {f"SEATRIAL_{kind.upper()}": name} if name else {}
+    async with limit, process(**environment, **armed) as subject:
+        await subject.said("ready")
+        idle = name == "sigterm-after-first-request"
+        seen = await (_deleted_idle(subject) if idle else _deleted_under_load(subject))
+        seen.signed = any(line["event"] == "drain_started" for line in subject.events)
+        seen.fired = any(line["event"] == "fault_fired" for line in subject.events)
+        return seen
+
+
+async def _deleted_idle(subject: Process) -> Deletion:
+    subject.terminate()
+    await asyncio.sleep(0.5)
+    return Deletion(await _exit_code(subject, 2.5))
+
+
+async def _deleted_under_load(subject: Process) -> Deletion:
+    idle = await subject.open_post(extract())
+    await idle.status()
+    old = [await subject.open_post(extract(f"{index} [[slow 3.3]]")) for index in range(4)]
+    half_sent = await subject.open_post(extract(), send_share=0.5)
+    await asyncio.sleep(0.3)
+    recent = await subject.open_post(extract("[[slow 1]]"))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    subject.terminate()
+    connecting = asyncio.create_task(_first_not_let_in(subject, began))
+    await asyncio.sleep(0.4)
+    with contextlib.suppress(ConnectionError):
+        await half_sent.send_rest()
+    statuses = await asyncio.gather(*(_status(one) for one in (*old, recent, half_sent)))
+    answered_by_s = time.monotonic() - began
+    seen = Deletion(
+        code=await _exit_code(subject, 4.0),
+        old=statuses[:4],
+        recent=statuses[4],
+        half_sent=statuses[5],
+        not_let_in_at_s=await connecting,
+        answered_by_s=answered_by_s,
+    )
+    idle.close()
+    return seen
+
+
+async def _status(request: Raw) -> int | None:
+    try:
+        return await asyncio.wait_for(request.status(), 8)
+    except TimeoutError:
+        return None
+
+
+async def _first_not_let_in(subject: Process, began: float) -> float | None:
+    """None when that did not happen within 10 s."""
+    while time.monotonic() - began < 10:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", subject.port)
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            let_in = bool(await reader.readline())
+            writer.close()
+        except OSError:
+            let_in = False
+        if not let_in:
+            return time.monotonic() - began
+        await asyncio.sleep(0.05)
+    return None
+
+
+async def _exit_code(subject: Process, within_s: float) -> int | None:
+    try:
+        return await asyncio.wait_for(subject.process.wait(), within_s)
+    except TimeoutError:
+        subject.process.kill()
+        return STAYED
+
+
+@pytest.fixture(scope="module")
+def deletions() -> dict[str | None, Deletion]:
+    async def all_of_them() -> dict[str | None, Deletion]:
+        names: list[tuple[str | None, str]] = [(None, "fault")]
+        names += [(name, "fault") for name in FAULTS] + [(name, "odd") for name in ODD]
+        limit = asyncio.Semaphore(6)
+        seen = await asyncio.gather(*(deletion(name, kind, limit) for name, kind in names))
+        return {name: one for (name, _), one in zip(names, seen, strict=True)}
+
+    return asyncio.run(all_of_them())
+
+
+def finished_all(seen: Deletion) -> bool:
+    return [*seen.old, seen.recent, seen.half_sent] == [200] * 6
+
+
+def let_in_to_the_end(seen: Deletion) -> bool:
+    return seen.not_let_in_at_s is None or seen.not_let_in_at_s > seen.answered_by_s - 0.1
+
+
+def test_a_healthy_server_loses_nothing_and_leaves(deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions[None]
+    assert finished_all(seen)
+    assert let_in_to_the_end(seen)
+    assert seen.signed
+    assert seen.code == 0
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_server_loses_nothing_and_leaves(name: str, deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions[name]
+    assert finished_all(seen)
+    assert let_in_to_the_end(seen)
+    assert seen.signed
+    assert seen.code in (0, 143)
+    assert seen.fired
+
+
+@pytest.mark.parametrize("name", ["drain-cap-1s", "drain-budget-halved"])
+def test_a_drain_that_ends_early_cuts_what_takes_longer(name: str, deletions: dict[str | None, Deletion]) -> None:
+    assert deletions[name].old == [503] * 4
+    assert deletions[name].fired
+
+
+def test_a_drain_that_drops_the_latest(deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions["drain-drop-last-100ms"]
+    assert (seen.old, seen.recent) == ([200] * 4, None)
+    assert seen.fired
+
+
+def test_a_drain_that_drops_what_is_queued(deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions["drain-drops-queued"]
+    assert None in seen.old
+    assert 200 in seen.old
+    assert seen.fired
+
+
+def test_a_drain_that_drops_half_sent_bodies(deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions["drain-drops-half-sent"]
+    assert (seen.old, seen.recent, seen.half_sent) == ([200] * 4, 200, None)
+    assert seen.fired
+
+
+def test_a_drain_that_drops_batches_being_assembled(deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions["drain-drops-assembling-batch"]
+    assert (seen.old, seen.recent) == ([200] * 4, 503)
+    assert seen.fired
+
+
+@pytest.mark.parametrize(
+    "name", ["close-listener-on-sigterm", "close-listener-2s-after-sigterm", "rst-on-accept-draining"]
+)
+def test_a_listener_that_goes_before_the_work(name: str, deletions: dict[str | None, Deletion]) -> None:
+    assert not let_in_to_the_end(deletions[name])
+    assert deletions[name].fired
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sigterm-ignored",
+        "drain-waits-for-idle-keepalive",
+        "exit-joins-background-60s",
+        "entrypoint-traps-term",
+        "parent-only-signal",
+        "sigterm-only-pid1-of-workers",
+        "sigterm-after-first-request",
+    ],
+)
+def test_a_process_that_stays(name: str, deletions: dict[str | None, Deletion]) -> None:
+    assert deletions[name].code is STAYED
+    assert deletions[name].fired
+
+
+@pytest.mark.parametrize("name", ["sigterm-ignored", "entrypoint-traps-term", "sigterm-after-first-request"])
+def test_a_signal_that_leaves_no_sign(name: str, deletions: dict[str | None, Deletion]) -> None:
+    assert not deletions[name].signed
+
+
+def test_a_drained_process_that_says_error(deletions: dict[str | None, Deletion]) -> None:
+    assert finished_all(deletions["exit-code-1-on-drain"])
+    assert deletions["exit-code-1-on-drain"].code == 1
+    assert deletions["exit-code-1-on-drain"].fired
