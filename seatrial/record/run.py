@@ -193,10 +193,14 @@ class RunRecord:
 
     def trial_failures(self) -> dict[str, str]:
         """The trials without one, and why."""
-        return {
-            name: str(codec.read_json(self.trial_folder(name) / FAILURE).get("reason", ""))
-            for name in self._trials_with(FAILURE)
-        }
+        return {name: self._failure(name) for name in self._trials_with(FAILURE)}
+
+    def _failure(self, name: str) -> str:
+        try:
+            document = codec.read_json(self.trial_folder(name) / FAILURE)
+        except InputError as error:
+            return str(error)
+        return str(document.get("reason", "")) if isinstance(document, dict) else ""
 
     def _trials_with(self, file_name: str) -> list[str]:
         parts = [name.split("/") for name in sorted(self._files)]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Protocol
 
 from seatrial.observation import RIGHT, UNJUDGED, Ledger, Request, Timeline
@@ -110,7 +111,8 @@ def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> Dra
     zero = round.deleted_s
     exits = watch.terminations(timeline.changes, round.victim)
     exit_s = next((ended.seen_s for ended in exits if ended.seen_s >= zero), None)
-    last = max(filter(None, (round.gone_s, exit_s, round.drain_sign_s, round.sigterm_due_s)))
+    moments_s = (zero, round.gone_s, exit_s, round.drain_sign_s, round.sigterm_due_s)
+    last = max(moment_s for moment_s in moments_s if moment_s is not None)
     lanes = _lanes(ledger, round, exit_s, last)
     end_s = last - zero + TAIL_S
     start_s = -LEAD_S
@@ -174,10 +176,9 @@ def _segments(
     for at_s, state, text in states:
         if not merged or merged[-1][1:] != (state, text):
             merged.append((at_s - zero, state, text))
-    ends = [at_s for at_s, _, _ in merged[1:]] + [end_s]
     return tuple(
         Segment(max(at_s, start_s), min(until_s, end_s), state, text)
-        for (at_s, state, text), until_s in zip(merged, ends, strict=True)
+        for (at_s, state, text), (until_s, _, _) in pairwise([*merged, (end_s, "", "")])
         if until_s > start_s and at_s < end_s
     )
 
@@ -260,5 +261,8 @@ def _sentence(
         ends_s = [span.end_s for span in alive if span.fate == fate]
         if ends_s:
             parts.append(f"{len(ends_s)} {word} from {min(ends_s):.2f} s on")
-    lost = f"of {len(alive)} attempts {', '.join(parts)}" if parts else f"all {len(alive)} attempts answered rightly"
+    if parts:
+        lost = f"of {len(alive)} attempts {', '.join(parts)}"
+    else:
+        lost = f"all {len(alive)} attempts answered rightly" if alive else "no request was on it"
     return f"{told}; {unready}; {ended}; {lost}."

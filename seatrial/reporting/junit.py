@@ -26,7 +26,7 @@ def junit_xml(report: Report) -> str:
         "cluster": header.cluster,
         "result": f"{report.headline.word}. {report.headline.sentence}",
         "record-sha256": report.record.digest(),
-        **header.versions,
+        **dict(sorted(header.versions.items())),
     }.items():
         ElementTree.SubElement(properties, "property", name=_clean(name), value=_clean(value))
     for judged in report.judged:

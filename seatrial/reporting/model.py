@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -29,8 +30,9 @@ class Judged:
 
     @property
     def behaviour(self) -> str:
-        """The folder that the check lives in."""
-        return PurePosixPath(self.entry.source).parent.name or self.entry.promise.partition(".")[0] or "general"
+        """The folder that the check lives in; where that was not recorded, the promise it belongs to."""
+        promise = re.split(r"[.|]", self.entry.promise)[0]
+        return PurePosixPath(self.entry.source).parent.name or promise or "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ def _promises(contract: str) -> Iterable[tuple[str, str]]:
 def _flat(path: str, value: Any) -> Iterable[tuple[str, str]]:
     if path.endswith("cases") and isinstance(value, list):
         yield path, f"{len(value)} requests with a known right answer"
+    elif value is None or value in ({}, [], "", False):
+        return  # a promise that is not made
     elif isinstance(value, dict) and set(value) == {"value", "set"}:
         yield path, f"{value['set']} (Helm value {value['value']})"
     elif isinstance(value, dict) and value:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
 
 from seatrial.record import RunRecord, VerdictEntry, summarise
+from seatrial.record.codec import plain, to_json
+from seatrial.record.header import SCHEMA
 from seatrial.record.verdicts import by_id
 from seatrial.reporting.headline import headline
 from seatrial.reporting.text import SIGNS, plural, sentence
@@ -27,7 +30,7 @@ NARROWEST = 60
 def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
     """One line a check: outcome, id, level, n, name; below a check that did not pass its sentence and what to do.
 
-    With colour codes, which `click.echo` takes out again where nobody would see colours.
+    With colour codes: `click.echo` takes them out again in a pipe.
     """
     ordered = sorted(entries, key=by_id)
     id_width = max([len(entry.id) for entry in ordered], default=2)
@@ -49,32 +52,42 @@ def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
     return "\n".join(lines)
 
 
-def closing(record: RunRecord) -> str:
-    """The tally, the headline and where the record is."""
+def as_text(folder: Path) -> str:
+    """The table of a record's verdicts, the tally and what they come to. Raises InputError for no record."""
+    record = RunRecord.open(folder)
     entries = sorted(record.verdicts(), key=by_id)
+    width = max(NARROWEST, shutil.get_terminal_size((110, 24)).columns)
+    return f"{verdict_table(entries, width)}\n\n{closing(record, entries)}"
+
+
+def as_json(folder: Path) -> str:
+    """The same as one JSON document with a schema version. Raises InputError for no record."""
+    record = RunRecord.open(folder)
+    entries = sorted(record.verdicts(), key=by_id)
+    result = headline(record, entries, summarise(entries), [])
+    document = {
+        "schema": SCHEMA,
+        "run": {**plain(record.header), "contract": None},
+        "state": plain(record.state),
+        "result": {"word": result.word, "sentence": result.sentence, "exit_status": summarise(entries).exit_status},
+        "record": {"folder": str(folder), "sha256": record.digest()},
+        "verdicts": [plain(entry) for entry in entries],
+    }
+    del document["run"]["contract"]
+    return to_json(document).decode("ascii").rstrip("\n")
+
+
+def closing(record: RunRecord, entries: Sequence[VerdictEntry]) -> str:
+    """The tally, what it comes to, and where the record is."""
     summary = summarise(entries)
-    verdict = headline(record, entries, summary, [])
+    result = headline(record, entries, summary, [])
     tallies = [
         f"{level}: " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts.get(outcome))
         for level, counts in sorted(summary.counts.items())
     ]
-    word = click.style(verdict.word, fg=COLOURS[verdict.tone], bold=True)
-    checks = plural(len(entries), "check")
-    return "\n".join(
-        [
-            f"{checks}. {'; '.join(tallies)}" if tallies else "No checks.",
-            f"{word}. {verdict.sentence}",
-            f"Record: {record.folder}",
-        ]
-    )
-
-
-def print_result(record: RunRecord, entries: Sequence[VerdictEntry] | None = None) -> None:
-    """Table and closing to stdout, without colour where it is no terminal."""
-    width = max(NARROWEST, shutil.get_terminal_size((100, 24)).columns)
-    click.echo(verdict_table(record.verdicts() if entries is None else entries, width))
-    click.echo()
-    click.echo(closing(record))
+    word = click.style(result.word, fg=COLOURS[result.tone], bold=True)
+    tally = f"{plural(len(entries), 'check')}. {'; '.join(tallies)}" if tallies else "No checks."
+    return f"{tally}\n{word}. {result.sentence}\nRecord: {record.folder}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -1,0 +1,170 @@
+"""A record is judged again from its files alone, and says which verdicts have lost their evidence."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from seatrial.cli.report import report
+from seatrial.cli.verify import judge_again, verify
+from seatrial.errors import InputError
+from seatrial.observation import GeneratorHealth, Timeline, ledger
+from seatrial.record import RunHeader, RunRecord
+from seatrial.suite.registry import load_checks
+from seatrial.trials.pod_deletion import PodDeletion
+from seatrial.verdict import failed, passed
+
+CONTRACT = """
+apiVersion: seatrial/v1
+name: echo
+inference:
+  path: /echo
+  cases: {count: 16, request: {n: "{i}"}, expect: {n: "{i}"}}
+"""
+
+CHECK = '''"""No request is lost."""
+from seatrial.suite import check
+from seatrial.trials.pod_deletion import PodDeletion
+from seatrial.verdict import Verdict, failed, passed
+
+@check("X1", level="MUST")
+def no_request_is_lost(deletion: PodDeletion) -> Verdict:
+    lost = deletion.ledger.select(~deletion.ledger.right)
+    if len(lost):
+        return failed("no loss", f"{len(lost)} lost", "lose none", n=len(deletion.ledger), rows=lost)
+    return passed("no loss", f"{len(deletion.ledger)} answered", n=len(deletion.ledger))
+'''
+
+
+def observed(lost: int) -> PodDeletion:
+    rows = [{"correct": 1, "status": 200}] * 5 + [{"error": "reset"}] * lost
+    return PodDeletion(
+        trial="pod-deletion",
+        namespace="n",
+        wall_origin_s=0.0,
+        started_s=0.0,
+        ended_s=1.0,
+        values={},
+        ledger=ledger(rows),
+        timeline=Timeline(),
+        scrapes=(),
+        logs=(),
+        pods=(),
+        generator=GeneratorHealth(5, 5, 0.0, 0.0, 0.0, 0.0),
+    )
+
+
+@pytest.fixture
+def checks(tmp_path: Path) -> Path:
+    folder = tmp_path / "checks" / "loss"
+    folder.mkdir(parents=True)
+    (folder / "no_request_is_lost.py").write_text(CHECK)
+    return folder.parent
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> RunRecord:
+    """One trial without loss, judged as such."""
+    header = RunHeader("run-1", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", CONTRACT)
+    record = RunRecord.create(tmp_path / "runs", header)
+    record.add_trial("pod-deletion", observed(lost=0))
+    return record
+
+
+def judged(record: RunRecord, verdict) -> RunRecord:
+    record.add_verdict("X1", "MUST", "No request is lost.", verdict, ["pod-deletion"])
+    record.finish(0)
+    return RunRecord.open(record.folder)
+
+
+RIGHT = passed("no loss", "5 answered", n=5)
+
+
+def test_the_same_verdict_is_equal_byte_for_byte(record, checks):
+    replay = judge_again(judged(record, RIGHT), load_checks(checks), [])
+    assert (replay.changed, replay.lost) == ([], {})
+    assert [entry.verdict for entry in replay.again] == [RIGHT]
+
+
+def test_a_verdict_that_its_evidence_contradicts_is_told(record, checks):
+    replay = judge_again(judged(record, failed("no loss", "2 lost", "lose none", n=7)), load_checks(checks), [])
+    ((old, new),) = replay.changed
+    assert (old.verdict.outcome, new.verdict.outcome) == ("fail", "pass")
+
+
+def test_a_damaged_trial_takes_its_checks_with_it(record, checks):
+    done = judged(record, RIGHT)
+    path = done.folder / "trials/pod-deletion/ledger.npz"
+    path.write_bytes(path.read_bytes() + b"x")
+    replay = judge_again(done, load_checks(checks), done.damage())
+    assert replay.lost == {"X1": "its evidence no longer matches: trials/pod-deletion/ledger.npz"}
+    assert replay.again == ()
+
+
+def test_a_check_that_is_gone_is_told(record):
+    replay = judge_again(judged(record, RIGHT), {}, [])
+    assert list(replay.lost) == ["X1"]
+
+
+def test_without_its_contract_nothing_is_judged(record, checks):
+    done = judged(record, RIGHT)
+    (done.folder / "contract.yaml").write_text(CONTRACT.replace("echo", "else"))
+    with pytest.raises(InputError, match="expected the contract as it was recorded"):
+        judge_again(done, load_checks(checks), done.damage())
+
+
+def run(record: RunRecord, checks: Path):
+    return CliRunner().invoke(verify, [str(record.folder), "--conformance", str(checks)], standalone_mode=False)
+
+
+def test_the_command_confirms_a_good_record(record, checks):
+    result = run(judged(record, RIGHT), checks)
+    assert result.return_value == 0
+    assert "1 verdict judged again as recorded, 0 otherwise; every file as it was recorded." in result.output
+
+
+def test_the_command_names_digests_and_checks_of_a_damaged_record(record, checks):
+    done = judged(record, RIGHT)
+    path = done.folder / "trials/pod-deletion/observation.json"
+    expected = json.loads((done.folder / "manifest.json").read_bytes())["files"]["trials/pod-deletion/observation.json"]
+    path.write_text(path.read_text().replace('"ended_s": 1.0', '"ended_s": 9.0'))
+    result = run(done, checks)
+    assert result.return_value == 3
+    assert expected["sha256"] in result.output
+    assert "X1: not judged again: its evidence no longer matches" in result.output
+
+
+def test_the_command_does_not_confirm_a_rewritten_verdict(record, checks):
+    result = run(judged(record, passed("no loss", "500 answered", n=500)), checks)
+    assert result.return_value == 2
+    assert "X1: recorded as pass (500 answered)" in result.output
+
+
+def test_a_killed_run_is_verified_as_far_as_it_came(record, checks):
+    record.add_verdict("X1", "MUST", "No request is lost.", RIGHT, ["pod-deletion"])
+    result = run(record, checks)
+    assert result.return_value == 0
+    assert "note: end.json" in result.output
+
+
+def test_report_writes_what_is_asked_for(record, tmp_path):
+    done = judged(record, RIGHT)
+    files = {flag: tmp_path / f"report{flag}" for flag in ("--html", "--junit", "--markdown")}
+    arguments = [part for flag, file in files.items() for part in (flag, str(file))]
+    CliRunner().invoke(report, [str(done.folder), *arguments], standalone_mode=False, catch_exceptions=False)
+    starts = [file.read_text()[:9] for file in files.values()]
+    assert starts == ["<!DOCTYPE", "<?xml ver", "# ? Passe"]
+
+
+def test_report_without_files_prints_the_verdicts(record):
+    result = CliRunner().invoke(report, [str(judged(record, RIGHT).folder)], standalone_mode=False)
+    assert "✓ pass" in result.output
+
+
+def test_report_refuses_a_file_that_cannot_be_written(record, tmp_path):
+    done = judged(record, RIGHT)
+    result = CliRunner().invoke(
+        report, [str(done.folder), "--html", str(tmp_path / "no" / "x.html")], standalone_mode=False
+    )
+    assert isinstance(result.exception, InputError)

@@ -1,0 +1,133 @@
+"""Pictures are well-formed, stay within their frame and show every request."""
+
+import re
+from xml.etree import ElementTree
+
+import made_up
+import numpy as np
+import pytest
+
+from seatrial.observation import ledger
+from seatrial.reporting.bars import limit_bar
+from seatrial.reporting.drain_story import drain_story
+from seatrial.reporting.drain_svg import drain_svg
+from seatrial.reporting.latency import latency_svg, seconds, streams
+from seatrial.reporting.svg import element, nice_step
+from seatrial.verdict import Measurement
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def deletion():
+    return made_up.deletions(healthy=False)
+
+
+def strokes(root: ElementTree.Element, fate: str) -> list[tuple[float, float, float]]:
+    """(left, y, right) of every request drawn with this fate."""
+    paths = [path for path in root.iter(f"{SVG}path") if path.get("class") == f"request {fate}"]
+    moves = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", "".join(path.get("d", "") for path in paths))
+    return [(float(x1), float(y), float(x2)) for x1, y, x2 in moves]
+
+
+@pytest.mark.parametrize("width", [340.0, 1080.0])
+def test_every_request_of_the_victim_is_drawn_within_the_frame(deletion, width):
+    round = deletion.rounds[0]
+    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, round, width))
+    told = drain_story(deletion.ledger, deletion.timeline, round)
+    for fate in ("right", "cut", "turned-away", "after"):
+        shown = [
+            span
+            for lane in told.lanes
+            for span in lane.spans
+            if span.fate == fate and span.end_s >= told.start_s and span.start_s <= told.end_s
+        ]
+        drawn = strokes(root, fate)
+        assert len(drawn) == len(shown)
+        assert all(0 <= x1 <= x2 <= width and 0 <= y <= float(root.get("height", 0)) for x1, y, x2 in drawn)
+
+
+def test_a_cut_request_ends_where_it_was_cut(deletion):
+    """The listener closed at 0.12 s, what was open then was reset a second later."""
+    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0], 1080.0))
+    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0])
+    at = 10 + (1.12 - told.start_s) * (1080 - 20) / (told.end_s - told.start_s)
+    assert {round(right) for _, _, right in strokes(root, "cut")} == {round(at)}
+
+
+def test_the_text_alternative_tells_the_same(deletion):
+    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0]))
+    title = root.find(f"{SVG}title")
+    assert title is not None
+    assert title.text is not None
+    assert "7 cut from 1.12 s on" in title.text
+
+
+def test_names_cannot_become_markup():
+    assert element("text", "<b>&", data_name='"x"') == '<text data-name="&#34;x&#34;">&lt;b&gt;&amp;</text>'
+
+
+def test_streams_tell_quantiles_only_with_enough_answers():
+    shown = {stream.name: stream for stream in streams(made_up.calibration().ledger)}
+    assert [each.interval is not None for each in shown["lone"].quantiles] == [True, False, False]
+    assert [each.interval is not None for each in shown["steady"].quantiles] == [True, True, True]
+    assert (shown["steady"].n, shown["lone"].n) == (900, 40)
+
+
+def test_refusals_have_no_latency():
+    """A quick refusal must not make a stream look fast."""
+    shown = {stream.name: stream for stream in streams(made_up.calibration().ledger)}
+    assert shown["overload"].n + shown["overload"].left_out == 2500
+    assert shown["overload"].left_out > 500
+    assert shown["overload"].latencies_s[0] > 0.004
+
+
+def test_latency_counts_from_the_schedule():
+    rows = [{"stream": "s", "scheduled_s": 1.0, "sent_s": 3.0, "ended_s": 3.5, "status": 200, "correct": 1}] * 10
+    (stream,) = streams(ledger(rows))
+    assert stream.quantiles[0].value_s == 2.5
+
+
+@pytest.mark.parametrize("width", [340.0, 1080.0])
+def test_curves_rise_and_stay_within_the_frame(width):
+    root = ElementTree.fromstring(latency_svg(streams(made_up.calibration().ledger), width))
+    curves = [path for path in root.iter(f"{SVG}path") if str(path.get("class")).startswith("curve")]
+    assert len(curves) == 3
+    for curve in curves:
+        points = np.array(re.findall(r"([\d.]+) ([\d.]+)", curve.get("d", "")), dtype=float)
+        assert len(points) > 10
+        assert np.all(np.diff(points[:, 0]) >= 0)
+        assert np.all(np.diff(points[:, 1]) <= 0)
+        assert points.min() >= 0
+        assert points[:, 0].max() <= width
+
+
+def test_one_latency_for_all_is_still_drawn():
+    rows = [{"stream": "s", "scheduled_s": 0.0, "ended_s": 0.5, "status": 200, "correct": 1}] * 10
+    ElementTree.fromstring(latency_svg(streams(ledger(rows))))
+
+
+@pytest.mark.parametrize(
+    ("value_s", "text"), [(0.00012, "120 µs"), (0.0123, "12.3 ms"), (0.999, "999 ms"), (1.0, "1 s"), (12.34, "12.3 s")]
+)
+def test_durations_read_in_their_own_unit(value_s, text):
+    assert seconds(value_s) == text
+
+
+@pytest.mark.parametrize(("span", "most", "step"), [(10, 10, 1), (10, 4, 5), (0.7, 7, 0.1), (11, 10, 2)])
+def test_steps_are_round(span, most, step):
+    assert nice_step(span, most) == pytest.approx(step)
+
+
+def test_a_bar_marks_the_limit_at_its_place():
+    """Value at the limit: both at the same place."""
+    root = ElementTree.fromstring(limit_bar(Measurement("x", 0.25, "s", limit="<= 0.25 s")))
+    circle = root.find(f"{SVG}circle")
+    lines = {line.get("class"): line for line in root.iter(f"{SVG}line")}
+    assert circle is not None
+    assert circle.get("cx") == lines["limit"].get("x1")
+
+
+@pytest.mark.parametrize("limit", ["", "= 0", "<= 5 ms", "between 1 and 2", "<= e"])
+def test_without_one_number_in_the_same_unit_there_is_no_bar(limit):
+    assert limit_bar(Measurement("x", 0.25, "s", limit=limit)) == ""
