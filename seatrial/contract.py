@@ -46,10 +46,10 @@ class Case(_Model):
 
 
 class LongCase(_Model):
-    """A case whose work takes a chosen time: `{seconds}` in any string of the request stands for it."""
+    """A case whose work takes a chosen time: `{seconds}` in any string of request and answer stands for it."""
 
     request: Json
-    expect: Json = None
+    expect: Json
     seconds: Seconds = 4.0
 
 

@@ -25,8 +25,8 @@ def drain_in_flight_finishes(deletion: PodDeletion) -> Verdict:
     n = len(open_then)
     if n < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
         return inconclusive(
-            f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last 0.1 s "
-            f"and {WANTED_HALF_SENT} with half a body",
+            f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last "
+            f"{RECENT_S:g} s and {WANTED_HALF_SENT} with half a body",
             f"{n} open, {recent} recent, {half_sent} half sent over {len(rounds)} rounds",
             "raise the work per request, or declare a long case",
             n=n,

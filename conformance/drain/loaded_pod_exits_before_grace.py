@@ -50,7 +50,7 @@ def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> 
         return failed(
             "an exit by itself, with a declared code, before the end of the grace period",
             wrong[0],
-            "let SIGTERM reach the server, bound its drain below terminationGracePeriodSeconds, and exit when it is done",
+            "let SIGTERM reach the server, bound its drain below the grace period, and exit when it is done",
             n=len(states),
             evidence=states,
         )

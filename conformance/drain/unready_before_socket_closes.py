@@ -49,7 +49,8 @@ def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
         closed = connects.select((connects.error != connects.code("")) & (connects.sent_s > round.deleted_s))
         closed_s = float(closed.sent_s.min()) if len(closed) else None
         facts.append(
-            f"round {round.index}: endpoint not ready {_after(unready_s, round)}, socket closed {_after(closed_s, round)}"
+            f"round {round.index}: endpoint not ready {_after(unready_s, round)}, "
+            f"socket closed {_after(closed_s, round)}"
         )
         if unready_s is None:
             broken.append(f"{facts[-1]}: the endpoint stayed ready")
@@ -61,7 +62,7 @@ def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
     if broken:
         rows = deletion.ledger.select(np.isin(deletion.ledger.row, closed_rows))
         return failed(
-            f"the endpoint not ready first, and connections accepted until {deletion.propagation_s:g} s after the deletion",
+            f"the endpoint not ready first, and connections accepted for {deletion.propagation_s:g} s",
             broken[0],
             "keep accepting after SIGTERM, or sleep in preStop, until every proxy has dropped the endpoint",
             n=len(facts),

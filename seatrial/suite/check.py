@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from seatrial.contract import Contract
 from seatrial.observation import Seen
@@ -35,15 +35,23 @@ class Check:
 
     def observes(self) -> Mapping[str, type[Seen]]:
         """The observation type behind each parameter but the contract's."""
-        return {name: kind for name, kind in self._parameters().items() if kind is not Contract}
+        return {name: _bare(kind) for name, kind in self._parameters().items() if kind is not Contract}
+
+    def optional(self) -> frozenset[type[Seen]]:
+        """The observations annotated `X | None`: None where the contract does not make the promise of their trial."""
+        return frozenset(_bare(kind) for kind in self._parameters().values() if _bare(kind) is not kind)
 
     def contract_parameters(self) -> tuple[str, ...]:
         """The parameters that take the contract."""
         return tuple(name for name, kind in self._parameters().items() if kind is Contract)
 
-    def _parameters(self) -> dict[str, type]:
+    def _parameters(self) -> dict[str, Any]:
         hints = typing.get_type_hints(self.function)
         return {name: hints[name] for name in inspect.signature(self.function).parameters}
+
+
+def _bare(kind: Any) -> Any:
+    return next((part for part in typing.get_args(kind) if part is not type(None)), kind)
 
 
 DECLARED = "__seatrial_check__"

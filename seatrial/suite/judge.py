@@ -35,12 +35,12 @@ def judge(
         return skipped(f"the contract does not promise {check.promise}")
     needed = check.observes()
     for kind in needed.values():
-        if kind not in observations:
+        if kind not in observations and (kind in lost or kind not in check.optional()):
             return errored(
                 lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again"
             )
-    seen = {name: observations[kind] for name, kind in needed.items()}
-    if doubt := next(filter(None, map(_doubt, seen.values())), None):
+    seen = {name: observations.get(kind) for name, kind in needed.items()}
+    if doubt := next(filter(None, (_doubt(each) for each in seen.values() if each)), None):
         return doubt
     try:
         verdict = check.function(**seen, **dict.fromkeys(check.contract_parameters(), contract))

@@ -32,6 +32,7 @@ class Suite:
     lanes: int = 3
     seen: dict[type[Seen], Seen] = field(default_factory=dict)
     lost: dict[type[Seen], str] = field(default_factory=dict)
+    absent: set[type[Seen]] = field(default_factory=set)  # of trials whose promise is not made
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     def run(self, world: World) -> dict[str, Verdict]:
@@ -67,6 +68,8 @@ class Suite:
             trial = self.trials.get(kind)
             if trial is None:
                 self.lost[kind] = f"no trial observes {kind.__name__}"
+            elif not promised(self.contract, trial.promise):
+                self.absent.add(kind)
             elif kind not in needed:
                 for before in trial.after:
                     need(before)
@@ -99,7 +102,8 @@ class Suite:
                 continue
             needed = check.observes().values()
             applies = promised(self.contract, check.promise)
-            if applies and any(kind not in self.seen and kind not in self.lost for kind in needed):
+            known = {*self.seen, *self.lost, *self.absent}
+            if applies and any(kind not in known for kind in needed):
                 continue
             self.verdicts[check.id] = judge(check, self.contract, self.seen, self.lost)
             self.on_verdict(check, self.verdicts[check.id])

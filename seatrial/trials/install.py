@@ -57,4 +57,5 @@ def _ask(stage: Stage, pod: Pod, probe: workload.HttpProbe) -> None:
     nowhere = Exchange("nowhere", "GET", f"/seatrial-{secrets.token_hex(8)}", readiness.headers)
     for exchange, stream in ((readiness, "readiness-path"), (nowhere, "random-path")):
         arrivals_s = [0.05 * n for n in range(5)]
-        stage.start_now(OpenLoop(stream, probe.target(pod), (exchange,), arrivals_s, timeout_s=5.0, keep="all"))
+        ask = OpenLoop(stream, probe.target(pod), (exchange,), arrivals_s, timeout_s=5.0, keep="all")
+        stage.collect(stage.start_now(ask))

@@ -1,0 +1,79 @@
+"""Offered twice what it carries, the service still does most of the work it can.
+
+Source: Welch's contrast of per-second goodput, overload against a closed loop at twice the concurrency.
+"""
+
+import numpy as np
+
+from seatrial.errors import InputError
+from seatrial.observation import Ledger
+from seatrial.stats.rates import batched_rate, judge_ratio
+from seatrial.suite import check
+from seatrial.trials.overload import BASELINE, CLOSED, WANTED_OFFER, Overload, good_ends_s
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+
+LEAST_RATIO = 0.8
+WANTED_CLOSED, WANTED_OVER = 18, 39
+OVER_WARM_UP_S = 5.0
+MOST_BEACON_RATIO = 2.0
+BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about the subject's own latency
+
+
+@check("L6", level="MUST")
+def goodput_holds_at_2x(overload: Overload) -> Verdict:
+    ledger = overload.ledger
+    over = overload.over
+    start_s, end_s = overload.overload_s
+    if not len(over) or overload.offered_ratio < WANTED_OFFER:
+        return inconclusive(
+            f"{WANTED_OFFER:g} times the capacity offered", overload.overload_facts(),
+            "see that nothing holds back the generator", n=len(over),
+        )  # fmt: skip
+    calm, busy = ledger.of("beacon").between(*_span(ledger.of(BASELINE))), ledger.of("beacon").between(start_s, end_s)
+    if len(calm) and len(busy):
+        ratio = float(np.median(busy.latency_s) / np.median(calm.latency_s))
+        if not ratio <= MOST_BEACON_RATIO and float(np.median(busy.latency_s)) > BEACON_FLOOR_S:
+            return inconclusive(
+                f"a beacon as fast as before, within {MOST_BEACON_RATIO:g} times", f"{ratio:.1f} times slower",
+                "give the cluster more cores: the machine is saturated, not the service", n=len(busy),
+            )  # fmt: skip
+    try:
+        closed = batched_rate(
+            good_ends_s(ledger.of(CLOSED), overload.deadline_s), overload.closed_s[0], overload.closed_s[1], 0.0
+        )
+        loaded = batched_rate(good_ends_s(over, overload.deadline_s), start_s, end_s, OVER_WARM_UP_S)
+    except InputError as few:
+        return inconclusive("goodput by the second of both phases", str(few), "run again", n=len(over))
+    if len(closed.rates) * closed.width_s < WANTED_CLOSED or len(loaded.rates) * loaded.width_s < WANTED_OVER:
+        return inconclusive(
+            f"{WANTED_CLOSED} s of the closed loop and {WANTED_OVER} s of overload",
+            f"{len(closed.rates)} and {len(loaded.rates)} batches", "run again", n=len(over),
+        )  # fmt: skip
+    before, after = float(closed.rates.mean()), float(loaded.rates.mean())
+    measured = [
+        Measurement("goodput, closed loop", before, "/s", n=len(closed.rates)),
+        Measurement(
+            "goodput at twice the capacity", after, "/s", n=len(loaded.rates), limit=f">= {0.8 * before:.1f} /s"
+        ),
+    ]
+    decision = judge_ratio(closed.rates, loaded.rates, LEAST_RATIO)
+    found = f"{after:.1f}/s of {before:.1f}/s, a ratio of {after / before if before else float('nan'):.2f}"
+    if decision == "fail":
+        return failed(
+            f"{LEAST_RATIO:g} of the goodput, or more, when twice the capacity is offered", found,
+            "bound the queue, drop work whose client has gone, refuse before computing",
+            n=len(over), measurements=measured,
+        )  # fmt: skip
+    if decision == "between":
+        return inconclusive(
+            f"a goodput clearly on one side of {LEAST_RATIO:g} of the closed loop's", found, "run again", n=len(over),
+            measurements=measured,
+        )  # fmt: skip
+    return passed(
+        f"{LEAST_RATIO:g} of the goodput, or more, when twice the capacity is offered", found, n=len(over),
+        measurements=measured, detects="a ratio of 0.6 where goodput varies by a tenth from second to second",
+    )  # fmt: skip
+
+
+def _span(rows: Ledger) -> tuple[float, float]:
+    return (float(rows.scheduled_s.min()), float(rows.scheduled_s.max())) if len(rows) else (0.0, 0.0)

@@ -1,0 +1,71 @@
+"""After an overload the service is as it was before it.
+
+Source: the rows after the settling time are held against the upper bound of the baseline's p95.
+"""
+
+from seatrial.observation import Change
+from seatrial.stats.proportions import judge_proportion, proportion_limits
+from seatrial.stats.quantiles import upper_bound
+from seatrial.suite import check
+from seatrial.trials.overload import BASELINE, OVERLOADED, RECOVERY, Overload
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.pods import is_ready, latest
+
+WANTED_ROWS, WANTED_BASELINE = 250, 200
+SLOW_SHARE = 0.15
+
+
+@check("L8", level="MUST")
+def recovers_after_overload(overload: Overload) -> Verdict:
+    ledger = overload.ledger
+    baseline, after = ledger.of(BASELINE), ledger.of(RECOVERY).between(*overload.recovery_s)
+    if not overload.was_overload:
+        return inconclusive(
+            OVERLOADED, overload.overload_facts(),
+            "declare limits.concurrency as it is, so that the capacity is found", n=len(overload.over),
+        )  # fmt: skip
+    if len(baseline) < WANTED_BASELINE or not baseline.right.all() or len(after) < WANTED_ROWS:
+        return inconclusive(
+            f"{WANTED_BASELINE} right answers before the overload and {WANTED_ROWS} rows after it",
+            f"{int(baseline.right.sum())} of {len(baseline)} right before, {len(after)} rows after",
+            "lower the baseline load, or see why it is refused", n=len(after),
+        )  # fmt: skip
+    lost = after.select(~after.right)
+    if len(lost):
+        first = next(iter(lost))
+        return failed(
+            "no error and no refusal once the overload is over",
+            f"{len(lost)} of {len(after)}, the first {first.error or f'answered {first.status}'} "
+            f"{first.sent_s - overload.overload_s[1]:.1f} s after its end",
+            "free slots, breakers and queues as soon as there is room again", n=len(after), rows=lost,
+        )  # fmt: skip
+    if unready := _unready(overload.timeline.changes):
+        return failed("all pods ready again", f"{', '.join(unready)} not", "let readiness recover", n=len(after))
+    bound_s = upper_bound(baseline.latency_s, 0.95)
+    slow = int((after.latency_s > bound_s).sum())
+    measured = [
+        Measurement("p95 before, upper bound", bound_s, "s", n=len(baseline), confidence=0.95),
+        Measurement("slower than that after", slow / len(after), n=len(after), limit=f"<= {SLOW_SHARE:g}"),
+    ]
+    decision = judge_proportion(slow, len(after), SLOW_SHARE)
+    if decision == "fail":
+        return failed(
+            f"at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s", f"{slow} of {len(after)}",
+            "drop the backlog that nobody waits for, give back memory and permits", n=len(after), measurements=measured,
+            rows=sorted(after, key=lambda row: -row.latency_s)[:5],
+        )  # fmt: skip
+    if decision == "between":
+        return inconclusive(
+            f"clearly at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s", f"{slow} of {len(after)}", "run again",
+            n=len(after), measurements=measured,
+        )  # fmt: skip
+    share = proportion_limits(len(after), SLOW_SHARE).smallest_failing_share
+    return passed(
+        "no error, no refusal, and latencies as before the overload",
+        f"{len(after)} right answers, {slow} slower than the p95 before ({bound_s:.3f} s)", n=len(after),
+        measurements=measured, detects=f"{share:.0%} of answers slower" if share else "",
+    )  # fmt: skip
+
+
+def _unready(changes: tuple[Change, ...]) -> list[str]:
+    return [name for name, pod in latest(changes, "Pod").items() if not is_ready(pod)]

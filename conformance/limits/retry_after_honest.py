@@ -1,0 +1,79 @@
+"""Retry-After is given on every declared refusal, and keeping silent for that long is enough, and not far too long.
+
+Source: RFC 9110, section 10.2.3; contract `limits.rate.reject`.
+"""
+
+from seatrial.contract import Contract
+from seatrial.observation import Request
+from seatrial.suite import check
+from seatrial.trials.rate_limit import EXHAUST, FLOOD, HONEST_ROUNDS, SATURATE, RateLimited, promised_wait_s
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+
+WANTED_REFUSALS = 100
+SLACK_S = 2.0
+
+
+@check("L2", level="MUST", promise="limits.rate.reject.retry_after")
+def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
+    limit = contract.limits.rate
+    assert limit is not None
+    refused = limited.ledger.of(SATURATE, EXHAUST, FLOOD).with_status(limit.reject.status)
+    n = len(refused)
+    unreadable = [row for row in refused if promised_wait_s(row) is None]
+    if n and unreadable:
+        return failed(
+            "a Retry-After of whole seconds on every refusal",
+            f"{len(unreadable)} of {n} without one that can be read, the first has {_given(unreadable[0])}",
+            "send Retry-After as whole seconds with every declared refusal",
+            n=n,
+            rows=unreadable,
+        )
+    honest = [wait for wait in limited.waits if not wait.searched and wait.promised_s is not None]
+    if n < WANTED_REFUSALS or len(honest) < HONEST_ROUNDS:
+        return inconclusive(
+            f"{WANTED_REFUSALS} refusals, and {HONEST_ROUNDS} silent waits after the bucket was exhausted",
+            f"{n} refusals, {len(honest)} waits",
+            "see that the limit is on and that its demand reaches one replica",
+            n=n,
+        )
+    promised = [f"round {wait.index}: promised {wait.promised_s:g} s, {_outcome(wait.admitted)}" for wait in honest]
+    if early := [wait for wait in honest if not wait.admitted]:
+        return failed(
+            f"{len(honest)} of {len(honest)} admitted after the promised wait",
+            f"{len(honest) - len(early)} admitted; round {early[0].index} was refused after {early[0].waited_s:.2f} s "
+            f"of silence, {early[0].promised_s:g} s promised",
+            "compute Retry-After from the time at which a token will be there, and round up",
+            n=n,
+            evidence=promised,
+        )
+    shortest_s = min(wait.waited_s for wait in limited.waits if wait.admitted)
+    longest_s = max(wait.promised_s or 0.0 for wait in honest)
+    measured = Measurement(
+        "promised wait, longest", longest_s, "s", n=len(honest),
+        limit=f"<= {shortest_s + max(SLACK_S, shortest_s):.2f} s (true wait {shortest_s:.2f} s or less)",
+    )  # fmt: skip
+    if longest_s > shortest_s + max(SLACK_S, shortest_s):
+        return failed(
+            f"a promised wait near the true one, {shortest_s:.2f} s or less",
+            f"{longest_s:g} s promised",
+            "do not ask clients to wait much longer than the limiter needs",
+            n=n,
+            measurements=[measured],
+            evidence=promised,
+        )
+    return passed(
+        "Retry-After on every refusal, enough and not far too long",
+        f"{n} refusals with one; {len(honest)} of {len(honest)} admitted after the wait",
+        n=n,
+        measurements=[measured],
+        evidence=promised,
+        detects=f"a wait too short in {1 - 0.05 ** (1 / len(honest)):.0%} of refusals, or too long by {SLACK_S:g} s",
+    )
+
+
+def _given(row: Request) -> str:
+    return "none" if "retry-after" not in row.headers else row.headers[:120]
+
+
+def _outcome(admitted: bool) -> str:
+    return "admitted" if admitted else "refused"

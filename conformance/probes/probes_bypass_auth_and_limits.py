@@ -1,0 +1,96 @@
+"""Probes are answered while the limiter refuses everything else, and cost it nothing.
+
+Source: Kubernetes, "Liveness, Readiness, and Startup Probes": the kubelet sends no credentials and does not retry.
+"""
+
+import numpy as np
+
+from seatrial.contract import Contract
+from seatrial.observation import Ledger
+from seatrial.stats.buckets import judge_bucket
+from seatrial.suite import check
+from seatrial.trials.overload import EXTRA, Overload
+from seatrial.trials.rate_limit import FLOOD, RateLimited
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+
+PROBES = 100
+NEAR_S = 0.1
+KINDS = ("probe-readiness", "probe-liveness")
+
+
+@check("P10", level="MUST", promise="limits.rate|limits.concurrency")
+def probes_bypass_auth_and_limits(
+    contract: Contract, limited: RateLimited | None, overload: Overload | None
+) -> Verdict:
+    facts: list[str] = []
+    n = 0
+    situations: list[tuple[str, Ledger, Ledger]] = []
+    if limited and contract.limits.rate:
+        refused = limited.ledger.of(FLOOD).with_status(contract.limits.rate.reject.status)
+        situations += [
+            (f"{pod}, bucket empty", limited.ledger.of(*KINDS).to(pod), refused.to(pod)) for pod in limited.probed
+        ]
+    if overload and contract.limits.concurrency and contract.inference.long:
+        refused = overload.ledger.of(EXTRA).with_status(contract.limits.concurrency.reject.status)
+        pod = overload.held_pod
+        situations.append((f"{pod}, slots held", overload.ledger.of(*KINDS).to(pod), refused.to(pod)))
+    for where, probes, refused in situations:
+        bare = [kind for kind in KINDS if 0 < len(probes.of(kind)) < PROBES]
+        exposed = _exhausted_around(probes, refused)
+        if not len(probes) or bare or exposed < len(probes):
+            return inconclusive(
+                f"{PROBES} probes of each kind, a case refused within {NEAR_S:g} s before and after each",
+                f"{where}: {exposed} of {len(probes)} probes so",
+                "see that the limiter is exhausted: its scope, its status, the demand", n=len(probes),
+            )  # fmt: skip
+        bad = probes.select((probes.status < 200) | (probes.status > 299) | (probes.error != probes.code("")))
+        n += len(probes)
+        if len(bad):
+            first = next(iter(bad))
+            return failed(
+                f"{len(probes)} of {len(probes)} probes answered 2xx within their timeout",
+                f"{where}: {len(bad)} not, the first ({first.stream}) {first.error or f'answered {first.status}'}",
+                "route probes past authentication, rate limit, concurrency gate and host rules",
+                n=n, rows=bad,
+            )  # fmt: skip
+        facts.append(f"{where}: {len(probes)} of {len(probes)} probes 2xx")
+    if limited and contract.limits.rate:
+        for pod in limited.probed:
+            if cost := _tokens_missing(contract, limited, pod):
+                return failed(
+                    "as many cases admitted as without probes", f"{pod}: {cost}", "do not take tokens for probes", n=n,
+                    evidence=facts,
+                )  # fmt: skip
+    if not n:
+        return inconclusive("probes while the limiter is exhausted", "none", "declare probes and a long case", n=0)
+    return passed(
+        "every probe 2xx within its timeout while the limiter refuses cases, and no tokens spent on probes",
+        "; ".join(facts), n=n,
+        measurements=[Measurement("probes refused", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95)],
+        detects=f"{100 * (1 - 0.05 ** (1 / n)):.1f}% of probes refused, at 95% confidence",
+    )  # fmt: skip
+
+
+def _exhausted_around(probes: Ledger, refused: Ledger) -> int:
+    """How many probes had a refusal in flight or answered within NEAR_S before and after they were sent."""
+    if not len(refused):
+        return 0
+    times = np.sort(refused.sent_s)
+    at = np.searchsorted(times, probes.sent_s)
+    before = np.where(at > 0, probes.sent_s - times[np.maximum(at - 1, 0)], np.inf)
+    after = np.where(at < len(times), times[np.minimum(at, len(times) - 1)] - probes.sent_s, np.inf)
+    return int(((before <= NEAR_S) & (after <= NEAR_S)).sum())
+
+
+def _tokens_missing(contract: Contract, limited: RateLimited, pod: str) -> str:
+    limit = contract.limits.rate
+    assert limit is not None
+    rows = limited.ledger.of(FLOOD).to(pod)
+    answered = rows.select(rows.error == rows.code(""))
+    judged = judge_bucket(
+        answered.sent_s, answered.first_byte_s, answered.status != limit.reject.status,
+        float(limit.per_second), float(limit.burst),
+    )  # fmt: skip
+    if judged.decision == "fail" and judged.steady:
+        return f"{judged.steady.admitted} admitted once empty, a bucket without probes admits {judged.steady.ideal}"
+    return ""

@@ -1,0 +1,160 @@
+"""Find what two replicas carry, offer them twice that, and see whether they come back.
+
+Phases, all through the Service: lone cases, a closed loop at twice the concurrency (its goodput is the capacity C),
+0.3 C as a baseline, 2 C, 0.3 C again. Where a concurrency limit is promised, probes are then sent to one pod while
+long cases hold all its slots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seatrial.contract import governed, placed
+from seatrial.observation import Ledger, Pod, Seen
+from seatrial.traffic.arrivals import poisson
+from seatrial.traffic.plan import ClosedLoop, OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.stage import Stage
+from seatrial.trials.trial import trial
+from seatrial.trials.world import World
+
+REPLICAS = 2
+UNDECLARED_CONCURRENCY = 8
+CLOSED_S, OVERLOAD_S, WARM_UP_S = 21.0, 45.0, 2.0
+OVERLOAD, LIGHT = 2.05, 0.3  # times the capacity; the oracles need 1.9 as sent
+WANTED_OFFER, MOST_GOOD = 1.9, 0.9
+OVERLOADED = f"an overload: {WANTED_OFFER:g} times the capacity offered, fewer than {MOST_GOOD:.0%} of the rows good"
+WANTED_ROWS = 300
+SETTLE_S = 5.0
+PROBES, PROBE_RPS = 100, 20.0
+CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload", "recovery", "hold", "extra"
+
+
+@dataclass(frozen=True, slots=True)
+class Overload(Seen):
+    """Streams `closed`, `baseline`, `overload`, `recovery`; and `hold`, `extra`, `probe-*` where slots were filled."""
+
+    capacity_rps: float = 0.0
+    deadline_s: float = 0.0
+    closed_s: tuple[float, float] = (0.0, 0.0)
+    overload_s: tuple[float, float] = (0.0, 0.0)
+    recovery_s: tuple[float, float] = (0.0, 0.0)
+    held_pod: str = ""
+
+    @property
+    def over(self) -> Ledger:
+        """The rows offered at twice the capacity."""
+        return self.ledger.of(OVER)
+
+    @property
+    def offered_ratio(self) -> float:
+        """What was offered in the overload, in capacities."""
+        start_s, end_s = self.overload_s
+        offered_rps = len(self.over) / (end_s - start_s) if end_s > start_s else 0.0
+        return offered_rps / self.capacity_rps if self.capacity_rps else 0.0
+
+    @property
+    def good_share(self) -> float:
+        """The share of those rows with a right answer within the deadline; 1 where there were none."""
+        over = self.over
+        return float((over.right & (over.latency_s <= self.deadline_s)).mean()) if len(over) else 1.0
+
+    @property
+    def was_overload(self) -> bool:
+        """Whether 1.9 capacities were offered or more, and fewer than 0.9 of the rows were good."""
+        return self.offered_ratio >= WANTED_OFFER and self.good_share < MOST_GOOD
+
+    def overload_facts(self) -> str:
+        """The same as a sentence."""
+        return (
+            f"{len(self.over)} rows at {self.offered_ratio:.2f} times the capacity of {self.capacity_rps:.1f}/s, "
+            f"{self.good_share:.0%} of them good"
+        )
+
+
+@trial("overload", order=45)
+def overload(world: World) -> Overload:
+    """Two replicas with the promised concurrency limit, if one is."""
+    contract = world.contract
+    limit = contract.limits.concurrency
+    values = world.values(*((placed(governed(limit)), limit.values) if limit else ()))
+    with Stage(world, "overload") as stage:
+        stage.install(values, replicas=REPLICAS)
+        pods = stage.wait_pods(REPLICAS, contract.ready_within_s)
+        cases, target = workload.cases(contract), stage.service()
+        lone = stage.measure_lone(pods[0], cases, count=30)
+        deadline_s = contract.inference.deadline_s or 10 * float(np.quantile(lone.latency_s, 0.95))
+        concurrency = 2 * REPLICAS * int(float(limit.limit) if limit else UNDECLARED_CONCURRENCY)
+
+        start_s = stage.now() + 0.3
+        closed_s = (start_s, start_s + CLOSED_S)
+        seed = world.random("overload").randrange(2**31)
+        rows = stage.send(
+            ClosedLoop(CLOSED, target, cases, concurrency, *closed_s, seed, timeout_s=30, connection="new")
+        )
+        capacity_rps = goodput_rps(rows, deadline_s, closed_s[0] + WARM_UP_S, closed_s[1])
+
+        def through(stream: str, factor: float, start_s: float, length_s: float) -> tuple[float, float]:
+            arrivals = poisson(
+                max(factor * capacity_rps, 1.0), start_s, start_s + length_s, seed + len(stream)
+            ).tolist()
+            picks = workload.drawn(len(arrivals), len(cases), seed)
+            stage.start(OpenLoop(stream, target, cases, arrivals, picks, timeout_s=30.0))
+            return start_s, start_s + length_s
+
+        light_s = 1.1 * WANTED_ROWS / max(LIGHT * capacity_rps, 1.0)
+        baseline_s = through(BASELINE, LIGHT, stage.now() + 1.0, light_s)
+        over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(stage, pods) + 5))
+        recovery_s = through(RECOVERY, LIGHT, over_s[1], SETTLE_S + light_s)
+        stage.sleep_until(recovery_s[1] + 1.0)
+        held = _fill_slots(stage, stage.pods(), int(float(limit.limit))) if limit else ""
+        return Overload(
+            **stage.seen(),
+            capacity_rps=capacity_rps,
+            deadline_s=deadline_s,
+            closed_s=(closed_s[0] + WARM_UP_S, closed_s[1]),
+            overload_s=over_s,
+            recovery_s=(recovery_s[0] + SETTLE_S, recovery_s[1]),
+            held_pod=held,
+        )
+
+
+def goodput_rps(rows: Ledger, deadline_s: float, start_s: float, end_s: float) -> float:
+    """Right answers within the deadline that ended in [start_s, end_s), per second."""
+    good = good_ends_s(rows, deadline_s)
+    return float(((good >= start_s) & (good < end_s)).sum()) / (end_s - start_s)
+
+
+def good_ends_s(rows: Ledger, deadline_s: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """When each right answer within the deadline ended, ascending."""
+    return np.sort(rows.ended_s[rows.right & (rows.latency_s <= deadline_s)])
+
+
+def _patience_s(stage: Stage, pods: tuple[Pod, ...]) -> float:
+    probe = workload.probe(pods[0].spec, stage.world.contract.container, "liveness")
+    return probe.patience_s if probe else 0.0
+
+
+def _fill_slots(stage: Stage, pods: tuple[Pod, ...], slots: int) -> str:
+    """Hold every slot of one pod with long cases, try cases that must be refused, and probe meanwhile."""
+    contract = stage.world.contract
+    if contract.inference.long is None or not pods:
+        return ""
+    pod, cases = pods[0], workload.cases(contract)
+    hold = workload.long_case(contract, PROBES / PROBE_RPS + 2.0)
+    start_s = stage.now() + 0.5
+    first_s = start_s + 0.8
+    extra = workload.steps(first_s - 0.15, first_s + PROBES / PROBE_RPS + 0.15, 0.03)
+    loads = [
+        OpenLoop(HOLD, stage.pod_target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
+        OpenLoop(EXTRA, stage.pod_target(pod), cases, extra, workload.in_turn(len(extra), len(cases)), timeout_s=30.0),
+    ]
+    for kind in ("readiness", "liveness"):
+        if probe := workload.probe(pod.spec, contract.container, kind):
+            times = [first_s + n / PROBE_RPS for n in range(PROBES)]
+            ask = (probe.exchange(kind),)
+            loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
+    stage.send(*loads)
+    return pod.name
