@@ -77,7 +77,7 @@ class ContainerLog:
         if self.complete:
             return
         if self._partial:
-            self._write(b"\n")
+            self._file.write(_stamp(time.time_ns()) + self._partial)
         self._file.close()
         self.complete = True
         self._wake()

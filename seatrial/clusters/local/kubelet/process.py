@@ -166,8 +166,7 @@ async def start(spec: ProcessSpec, *, stdin: int = subprocess.DEVNULL, stdout: i
 def _started(launcher: subprocess.Popen[bytes], told: str, isolated: bool) -> Process:
     lines = dict(line.partition(" ")[::2] for line in told.splitlines())
     if "error" in lines or "pid" not in lines:
-        launcher.kill()
-        code = launcher.wait()
+        code = launcher.wait()  # it ends by itself, with the code that belongs to the error
         raise StartFailed(lines.get("error", "the launcher ended before the program started"), code)
     return Process(launcher, int(lines["pid"]), isolated)
 
