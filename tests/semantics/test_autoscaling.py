@@ -6,7 +6,7 @@ target of 50 % is 20 millicores a pod. Every pod burns what it is told, however 
 
 import pytest
 
-from semantics.kube import Kube, condition, eventually
+from semantics.kube import Kube, Refused, condition, eventually
 from semantics.workload import Witness
 
 pytestmark = pytest.mark.timeout(420)
@@ -131,3 +131,13 @@ def test_it_writes_through_the_scale_subresource(scaled):
     owners = scaled.get("Deployment", "idle")["metadata"]["managedFields"]
     [entry] = [owner for owner in owners if owner.get("subresource") == "scale"]
     assert "f:replicas" in entry["fieldsV1"]["f:spec"]
+
+
+def test_replicas_that_it_changed_are_a_conflict_for_who_renders_them(kube, witness):
+    rendered = witness.deployment("rendered", "time.sleep(600)", replicas=1, **REQUEST)
+    kube.apply(rendered, manager="helm")
+    kube.create(autoscaler("rendered", most=3, least=2))
+    eventually(lambda: replicas(kube, "rendered") == 2, within_s=60)
+    with pytest.raises(Refused, match=r'subresource "scale".*\.spec\.replicas') as refusal:
+        kube.apply(rendered, manager="helm")
+    assert refusal.value.code == 409
