@@ -28,6 +28,7 @@ def prepare(kind: Kind, new: Obj) -> None:
     """Complete a new object in place, as far as its writer will own what is filled in; StoreError Invalid."""
     validation.check_metadata(kind, new)
     defaults.complete(kind, new)
+    validation.check_shape(kind, new)
 
 
 def finish(objects: Objects, kind: Kind, new: Obj) -> None:
@@ -35,7 +36,7 @@ def finish(objects: Objects, kind: Kind, new: Obj) -> None:
     plugin = _PLUGINS.get(kind.resource)
     if plugin is not None:
         plugin(objects, kind, new)
-    validation.check(kind, new)
+    validation.check_new(kind, new)
 
 
 def on_update(objects: Objects, kind: Kind, new: Obj, stored: Obj, subresource: str | None) -> None:
@@ -50,7 +51,7 @@ def on_update(objects: Objects, kind: Kind, new: Obj, stored: Obj, subresource: 
     defaults.complete(kind, new)
     if kind.resource == "services":
         _service(objects, kind, new)
-    validation.check(kind, new)
+    validation.check_shape(kind, new)
     validation.check_change(kind, new, stored, subresource)
 
 

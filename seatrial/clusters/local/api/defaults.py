@@ -36,7 +36,7 @@ def _structs(type_: Type, value: Any) -> None:
         return
     if type_.shape == "struct":
         for key, child in type_.fields.items():
-            if child.shape == "struct" and child.always and key not in value and key != "metadata":
+            if child.shape == "struct" and child.is_value and key not in value and key != "metadata":
                 value[key] = {}
             if key in value and child.shape != "scalar":
                 _structs(child, value[key])

@@ -28,7 +28,7 @@ class StoreError(ClusterError):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             **({"details": self.details} if self.details else {}),
             "code": self.code,
         }
@@ -62,7 +62,7 @@ def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str, str]]
     text = lines[0] if len(lines) == 1 else "[" + ", ".join(lines) + "]"
     full = f"{kind}.{group}" if group else kind
     details: dict[str, Any] = {
-        "name": name,
+        **({"name": name} if name else {}),
         **({"group": group} if group else {}),
         "kind": kind,
         "causes": [{"reason": reason, "message": message, "field": field} for reason, field, message in causes],

@@ -48,7 +48,7 @@ def of_value(type_: Type, value: Any) -> Fields:
 
 
 def element(type_: Type, item: Any) -> str:
-    """The path element of a list item; KeyError if a key is missing."""
+    """The path element of a list item; a key that is missing has its default."""
     if type_.is_set:
         return "v:" + _json(item)
     return "k:" + _json({key: _key(type_, item, key) for key in sorted(type_.keys)})
@@ -64,7 +64,7 @@ def readable(path: Path) -> str:
         elif tag == "k":
             text += "[" + ",".join(f"{key}={_json(value)}" for key, value in orjson.loads(rest).items()) + "]"
         else:
-            text += f"[={rest}]"
+            text += f"[{rest}]" if tag == "i" else f"[={rest}]"
     return text
 
 
@@ -111,9 +111,7 @@ def _named_by(type_: Type, value: Any, path: Path) -> Iterator[Path]:
 
 
 def _key(type_: Type, item: Any, key: str) -> Any:
-    if key in item:
-        return item[key]
-    return type_.defaults[key]
+    return item.get(key, type_.defaults.get(key, ""))
 
 
 def _json(value: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seatrial.clusters.local.api.kinds import Kind
-from seatrial.clusters.local.api.problems import Problem, wrong
+from seatrial.clusters.local.api.problems import Problem, required, wrong
 
 Obj = dict[str, Any]
 
@@ -58,8 +58,7 @@ def metadata(kind: Kind, found: Obj) -> Iterator[Problem]:
     """What is wrong with an object's name, labels and annotations."""
     name = found.get("name")
     if not name:
-        message = "Required value: name or generateName is required"
-        yield ("FieldValueRequired", "metadata.name", message)
+        yield required("metadata.name", "name or generateName is required")
     else:
         yield from _object_name(kind, name)
     yield from labels(found.get("labels") or {}, "metadata.labels")

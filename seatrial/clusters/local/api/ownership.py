@@ -14,6 +14,7 @@ from typing import Any
 from seatrial.clusters.local.api import fieldset
 from seatrial.clusters.local.api.applying import merged, without
 from seatrial.clusters.local.api.comparison import Comparison, compare
+from seatrial.clusters.local.api.decoding import decode
 from seatrial.clusters.local.api.errors import StoreError
 from seatrial.clusters.local.api.fieldset import NOTHING, Fields, Path
 from seatrial.clusters.local.api.kinds import Kind
@@ -52,6 +53,10 @@ class Owner:
             other.operation,
             other.subresource,
         ) and (self.operation == "Apply" or self.api_version == other.api_version)
+
+    def sort_key(self) -> tuple[str, str, str, bool, str]:
+        """The order in messages: that of the entries as JSON."""
+        return (self.manager, self.operation, self.api_version, not self.subresource, self.subresource)
 
     def described(self) -> str:
         """The owner in a conflict's message."""
@@ -96,15 +101,16 @@ def applied(
     others = [owner for owner in owners if not owner.is_same(applier)]
 
     base = _without_owners(live)
-    result: Obj = merged(type_, base, _without_owners(config))
+    # What is owned is what was sent, empty maps too; what is merged is what the server makes of it.
+    result: Obj = merged(type_, base, decode(kind, config, "Ignore")[0])
     kept = fieldset.named(frozenset().union(wanted, *(owner.fields for owner in others)))
-    result = without(type_, result, fieldset.named(last) - kept)
+    result = without(type_, result, fieldset.named(last) - kept - _SERVERS)
     change = compare(type_, base, result)
     if not force:
         _refuse_conflicts(others, change)
     others = [_reduced(owner, change.changed | change.removed) for owner in others]
     if not change.changed and not change.removed and last == wanted:
-        applier = replace(applier, time=next(owner.time for owner in owners if owner.is_same(applier)))
+        applier = replace(applier, time=next((owner.time for owner in owners if owner.is_same(applier)), now))
     _write(result, [*others, applier])
     return result
 
@@ -118,7 +124,7 @@ def _refuse_conflicts(others: Iterable[Owner], change: Comparison) -> None:
         message = f"Apply failed with 1 conflict: conflict with {owner.described()}: {fieldset.readable(path)}"
     else:
         lines = []
-        for owner in sorted({owner for owner, _ in conflicts}, key=Owner.described):
+        for owner in sorted({owner for owner, _ in conflicts}, key=Owner.sort_key):
             lines.append(f"conflicts with {owner.described()}:")
             lines += [f"- {fieldset.readable(path)}" for other, path in conflicts if other == owner]
         message = f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)

@@ -31,7 +31,7 @@ def pod_spec(spec: Obj, path: str) -> Iterator[Problem]:
             message = "Forbidden: may not specify more than 1 volume type"
             yield ("FieldValueForbidden", f"{path}.volumes[{index}].{extra}", message)
     seen: set[str] = set()
-    for field in ("initContainers", "containers"):
+    for field in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(field) or ()):
             here = f"{path}.{field}[{index}]"
             if container["name"] in seen:
@@ -40,9 +40,6 @@ def pod_spec(spec: Obj, path: str) -> Iterator[Problem]:
             yield from _container(container, here, set(volumes))
             if field == "initContainers" and container.get("restartPolicy") != "Always":
                 yield from _no_probes(container, here)
-    if spec["terminationGracePeriodSeconds"] < 0:
-        grace = spec["terminationGracePeriodSeconds"]
-        yield wrong(f"{path}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0")
     yield from _same_port_twice(spec, path)
 
 
@@ -105,7 +102,7 @@ def _probe(probe: Obj, path: str, once: bool) -> Iterator[Problem]:
 def _handler(action: Obj, path: str, known: tuple[str, ...]) -> Iterator[Problem]:
     chosen = [name for name in known if name in action]
     if not chosen:
-        yield ("FieldValueRequired", path, "Required value: must specify a handler type")
+        yield required(path, "must specify a handler type")
     for extra in chosen[1:]:
         message = "Forbidden: may not specify more than 1 handler type"
         yield ("FieldValueForbidden", f"{path}.{extra}", message)

@@ -13,9 +13,9 @@ import orjson
 Problem = tuple[str, str, str]  # reason, field, message
 
 
-def required(path: str) -> Problem:
+def required(path: str, why: str = "") -> Problem:
     """A field that must be there is not."""
-    return ("FieldValueRequired", path, "Required value")
+    return ("FieldValueRequired", path, f"Required value: {why}" if why else "Required value")
 
 
 def wrong(path: str, value: Any, why: str) -> Problem:

@@ -44,6 +44,7 @@ class Type:
     retain_keys: bool = False  # strategic merge: one of several sources
     required: frozenset[str] = frozenset()  # of a struct
     always: bool = False  # a field without omitempty: there even if nothing is in it
+    is_value: bool = False  # a Go struct and no pointer: an object has it even if a client leaves it out
     defaults: dict[str, Any] = field(default_factory=dict)  # of the keys of list items
 
 
@@ -108,21 +109,21 @@ def _field(schema: dict[str, Any]) -> Type:
     if reference:
         target = _definition(reference.removeprefix(REF))
         atomic = target.atomic or schema.get("x-kubernetes-map-type") == "atomic"
-        always = schema.get("default") == {}
-        return replace(target, atomic=atomic, always=always, **_merging(schema))
+        is_value = schema.get("default") == {}
+        return replace(target, atomic=atomic, always=is_value, is_value=is_value, **_merging(schema))
     if schema.get("type") == "array":
         return _list(schema)
     if schema.get("type") == "object":
         if "additionalProperties" not in schema:
             return Type("any", atomic=True)
-        element = replace(_field(schema["additionalProperties"]), always=False)
+        element = replace(_field(schema["additionalProperties"]), always=False, is_value=False)
         return Type("map", element=element, atomic=schema.get("x-kubernetes-map-type") == "atomic")
     scalar = "bytes" if schema.get("format") == "byte" else schema.get("type", "int-or-string")
     return Type("scalar", scalar=scalar, format=schema.get("format", ""), enum=tuple(schema.get("enum", ())))
 
 
 def _list(schema: dict[str, Any]) -> Type:
-    element = replace(_field(schema["items"]), always=False)
+    element = replace(_field(schema["items"]), always=False, is_value=False)
     list_type = schema.get("x-kubernetes-list-type", "atomic")
     keys = tuple(schema.get("x-kubernetes-list-map-keys", ()))
     # A port without a protocol is a TCP port: the key of an item includes what would be defaulted.

@@ -34,6 +34,8 @@ def merge(type_: Type | None, obj: Obj, patch: Obj) -> Obj:
         if change is None:
             result.pop(key, None)
             continue
+        if isinstance(change, dict) and _PATCH in change and key not in result:
+            continue  # there is nothing to replace or delete
         result[key] = _merged(_child(type_, key), result.get(key), change, patch.get(_ORDER + key))
     for key, removed in patch.items():
         if key.startswith(_DELETE):

@@ -44,7 +44,7 @@ async def scale(store: Store, request: web.Request, target: Target) -> web.Respo
 
 
 def _as_scale(obj: Obj) -> Obj:
-    metadata = obj["metadata"]
+    metadata, replicas = obj["metadata"], obj["spec"].get("replicas", 1)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     status: Obj = {"replicas": (obj.get("status") or {}).get("replicas", 0)}
     if selector := selectors.as_text(obj["spec"].get("selector")):
@@ -53,7 +53,7 @@ def _as_scale(obj: Obj) -> Obj:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {field: metadata[field] for field in kept if field in metadata},
-        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "spec": {"replicas": replicas} if replicas else {},
         "status": status,
     }
 

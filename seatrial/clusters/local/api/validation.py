@@ -30,8 +30,8 @@ def check_metadata(kind: Kind, obj: Obj) -> None:
     _raise(kind, obj, names.metadata(kind, obj.get("metadata") or {}))
 
 
-def check(kind: Kind, obj: Obj) -> None:
-    """Raise StoreError Invalid unless the object can be stored."""
+def check_shape(kind: Kind, obj: Obj) -> None:
+    """Raise StoreError Invalid unless all that is required is there, and enumerations are kept."""
     type_ = type_of_kind(kind)
     problems = [
         problem
@@ -40,14 +40,22 @@ def check(kind: Kind, obj: Obj) -> None:
         for problem in _by_type(child, obj[key], key)
     ]
     problems += [required(key) for key in sorted(type_.required - {"metadata"}) if _missing(type_, obj, key)]
-    rules = _RULES.get(kind.resource)
-    # The other rules presume that what is required is there.
-    _raise(kind, obj, problems or (list(rules(obj)) if rules else []))
+    _raise(kind, obj, problems)
+
+
+def check_new(kind: Kind, obj: Obj) -> None:
+    """Raise StoreError Invalid unless a new object of the right shape can be stored."""
+    _raise(kind, obj, _rules(kind, obj))
 
 
 def check_change(kind: Kind, new: Obj, stored: Obj, subresource: str | None) -> None:
-    """Raise StoreError Invalid if a field changed that never may."""
-    _raise(kind, new, changes(kind, new, stored, subresource))
+    """Raise StoreError Invalid unless an object of the right shape can take the place of the stored one."""
+    _raise(kind, new, [*_rules(kind, new), *changes(kind, new, stored, subresource)])
+
+
+def _rules(kind: Kind, obj: Obj) -> Iterator[Problem]:
+    rules = _RULES.get(kind.resource)
+    return iter(()) if rules is None else rules(obj)
 
 
 def _raise(kind: Kind, obj: Obj, problems: Iterator[Problem] | list[Problem]) -> None:
@@ -131,12 +139,7 @@ def _job_template(template: Obj, path: str) -> Iterator[Problem]:
     yield from names.labels(template.get("metadata", {}).get("labels") or {}, f"{path}.metadata.labels")
     restart = template["spec"].get("restartPolicy")
     if restart not in ("OnFailure", "Never"):
-        message = 'valid values: "OnFailure", "Never"' if restart is None else ""
-        yield (
-            ("FieldValueRequired", f"{path}.spec.restartPolicy", f"Required value: {message}")
-            if restart is None
-            else not_supported(f"{path}.spec.restartPolicy", restart, ("OnFailure", "Never"))
-        )
+        yield required(f"{path}.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
     yield from pod_spec(template["spec"], f"{path}.spec")
 
 
@@ -196,6 +199,10 @@ def _autoscaler(obj: Obj) -> Iterator[Problem]:
         yield wrong("spec.maxReplicas", spec["maxReplicas"], "must be greater than 0")
     if spec["maxReplicas"] < spec["minReplicas"]:
         yield wrong("spec.maxReplicas", spec["maxReplicas"], "must be greater than or equal to `minReplicas`")
+    target = spec["scaleTargetRef"]
+    if "/" not in target.get("apiVersion", "") and target["kind"] != "ReplicationController":
+        path = "spec.scaleTargetRef.apiVersion"
+        yield wrong(path, target.get("apiVersion", ""), "apiVersion must specify API group")
 
 
 def _budget(obj: Obj) -> Iterator[Problem]:
@@ -207,7 +214,7 @@ def _budget(obj: Obj) -> Iterator[Problem]:
 def _claim(obj: Obj) -> Iterator[Problem]:
     spec = obj["spec"]
     if not spec.get("accessModes"):
-        yield ("FieldValueRequired", "spec.accessModes", "Required value: at least 1 access mode is required")
+        yield required("spec.accessModes", "at least 1 access mode is required")
     if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
         yield required("spec.resources[storage]")
 

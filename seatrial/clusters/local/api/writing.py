@@ -6,11 +6,12 @@ from typing import Any
 
 from aiohttp import web
 
-from seatrial.clusters.local.api import answers, patches, reading
+from seatrial.clusters.local.api import answers, applied_config, patches, reading
 from seatrial.clusters.local.api import request as requests
 from seatrial.clusters.local.api.decoding import decode
-from seatrial.clusters.local.api.errors import StoreError, bad_request
+from seatrial.clusters.local.api.errors import StoreError, bad_request, invalid
 from seatrial.clusters.local.api.kinds import Kind
+from seatrial.clusters.local.api.problems import required
 from seatrial.clusters.local.api.request import Target
 from seatrial.clusters.local.api.schema import type_of_kind
 from seatrial.clusters.local.store import Obj, Store
@@ -42,7 +43,13 @@ async def patch(store: Store, request: web.Request, target: Target) -> web.Respo
         return _apply(store, request, target, requests.yaml_or_json(raw))
     stored = reading.found(store, target)
     changed = patches.patched(request.content_type, type_of_kind(target.kind), stored, requests.json(raw))
-    obj, warnings = _decoded(request, target, changed)
+    try:
+        obj, warnings = _decoded(request, target, changed)
+    except StoreError as error:
+        if "strict decoding error" not in error.message:
+            raise
+        why = error.message.partition("cannot be handled as a ")[2].partition(": ")[2]
+        raise StoreError(422, "Invalid", f' "" is invalid: patch: Invalid value: {why}') from None
     return answers.one(request, target.kind, write(store, request, target, obj), 200, warnings)
 
 
@@ -58,10 +65,10 @@ def write(store: Store, request: web.Request, target: Target, obj: Obj) -> Obj:
 def _apply(store: Store, request: web.Request, target: Target, config: Any) -> web.Response:
     """Server-side apply; makes the object if there is none."""
     if not request.query.get("fieldManager"):
-        raise bad_request("PatchOptions.meta.k8s.io: fieldManager: Required value: is required for apply patch")
+        raise invalid("PatchOptions", "meta.k8s.io", "", [required("fieldManager", "is required for apply patch")])
     if not isinstance(config, dict):
         raise bad_request(f"expected an object as apply patch, found {type(config).__name__}")
-    config, _ = _decoded(request, target, config)
+    config = _applied_config(target, config)
     existed = store.find(target.kind.resource, target.namespace, target.name or "") is not None
     apply = store.admit_apply if requests.is_dry_run(request) else store.apply
     applied = apply(
@@ -74,6 +81,21 @@ def _apply(store: Store, request: web.Request, target: Target, config: Any) -> w
         subresource=target.subresource,
     )
     return answers.one(request, target.kind, applied, 200 if existed else 201)
+
+
+def _applied_config(target: Target, config: Obj) -> Obj:
+    """What a server-side apply names, checked. Raises StoreError 400 or 500."""
+    api_version, kind = config.get("apiVersion") or "", config.get("kind") or ""
+    if not api_version or not kind:
+        group, _, version = api_version.rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
+    metadata = config.get("metadata") or {}
+    if isinstance(metadata, dict) and metadata.get("managedFields"):
+        raise bad_request("metadata.managedFields must be nil")
+    own_namespace = metadata.get("namespace") or "" if isinstance(metadata, dict) else ""
+    _check_identity(target, config)
+    applied_config.check(target.kind, target.name or "", own_namespace, config)
+    return config
 
 
 async def delete(store: Store, request: web.Request, target: Target) -> web.Response:
