@@ -41,7 +41,7 @@ class Channel(Protocol):
 
 
 class ProcessChannel:
-    """An agent on this machine, at a higher priority than what it measures where that is allowed."""
+    """An agent on this machine."""
 
     def __init__(self, python: str = sys.executable) -> None:
         self._python = python

@@ -125,7 +125,7 @@ def health(runs: Sequence[Run]) -> dict[str, float]:
     streams = [one for run in runs for one in run.streams]
     lags_s = np.asarray(list(itertools.chain.from_iterable(one.lags_s for one in streams)))
     scheduled = sum(one.scheduled for one in streams)
-    unsent = sum(row.sent_s != row.sent_s for one in streams for row in one.rows)
+    unsent = sum(one.unsent for one in streams)
     return {
         "scheduled": scheduled,
         "sent": scheduled - unsent,

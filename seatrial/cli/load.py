@@ -1,0 +1,107 @@
+"""`seatrial load`: one scenario, its objectives answered."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import orjson
+
+from seatrial.errors import InputError
+from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
+from seatrial.traffic.scenario import Scenario, read_scenario
+from seatrial.traffic.summary import Quantile, Report, StageSummary, summarise
+
+SCHEMA = "seatrial.load/v1"
+
+
+@click.command(epilog="Example: seatrial load scenarios/openmed-deidentify.yaml --host http://127.0.0.1:8080")
+@click.argument("scenario_file", metavar="SCENARIO", type=click.Path(path_type=Path))
+@click.option("--host", help="Where the service listens; default: the scenario's.")
+@click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
+@click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep ledger and result in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def load(
+    scenario_file: Path, host: str | None, web: bool, web_port: int, out: Path | None, as_json: bool, quiet: bool
+) -> int:
+    """Decide whether a service keeps the objectives of SCENARIO under its load.
+
+    Exit status: 0 all objectives held, 1 one was missed, 2 the run is invalid or too short to tell, 3 bad scenario.
+    """
+    scenario = read_scenario(scenario_file)
+    file = loadtest_file(scenario_file, scenario)
+    where = host or scenario.host
+    if not where:
+        raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
+    refuse_unreachable(where)
+    options = ["--headless", "--only-summary"]
+    if web:
+        options = ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart"]
+    if not quiet:
+        page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web else ""
+        click.echo(f"{scenario_file.name}: {scenario.duration_s:g} s of load on {where}{page}", err=True)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+    with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
+        recorded = run_locust(file, scenario_file, where, Path(folder), options)
+    report = summarise(scenario, recorded.ledger, recorded.health, recorded.stopped)
+    document = as_document(scenario, report, recorded)
+    if out:
+        (out / "result.json").write_bytes(document)
+    click.echo(document if as_json else "\n".join(lines(scenario, report)))
+    return report.exit_status
+
+
+def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes:
+    """The report as JSON, with the scenario that asked for it and the generator's own health."""
+    return orjson.dumps(
+        {
+            "schema": SCHEMA,
+            "outcome": report.outcome,
+            "scenario": scenario.model_dump(),
+            "generator": asdict(recorded.health),
+            **asdict(report),
+        },
+        option=orjson.OPT_INDENT_2,
+    )
+
+
+def lines(scenario: Scenario, report: Report) -> list[str]:
+    """The report for a reader."""
+    said = [scenario.question]
+    for stage in report.stages:
+        said += ["", *_stage(stage)]
+    said.append("")
+    said += [f"{answer.outcome:9} {answer.stage}: {answer.objective}: {answer.found}" for answer in report.answers]
+    said += [f"INVALID   {reason}" for reason in report.invalid]
+    said.append(f"outcome   {report.outcome}")
+    return said
+
+
+def _stage(stage: StageSummary) -> list[str]:
+    within = f" within {stage.deadline_s:g} s" if stage.deadline_s is not None else ""
+    return [
+        f"{stage.name}: {stage.scheduled} requests in {stage.duration_s:g} s, {stage.good} good",
+        f"  offered {stage.offered_rps:.2f}/s, answered {stage.throughput_rps:.2f}/s, "
+        f"right{within} {stage.goodput_rps:.2f}/s",
+        f"  latency ms  {_quantiles(stage.latency)}",
+        f"  service ms  {_quantiles(stage.service_time)}",
+        f"  errors      {', '.join(f'{kind} {count}' for kind, count in stage.errors.items()) or 'none'}",
+    ]
+
+
+def _quantiles(found: Sequence[Quantile]) -> str:
+    return "  ".join(_quantile(one) for one in found) or "no good answer"
+
+
+def _quantile(found: Quantile) -> str:
+    text = f"p{found.percentile:g} {found.value_s * 1e3:.1f}"
+    if found.low_s is None or found.high_s is None:
+        return f"{text} (too few for an interval)"
+    return f"{text} [{found.low_s * 1e3:.1f}, {found.high_s * 1e3:.1f}]"

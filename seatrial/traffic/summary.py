@@ -1,0 +1,207 @@
+"""What a run of a scenario showed: a ledger in, rates, quantiles and answers to the objectives out. Pure.
+
+Definitions and their sources are in docs/metrics.md. A request is good when its answer is whole, 2xx and right;
+where nothing was expected of an answer, a whole 2xx answer is good.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from seatrial.errors import InvalidMeasurement
+from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask
+from seatrial.stats import proportions, quantiles
+from seatrial.traffic.scenario import Objectives, Scenario, Stage, percentile
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+CONFIDENCE = 0.95
+HELD, MISSED, UNDECIDED = "held", "missed", "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """An observed quantile and its order-statistic interval; None where the sample is too small for one."""
+
+    percentile: float
+    value_s: float
+    low_s: float | None
+    high_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageSummary:
+    """One stage. Rates are per second of its duration; latencies are those of good requests, from the schedule."""
+
+    name: str
+    duration_s: float
+    scheduled: int
+    good: int
+    offered_rps: float
+    throughput_rps: float
+    goodput_rps: float
+    deadline_s: float | None  # of the goodput; None: however late
+    latency: tuple[Quantile, ...]
+    service_time: tuple[Quantile, ...]
+    errors: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One objective of one stage, and whether it was held at 95 % confidence."""
+
+    stage: str
+    objective: str
+    found: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole run; `invalid` says why it measured nothing, empty when it did."""
+
+    invalid: tuple[str, ...]
+    stages: tuple[StageSummary, ...]
+    answers: tuple[Answer, ...]
+
+    @property
+    def outcome(self) -> str:
+        """`invalid`, `missed`, `undecided` or `held`, the gravest that applies."""
+        if self.invalid:
+            return "invalid"
+        outcomes = {answer.outcome for answer in self.answers}
+        return next((one for one in (MISSED, UNDECIDED) if one in outcomes), HELD)
+
+    @property
+    def exit_status(self) -> int:
+        """0 all objectives held, 1 one was missed, 2 invalid or undecided."""
+        return {HELD: 0, MISSED: 1}.get(self.outcome, 2)
+
+
+def good(ledger: Ledger) -> Mask:
+    """Rows with a whole 2xx answer that is right, or of which nothing was expected; shape (n,)."""
+    whole = (ledger.error == ledger.code("")) & (ledger.status >= 200) & (ledger.status < 300)
+    return np.asarray(whole & ((ledger.correct == RIGHT) | (ledger.correct == UNJUDGED)), dtype=np.bool_)
+
+
+def errors_by_kind(ledger: Ledger) -> Counter[str]:
+    """How many rows are not good, by what was wrong: the error, the status, or a wrong answer."""
+    return Counter(failure(row.error, row.status) for row in ledger.select(~good(ledger)))
+
+
+def failure(error: str, status: int) -> str:
+    """What is wrong with a row that is not good."""
+    if error:
+        return error
+    return "wrong answer" if 200 <= status < 300 else f"status {status}"
+
+
+def summarise(scenario: Scenario, ledger: Ledger, health: GeneratorHealth, stopped: bool) -> Report:
+    """The report of one run; `stopped`: somebody ended it before its last arrival."""
+    parts = [(stage, ledger.of(stage.name)) for stage in scenario.stages]
+    return Report(
+        invalid=tuple(why_invalid(health, stopped, len(ledger))),
+        stages=tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts),
+        answers=tuple(
+            answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows)
+        ),
+    )
+
+
+def why_invalid(health: GeneratorHealth, stopped: bool, rows: int) -> list[str]:
+    """Why the generator cannot vouch for the run; empty when it can."""
+    reasons = [f"the generator's self-test recorded wrongly: {found}" for found in health.self_test]
+    if stopped:
+        reasons.append("the run was stopped before its last request was due")
+    if health.scheduled != health.sent or health.scheduled != rows:
+        reasons.append(f"{health.scheduled} requests were due, {health.sent} were sent and {rows} recorded")
+    if not health.lag_bound_kept and health.scheduled == health.sent:
+        reasons.append(
+            f"the generator fell behind its schedule: start lag p99 {health.start_lag_p99_s * 1e3:.1f} ms "
+            f"(at most {health.lag_p99_bound_s * 1e3:.0f}), max {health.start_lag_max_s * 1e3:.0f} ms "
+            f"(at most {health.lag_max_bound_s * 1e3:.0f}); use a machine with more free CPU, or a lower rate"
+        )
+    return reasons
+
+
+def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
+    """Each objective of a stage, answered."""
+    latency_s = answered_after_s(rows)
+    answers = []
+    for name, limit_s in slos.latency_s.items():
+        later = int((latency_s > limit_s).sum())
+        share = round(1 - percentile(name) / 100, 9)
+        answers.append(_at_most(stage, f"latency {name} <= {limit_s:g} s", later, len(rows), share, "later"))
+    if slos.error_ratio is not None:
+        bad = int(np.isinf(latency_s).sum())
+        text = f"error ratio <= {slos.error_ratio:g}"
+        answers.append(_at_most(stage, text, bad, len(rows), slos.error_ratio, "without a right answer"))
+    if slos.goodput is not None:
+        late = int((latency_s > slos.goodput.deadline_s).sum())
+        text = f"right within {slos.goodput.deadline_s:g} s >= {slos.goodput.at_least_ratio:g}"
+        share = round(1 - slos.goodput.at_least_ratio, 9)
+        answers.append(_at_most(stage, text, late, len(rows), share, "not right in time"))
+    return answers
+
+
+def answered_after_s(rows: Ledger) -> Floats:
+    """Latency from the schedule, shape (n,); infinite where no right answer ever came."""
+    return np.where(good(rows), rows.latency_s, np.inf)
+
+
+def _at_most(stage: str, objective: str, events: int, n: int, limit: float, what: str) -> Answer:
+    if n == 0:
+        return Answer(stage, objective, "no request was due", UNDECIDED)
+    found = f"{events} of {n} {what}"
+    if limit == 0:
+        if events:
+            return Answer(stage, objective, found, MISSED)
+        bound = proportions.zero_event_bound(n, CONFIDENCE)
+        return Answer(stage, objective, f"{found}; excludes more than {bound:.2%}", HELD)
+    low, high = (bound(events, n, CONFIDENCE) for bound in (proportions.lower_bound, proportions.upper_bound))
+    found += f" (a share of {events / n:.2%}, allowed {limit:.2%}, surely {low:.2%} to {high:.2%})"
+    if low > limit:
+        return Answer(stage, objective, found, MISSED)
+    if high <= limit:
+        return Answer(stage, objective, found, HELD)
+    needed = proportions.zero_event_n(limit, CONFIDENCE)
+    hint = f"; needs {needed} requests or more" if n < needed else "; measure longer"
+    return Answer(stage, objective, found + hint, UNDECIDED)
+
+
+def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
+    is_good = good(rows)
+    latency_s = rows.latency_s[is_good]
+    deadline_s = slos.goodput.deadline_s if slos.goodput else None
+    in_time = int((latency_s <= deadline_s).sum()) if deadline_s is not None else int(is_good.sum())
+    return StageSummary(
+        name=stage.name,
+        duration_s=stage.duration_s,
+        scheduled=len(rows),
+        good=int(is_good.sum()),
+        offered_rps=len(rows) / stage.duration_s,
+        throughput_rps=int((rows.error == rows.code("")).sum()) / stage.duration_s,
+        goodput_rps=in_time / stage.duration_s,
+        deadline_s=deadline_s,
+        latency=_quantiles(latency_s),
+        service_time=_quantiles((rows.ended_s - rows.sent_s)[is_good]),
+        errors=dict(sorted(errors_by_kind(rows).items())),
+    )
+
+
+def _quantiles(values_s: Floats) -> tuple[Quantile, ...]:
+    if not len(values_s):
+        return ()
+    return tuple(_quantile(values_s, q) for q in QUANTILES)
+
+
+def _quantile(values_s: Floats, q: float) -> Quantile:
+    value_s = quantiles.quantile(values_s, q)
+    try:
+        interval = quantiles.interval(values_s, q, CONFIDENCE)
+    except InvalidMeasurement:
+        return Quantile(round(q * 100, 9), value_s, None, None)
+    return Quantile(round(q * 100, 9), value_s, interval.low, interval.high)
