@@ -223,7 +223,7 @@ class AutoscalerController(Controller):
             draft["spec"]["replicas"] = desired
 
         try:
-            self.store.mutate(resource, *key_of(target), change, manager=MANAGER)
+            self.store.mutate(resource, *key_of(target), change, subresource="scale", manager=MANAGER)
         except StoreError as refusal:
             message = f"the HPA controller was unable to update the target scale: {refusal}"
             say("AbleToScale", "False", "FailedUpdateScale", message)

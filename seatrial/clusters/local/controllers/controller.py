@@ -43,6 +43,11 @@ class Controller(ABC):
         Runs to its end without another task in between. Raising StoreError means: try again later.
         """
 
+    def look_later(self, key: Key, in_s: float) -> None:
+        """Reconcile a key in `in_s` seconds, or sooner if that is already due."""
+        if key not in self._timers:
+            self._timers[key] = asyncio.get_running_loop().call_later(in_s, self._look_at, key)
+
     def start(self) -> None:
         """Begin, on the running loop."""
         self._subscription = self.store.subscribe(*self.watches)

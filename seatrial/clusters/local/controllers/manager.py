@@ -9,7 +9,7 @@ from seatrial.clusters.local.controllers.autoscaler import AutoscalerController,
 from seatrial.clusters.local.controllers.controller import Controller
 from seatrial.clusters.local.controllers.deployment import DeploymentController
 from seatrial.clusters.local.controllers.disruption import DisruptionController
-from seatrial.clusters.local.controllers.endpointslice import EndpointSliceController
+from seatrial.clusters.local.controllers.endpointslice import BATCH_PERIOD_S, EndpointSliceController
 from seatrial.clusters.local.controllers.garbage import GarbageCollector
 from seatrial.clusters.local.controllers.job import JobController
 from seatrial.clusters.local.controllers.namespace import NamespaceController
@@ -22,7 +22,15 @@ from seatrial.clusters.local.store import Store
 class ControllerManager:
     """Runs the controllers on the current loop."""
 
-    def __init__(self, store: Store, *, claims: Path, usage: Usage, root_ca: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        claims: Path,
+        usage: Usage,
+        root_ca: str = "",
+        endpoint_batch_period_s: float = BATCH_PERIOD_S,
+    ) -> None:
         """`claims` is the kubelet's folder of volumes, `usage` says what a pod uses, `root_ca` is a PEM."""
         self._store = store
         self._controllers: Sequence[Controller] = (
@@ -31,7 +39,7 @@ class ControllerManager:
             DeploymentController(store),
             ReplicaSetController(store),
             JobController(store),
-            EndpointSliceController(store),
+            EndpointSliceController(store, endpoint_batch_period_s),
             DisruptionController(store),
             VolumeController(store, claims),
             AutoscalerController(store, usage),

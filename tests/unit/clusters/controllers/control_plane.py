@@ -20,7 +20,7 @@ class ControlPlane:
         self.usage = {}
         self.pod_starts: Callable = ready
         self.pods_end = True
-        self._manager = ControllerManager(self.store, claims=claims, usage=self._usage_of)
+        self._manager = ControllerManager(self.store, claims=claims, usage=self._usage_of, endpoint_batch_period_s=0.0)
         self._addresses = (f"127.0.1.{number}" for number in itertools.count(1))
 
     def _usage_of(self, pod):

@@ -1,9 +1,10 @@
 """Which pods a Service leads to."""
 
 import pytest
-from control_plane import deployment_spec, ready, template, unready
+from control_plane import deployment_spec, later, ready, template, unready
 
-from seatrial.clusters.local.controllers.endpointslice import ports_of
+from seatrial.clusters.local.controllers.endpointslice import EndpointSliceController, ports_of
+from seatrial.clusters.local.store import Event
 
 SERVICE = {"selector": {"app": "shop"}, "ports": [{"name": "web", "port": 80, "targetPort": "http", "protocol": "TCP"}]}
 
@@ -83,6 +84,18 @@ async def test_publish_not_ready_addresses_makes_every_endpoint_ready(plane):
     await plane.settle()
     assert conditions(plane) == [(True, False, False)]
     assert slices(plane)[0]["metadata"]["labels"]["service.kubernetes.io/headless"] == ""
+
+
+async def test_a_change_of_a_pod_shows_only_after_the_batch_period(plane):
+    """As on a cluster, where clients hear of a pod's end later than the pod."""
+    plane.create("services", "shop", SERVICE)
+    controller = EndpointSliceController(plane.store, batch_period_s=0.05)
+    plane.create("pods", "one", template()["spec"], metadata={"labels": {"app": "shop"}})
+    event = Event("ADDED", plane.get("pods", "one"), None, 1)
+    assert list(controller.concerned(event)) == []
+    looked_at = []
+    controller.reconcile = looked_at.append
+    await later(lambda: looked_at == [("default", "shop")])
 
 
 async def test_a_finished_pod_is_no_endpoint(plane):

@@ -25,7 +25,11 @@ async def test_an_address_that_was_asked_for_is_kept(plane):
 
 
 async def test_a_node_port_service_gets_node_ports(plane):
-    plane.create("services", "one", {"type": "NodePort", "ports": [PORT | {"nodePort": 30080}, {"port": 81}]})
+    plane.create(
+        "services",
+        "one",
+        {"type": "NodePort", "ports": [PORT | {"name": "a", "nodePort": 30080}, {"name": "b", "port": 81}]},
+    )
     await plane.settle()
     numbers = [port["nodePort"] for port in plane.get("services", "one")["spec"]["ports"]]
     assert numbers[0] == 30080
