@@ -5,6 +5,7 @@ Source: sigs.k8s.io/structured-merge-diff, typed.Compare.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +49,7 @@ def _walk(type_: Type, old: Any, new: Any, path: Path, was_parent: bool, found: 
 
 def _children(type_: Type, old: Any, new: Any, path: Path) -> Iterable[tuple[Type, Any, Any, Path]]:
     if type_.shape == "list" and type_.element is not None:
-        before = {element(type_, item): item for item in old or ()}
-        after = {element(type_, item): item for item in new or ()}
+        before, after = _by_keys(type_, old or ()), _by_keys(type_, new or ())
         for name in before.keys() | after.keys():
             yield type_.element, before.get(name), after.get(name), (*path, name)
         return
@@ -58,3 +58,10 @@ def _children(type_: Type, old: Any, new: Any, path: Path) -> Iterable[tuple[Typ
         child = type_.fields.get(key) if type_.shape == "struct" else type_.element
         if child is not None:
             yield child, before.get(key), after.get(key), (*path, f"f:{key}")
+
+
+def _by_keys(type_: Type, items: Iterable[Any]) -> dict[str, Any]:
+    """List items by their keys; several items with the same keys have no owner."""
+    names = [(element(type_, item), item) for item in items]
+    counts = Counter(name for name, _ in names)
+    return {name: item for name, item in names if counts[name] == 1}

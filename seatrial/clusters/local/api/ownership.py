@@ -119,6 +119,7 @@ def _refuse_conflicts(others: Iterable[Owner], change: Comparison) -> None:
     conflicts = [(owner, path) for owner in others for path in sorted(owner.fields & change.changed)]
     if not conflicts:
         return
+    conflicts.sort(key=lambda conflict: (conflict[0].sort_key(), conflict[1]))
     if len(conflicts) == 1:
         owner, path = conflicts[0]
         message = f"Apply failed with 1 conflict: conflict with {owner.described()}: {fieldset.readable(path)}"

@@ -61,9 +61,10 @@ class ApiServer:
         wanted = target(request.path)
         if wanted is not None:
             return await self._answer_resource(request, wanted)
-        if request.path in ("/healthz", "/livez", "/readyz"):
+        path = request.path.rstrip("/")
+        if path in ("/healthz", "/livez", "/readyz"):
             return web.Response(text="ok")
-        if request.path == "/version":
+        if path == "/version":
             return answers.answer(discovery.version())
         found = (
             discovery.answer_discovery(request)
