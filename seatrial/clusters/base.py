@@ -16,8 +16,9 @@ class Address:
 
     `host` and `port` are as the generator sees them. With `choose_endpoints` they only name the Service (and
     fill the Host header): the generator watches the Service's EndpointSlices and connects straight to one of
-    the ready endpoints, drawn anew at random for each connection, as kube-proxy would; with none ready it
-    counts the connection as refused. Without it, the generator connects to `host:port`.
+    the ready endpoints, drawn anew at random for each connection, as kube-proxy would; with none ready, to one
+    that is terminating and still serving (KEP-1669); with none of these either it counts the connection as
+    refused. Without it, the generator connects to `host:port`.
     """
 
     namespace: str

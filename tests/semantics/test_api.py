@@ -241,6 +241,35 @@ def names(found: dict) -> list[str]:
     return [container["name"] for container in found["spec"]["template"]["spec"]["containers"]]
 
 
+class TestSelectors:
+    @pytest.mark.parametrize(
+        ("selector", "chosen"),
+        [
+            ("tier=gold", {"chosen-a"}),
+            ("tier!=gold,group=chosen", {"chosen-b", "chosen-c"}),
+            ("tier in (gold,silver)", {"chosen-a", "chosen-b"}),
+            ("group=chosen,!tier", {"chosen-c"}),
+        ],
+    )
+    def test_by_label(self, kube, selector, chosen):
+        for name, labels in (("a", {"tier": "gold"}), ("b", {"tier": "silver"}), ("c", {})):
+            made = settings(f"chosen-{name}")
+            made["metadata"]["labels"] = {"group": "chosen", **labels}
+            if not kube.find("ConfigMap", f"chosen-{name}"):
+                kube.create(made)
+        assert {one["metadata"]["name"] for one in kube.all("ConfigMap", labelSelector=selector)} == chosen
+
+    def test_by_field(self, kube):
+        kube.create(settings("by-field"))
+        found = kube.all("ConfigMap", fieldSelector="metadata.name=by-field")
+        assert [one["metadata"]["name"] for one in found] == ["by-field"]
+
+    def test_by_a_field_that_cannot_be_selected(self, kube):
+        with pytest.raises(Refused) as refusal:
+            kube.all("ConfigMap", fieldSelector="data.a=1")
+        assert refusal.value.code == 400
+
+
 class TestWatches:
     def test_an_object_that_stops_matching_is_deleted_for_the_watcher(self, kube):
         with recording(kube, "ConfigMap", labelSelector="tier=gold") as seen:

@@ -84,6 +84,14 @@ def test_it_grows_to_what_the_load_asks_for_but_not_beyond_the_maximum(scaled):
     eventually(lambda: state(scaled, "hungry", "ScalingLimited") == ("True", "TooManyReplicas"), within_s=45)
 
 
+def test_the_metrics_api_tells_what_a_pod_uses(scaled):
+    path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{scaled.namespace}/pods"
+    pods = scaled.ask("GET", path, params={"labelSelector": "app=steady"})["items"]
+    used = [millicores(container["usage"]["cpu"]) for pod in pods for container in pod["containers"]]
+    assert len(used) == 2
+    assert all(15 <= each <= 26 for each in used)  # told to burn 20
+
+
 def test_the_first_size_follows_the_formula(scaled):
     # One pod at up to 150 % of its request with a target of 50 %: two or three, by how much of the first
     # minute the first reading covers; never more.
@@ -141,3 +149,9 @@ def test_replicas_that_it_changed_are_a_conflict_for_who_renders_them(kube, witn
     with pytest.raises(Refused, match=r'subresource "scale".*\.spec\.replicas') as refusal:
         kube.apply(rendered, manager="helm")
     assert refusal.value.code == 409
+
+
+def millicores(quantity: str) -> float:
+    """Of a CPU quantity such as 20141133n, 20141u or 20m."""
+    units = {"n": 1e-6, "u": 1e-3, "m": 1.0}
+    return float(quantity[:-1]) * units[quantity[-1]] if quantity[-1] in units else float(quantity) * 1000

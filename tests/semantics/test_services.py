@@ -62,6 +62,29 @@ while True:
 """
 
 
+# Ends 8 s after SIGTERM; its readiness fails 4 s after it.
+LAST = """
+status = ["200"]
+def answers(script):
+    while True:
+        yield status[0]
+def end():
+    time.sleep(4)
+    status[0] = "503"
+    tell("unready")
+    time.sleep(4)
+    tell("exiting")
+    os._exit(0)
+signal.signal(signal.SIGTERM, lambda *_: (tell("sigterm"), threading.Thread(target=end).start()))
+serve(ready="", who="")
+"""
+ASK_LAST = """
+while True:
+    tell("answers", new=ask("last", timeout=1))
+    time.sleep(0.2)
+"""
+
+
 def at_8000(name: str, **more) -> dict:
     return service(name, ports=[{"name": "http", "port": 8000, "targetPort": PORT}], **more)
 
@@ -149,3 +172,37 @@ class TestDeletion:
     def test_its_replacement_gets_its_share(self, served, witness, deleted):
         [fresh] = [pod for pod in pods(served) if is_true(served.get("Pod", pod), "Ready") and pod != deleted[0]][:1]
         eventually(lambda: fresh in {one.more["new"] for one in witness.heard(served.namespace, "client", "answers")})
+
+
+class TestTheLastPod:
+    """Source: KEP-1669: with no other endpoint, those that terminate and are still ready are used."""
+
+    @pytest.fixture(scope="class")
+    def seen(self, kube, witness):
+        kube.create(at_8000("last"))
+        kube.create(witness.pod("last", LAST, spec={"terminationGracePeriodSeconds": 30}, **READY))
+        eventually(lambda: is_true(kube.get("Pod", "last"), "Ready"), within_s=60)
+        kube.create(witness.pod("asks-last", ASK + ASK_LAST))
+        eventually(lambda: "200" in answers(witness, kube), within_s=60)
+        time.sleep(1)  # so that its handler is set
+        kube.delete("Pod", "last")
+        eventually(lambda: kube.find("Pod", "last") is None, within_s=60)
+
+        def when(event: str) -> float:
+            return witness.heard(kube.namespace, "last", event)[0].at
+
+        return when, witness.heard(kube.namespace, "asks-last", "answers")
+
+    def test_goes_on_getting_new_connections_while_it_terminates(self, seen):
+        when, said = seen
+        assert {one.more["new"] for one in said if when("sigterm") + 0.5 < one.at < when("unready")} == {"200"}
+
+    def test_until_it_is_no_longer_ready(self, seen):
+        when, said = seen
+        # kube-proxy may lag the EndpointSlice by 2 s.
+        after = {one.more["new"] for one in said if when("unready") + 2.5 < one.at < when("exiting")}
+        assert after == {"refused"}
+
+
+def answers(witness: Witness, kube: Kube) -> list[str]:
+    return [one.more["new"] for one in witness.heard(kube.namespace, "asks-last", "answers")]
