@@ -6,6 +6,7 @@ Times are seconds from the deletion.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,10 +41,14 @@ class Fate(StrEnum):
     """How one request ended."""
 
     RIGHT = "right"
+    UNJUDGED = "unjudged"  # a whole answer with nothing to hold it against, or a bare connection that was accepted
     CUT = "cut"  # the connection stood, the whole answer never came
     TURNED_AWAY = "turned-away"  # no connection
     OTHER = "other"  # a whole answer, but not the right one
     AFTER = "after"  # sent to a pod that had already exited
+
+
+LOST = {Fate.CUT: "cut", Fate.TURNED_AWAY: "turned away", Fate.OTHER: "answered otherwise"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One request, in row `row` of its lane."""
+    """One attempt, in row `row` of its lane; one after the pod's exit is a moment, however long it hung."""
 
     start_s: float
     end_s: float
@@ -102,8 +107,7 @@ class DrainStory:
     @property
     def lost(self) -> int:
         """Attempts without a right answer, but for those after the pod's exit."""
-        fine = (Fate.RIGHT, Fate.AFTER)
-        return sum(span.fate not in fine for lane in self.lanes for span in lane.spans)
+        return sum(span.fate in LOST for lane in self.lanes for span in lane.spans)
 
 
 def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> DrainStory:
@@ -198,17 +202,12 @@ def _lanes(ledger: Ledger, round: DeletionRound, exit_s: float | None, last_s: f
         name = part_of(request.stream)
         if request.target == round.victim:
             direct.setdefault(name, []).append(request)
-        elif request.target == "" and (request.pod == round.victim or _fate(request, None) != Fate.RIGHT):
+        elif request.target == "" and (request.pod == round.victim or _fate(request, None) in LOST):
             service.setdefault(f"{name}, through the Service", []).append(request)
     # Long requests first: what a drain must not cut reads from the top.
-    ordered = sorted(direct.items(), key=lambda item: -max(_duration_s(request) for request in item[1]))
-    lanes = [_lane(label, requests, round, dead_s) for label, requests in ordered]
+    lanes = [_lane(label, requests, round, dead_s) for label, requests in sorted(direct.items())]
+    lanes.sort(key=lambda lane: -max(span.end_s - span.start_s for span in lane.spans))
     return lanes + [_lane(label, requests, round, None) for label, requests in sorted(service.items())]
-
-
-def _duration_s(request: Request) -> float:
-    took_s = request.ended_s - request.sent_s
-    return took_s if took_s == took_s else float("inf")
 
 
 def _fate(request: Request, dead_s: float | None) -> Fate:
@@ -216,33 +215,32 @@ def _fate(request: Request, dead_s: float | None) -> Fate:
         if dead_s is not None and request.sent_s >= dead_s:
             return Fate.AFTER
         return Fate.CUT if request.connected_s == request.connected_s else Fate.TURNED_AWAY
-    unjudged = request.correct == UNJUDGED and (request.status == 0 or 200 <= request.status < 300)
-    return Fate.RIGHT if request.correct == RIGHT or unjudged else Fate.OTHER
+    if request.correct == UNJUDGED and (request.status == 0 or 200 <= request.status < 300):
+        return Fate.UNJUDGED
+    return Fate.RIGHT if request.correct == RIGHT else Fate.OTHER
 
 
 def _lane(label: str, requests: list[Request], round: DeletionRound, dead_s: float | None) -> Lane:
     spans: list[Span] = []
     free_from: list[float] = []  # per row: when its last request ended
     for request in sorted(requests, key=lambda request: request.sent_s):
-        endless = request.ended_s != request.ended_s
+        fate = _fate(request, dead_s)
+        endless = request.ended_s != request.ended_s and fate != Fate.AFTER
         start_s = request.sent_s - round.deleted_s
-        end_s = float("inf") if endless else request.ended_s - round.deleted_s
+        end_s = start_s if fate == Fate.AFTER else float("inf") if endless else request.ended_s - round.deleted_s
         row = next((index for index, free_s in enumerate(free_from) if free_s < start_s), len(free_from))
         free_from[row:] = [end_s, *free_from[row + 1 :]]
-        spans.append(Span(start_s, end_s, _fate(request, dead_s), row, endless))
+        spans.append(Span(start_s, end_s, fate, row, endless))
     return Lane(label, _summary(spans), tuple(spans), len(free_from))
 
 
 def _summary(spans: list[Span]) -> str:
-    words = {
-        Fate.CUT: "cut",
-        Fate.TURNED_AWAY: "turned away",
-        Fate.OTHER: "answered otherwise",
-        Fate.AFTER: "after its exit",
-    }
-    parts = [f"{count} {word}" for fate, word in words.items() if (count := sum(span.fate == fate for span in spans))]
-    right = sum(span.fate == Fate.RIGHT for span in spans)
-    return ", ".join([f"{right} of {len(spans)} right", *parts])
+    counts = Counter(span.fate for span in spans)
+    answered = Fate.RIGHT if counts[Fate.RIGHT] or not counts[Fate.UNJUDGED] else Fate.UNJUDGED
+    parts = [f"{counts[answered]} of {len(spans)} {'right' if answered == Fate.RIGHT else 'answered'}"]
+    words = {Fate.UNJUDGED: "not judged", **LOST, Fate.AFTER: "after its exit"}
+    parts += [f"{counts[fate]} {word}" for fate, word in words.items() if counts[fate] and fate != answered]
+    return ", ".join(parts)
 
 
 def _sentence(
@@ -254,9 +252,8 @@ def _sentence(
     unready = "endpoint ready to the end" if left is None else f"endpoint not ready after {left:.2f} s"
     ended = "no exit seen" if exit_s is None else f"exited with {codes} after {exit_s - round.deleted_s:.2f} s"
     alive = [span for lane in lanes for span in lane.spans if span.fate != Fate.AFTER]
-    words = {Fate.CUT: "cut", Fate.TURNED_AWAY: "turned away", Fate.OTHER: "answered otherwise"}
     parts = []
-    for fate, word in words.items():
+    for fate, word in LOST.items():
         # A cut is a matter of when it came, a refusal of when it was tried: the end of either.
         ends_s = [span.end_s for span in alive if span.fate == fate]
         if ends_s:
@@ -264,5 +261,5 @@ def _sentence(
     if parts:
         lost = f"of {len(alive)} attempts {', '.join(parts)}"
     else:
-        lost = f"all {len(alive)} attempts answered rightly" if alive else "no request was on it"
+        lost = f"none of {len(alive)} attempts lost" if alive else "no request was on it"
     return f"{told}; {unready}; {ended}; {lost}."

@@ -20,6 +20,9 @@ from seatrial.reporting.headline import Headline, headline
 from seatrial.reporting.latency import Stream, streams
 from seatrial.verdict import Outcome
 
+# Where the service is found and how it is installed; the rest of a contract is what it promises.
+NO_PROMISES = frozenset({"apiVersion", "name", "chart", "service", "container", "port", "replicas", "values"})
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -161,7 +164,8 @@ def _promises(contract: str) -> Iterable[tuple[str, str]]:
         raise InputError(
             f"contract.yaml: expected YAML, found {error}; take the record from its source again"
         ) from error
-    return _flat("", document if isinstance(document, dict) else {})
+    promises = document if isinstance(document, dict) else {}
+    return _flat("", {key: value for key, value in promises.items() if key not in NO_PROMISES})
 
 
 def _flat(path: str, value: Any) -> Iterable[tuple[str, str]]:
@@ -173,8 +177,17 @@ def _flat(path: str, value: Any) -> Iterable[tuple[str, str]]:
         yield path, f"{value['set']} (Helm value {value['value']})"
     elif isinstance(value, dict) and value:
         for key, inner in value.items():
+            if key == "values":
+                continue  # how a trial installs, not what is promised
             yield from _flat(f"{path}.{key}" if path else str(key), inner)
     elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield path, ", ".join(map(str, value)) or "none"
+        yield path, ", ".join(map(_named, value))
     else:
-        yield path, str(value)
+        yield path, "yes" if value is True else str(value)
+
+
+def _named(item: Any) -> str:
+    """An environment variable as a shell writes it."""
+    if isinstance(item, dict) and set(item) == {"name", "value"}:
+        return f"{item['name']}={item['value']}"
+    return str(item)

@@ -7,12 +7,13 @@ from seatrial.record import RunRecord
 from seatrial.reporting.model import Report, read_report
 
 
-@pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
-    """Of a service that closes its listener at SIGTERM and cuts what is open after a second."""
-    return made_up.finished(tmp_path)
+@pytest.fixture(scope="session")
+def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """Of a service that closes its listener at SIGTERM and cuts what is open after a second. Only to be read."""
+    folder: Path = tmp_path_factory.mktemp("runs")
+    return made_up.finished(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def report(record: RunRecord) -> Report:
     return read_report(record)

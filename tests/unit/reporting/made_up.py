@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,7 @@ def deletion_rows(round: Round, exit_s: float, closes_s: float, cut_s: float) ->
             }
 
 
+@cache
 def deletions(*, healthy: bool) -> Deletions:
     """Three rounds. A healthy pod accepts for 4 s after SIGTERM; the other closes at once and cuts after 1 s."""
     rounds, changes, rows = [], [], []
@@ -170,6 +172,7 @@ def deletions(*, healthy: bool) -> Deletions:
     return Deletions(**seen("pod-deletion", rows, changes, 105.0), rounds=tuple(rounds))
 
 
+@cache
 def calibration() -> Seen:
     """Lone requests, then load: three streams of different size and spread."""
     rng = np.random.default_rng(3)

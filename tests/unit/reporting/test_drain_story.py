@@ -35,8 +35,8 @@ RIGHT = {"connected_s": 100.0, "ended_s": 100.3, "status": 200, "correct": 1}
     ("row", "fate"),
     [
         ({"sent_s": 100.0, **RIGHT}, Fate.RIGHT),
-        ({"sent_s": 100.0, **RIGHT, "correct": -1}, Fate.RIGHT),
-        ({"sent_s": 100.0, "connected_s": 100.0, "ended_s": 100.0}, Fate.RIGHT),  # a bare connect
+        ({"sent_s": 100.0, **RIGHT, "correct": -1}, Fate.UNJUDGED),
+        ({"sent_s": 100.0, "connected_s": 100.0, "ended_s": 100.0}, Fate.UNJUDGED),  # a bare connect
         ({"sent_s": 100.0, **RIGHT, "correct": 0}, Fate.OTHER),
         ({"sent_s": 100.0, **RIGHT, "status": 503, "correct": -1}, Fate.OTHER),
         ({"sent_s": 100.0, "connected_s": 100.0, "ended_s": 101.0, "error": "reset"}, Fate.CUT),
@@ -54,7 +54,26 @@ def test_what_came_after_the_exit_is_not_lost():
         {"sent_s": 102.5, "ended_s": 102.5, "error": "refused"},
     )
     assert told.lost == 0
-    assert "all 1 attempts answered rightly" in told.sentence
+    assert "none of 1 attempts lost" in told.sentence
+
+
+def test_a_connect_that_hangs_at_a_dead_address_is_a_moment():
+    """It would otherwise fill the picture with what says nothing about the service."""
+    (span,) = story({"sent_s": 102.5, "ended_s": 107.5, "error": "timeout"}).lanes[0].spans
+    assert (span.fate, span.end_s - span.start_s) == (Fate.AFTER, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "summary"),
+    [
+        ([{**RIGHT}, {**RIGHT, "correct": 0}], "1 of 2 right, 1 answered otherwise"),
+        ([{**RIGHT, "correct": -1}], "1 of 1 answered"),
+        ([{**RIGHT}, {**RIGHT, "correct": -1}], "1 of 2 right, 1 not judged"),
+        ([{**RIGHT, "correct": 0}], "0 of 1 right, 1 answered otherwise"),
+    ],
+)
+def test_a_lane_claims_no_more_than_was_judged(rows, summary):
+    assert story(*[{"sent_s": 100.0, **row} for row in rows]).lanes[0].summary == summary
 
 
 def test_the_sentence_tells_the_story():

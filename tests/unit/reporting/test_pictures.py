@@ -35,7 +35,7 @@ def test_every_request_of_the_victim_is_drawn_within_the_frame(deletion, width):
     round = deletion.rounds[0]
     root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, round, width))
     told = drain_story(deletion.ledger, deletion.timeline, round)
-    for fate in ("right", "cut", "turned-away", "after"):
+    for fate in ("right", "unjudged", "cut", "turned-away", "after"):
         shown = [
             span
             for lane in told.lanes

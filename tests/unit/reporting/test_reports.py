@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -175,10 +176,11 @@ def test_a_killed_run_says_so(tmp_path):
     junit_xml(report)
 
 
-def test_a_damaged_record_says_so_first(record):
-    path = record.folder / "trials/pod-deletion/ledger.npz"
+def test_a_damaged_record_says_so_first(record, tmp_path):
+    folder = shutil.copytree(record.folder, tmp_path / "damaged")
+    path = folder / "trials/pod-deletion/ledger.npz"
     path.write_bytes(path.read_bytes()[:-9])
-    report = read_report(RunRecord.open(record.folder))
+    report = read_report(RunRecord.open(folder))
     assert report.headline.word == "Evidence damaged"
     assert [trial.name for trial in report.trials] == ["calibration"]
     assert "trials/pod-deletion/ledger.npz" in html_page(report)
