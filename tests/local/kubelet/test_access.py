@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from kubelet_pods import Node, pod, running, shell, state
 
+from seatrial.clusters.local.kubelet.metrics import Meter
 from seatrial.errors import ClusterError
 
 pytestmark = pytest.mark.local
@@ -71,10 +72,11 @@ async def test_metrics_count_the_cpu_of_every_process_of_the_pod(node: Node) -> 
     node.run(pod(shell("exec sleep 60"), name="idle"))
     for name in ("busy", "idle"):
         await node.until(running, name)
-    assert node.kubelet.pod_metrics() == []
-    node.kubelet._sample()
+    assert node.kubelet.pod_metrics() == []  # until they have been measured twice
+    meter, workers = Meter(), list(node.kubelet._workers.values())
+    assert meter.sample([worker.processes() for worker in workers]) == []
     await asyncio.sleep(1)
-    found = {pod.name: pod for pod in node.kubelet._sample()}
+    found = {pod.name: pod for pod in meter.sample([worker.processes() for worker in workers])}
     [busy], [idle] = found["busy"].containers, found["idle"].containers
     assert busy.cpu_cores > 0.05
     assert idle.cpu_cores < busy.cpu_cores

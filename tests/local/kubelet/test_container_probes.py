@@ -107,3 +107,21 @@ async def test_a_failing_post_start_hook_restarts_the_container(node: Node) -> N
     node.run(pod(shell("trap 'exit 0' TERM; while :; do sleep 0.05; done", lifecycle=hook)))
     await node.until(lambda obj: state(obj)["restartCount"] == 1)
     assert node.events("FailedPostStartHook")
+
+
+WILDCARD = "import http.server as h; h.HTTPServer(('0.0.0.0', 18080), h.BaseHTTPRequestHandler).serve_forever()"
+
+
+async def test_a_server_on_every_address_is_named(node: Node) -> None:
+    probe = {"tcpSocket": {"port": 18080}, "periodSeconds": 1}
+    node.run(pod(container(command=["python3", "-c", WILDCARD], readinessProbe=probe)))
+    await node.until(ready)
+    [event] = node.events("WildcardListener")
+    assert "0.0.0.0:18080" in event["message"]
+    assert "$POD_IP" in event["message"]
+
+
+async def test_a_server_on_its_own_address_is_not(node: Node) -> None:
+    node.run(pod(serving()))
+    await node.until(ready)
+    assert node.events("WildcardListener") == []

@@ -21,6 +21,7 @@ from seatrial.clusters.local.kubelet.creation import process_spec, termination_m
 from seatrial.clusters.local.kubelet.environment import ConfigError
 from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning, execute
 from seatrial.clusters.local.kubelet.images import Image
+from seatrial.clusters.local.kubelet.listeners import wildcard_ports
 from seatrial.clusters.local.kubelet.logs import ContainerLog
 from seatrial.clusters.local.kubelet.probe_worker import ProbeKind
 from seatrial.clusters.local.kubelet.process import Process, ProcessSpec, StartFailed, start
@@ -228,6 +229,8 @@ class Container:
             if self.record.ready != ok:
                 self.record.ready = ok
                 self._changed()
+                if ok:
+                    self._warn_of_wildcard_listeners()
         elif not ok:
             restarted = self._sandbox.pod["spec"].get("restartPolicy", "Always") != "Never"
             message = f"Container {self.name} failed {kind} probe"
@@ -235,6 +238,17 @@ class Container:
             self._kill(message + ", will be restarted" if restarted else message, grace_s)
         elif kind == "startup":
             self._has_started()
+
+    def _warn_of_wildcard_listeners(self) -> None:
+        ports = wildcard_ports(self.process) if self.process is not None else []
+        if ports:
+            where = ", ".join(f"0.0.0.0:{port}" for port in ports)
+            self._warn(
+                "WildcardListener",
+                f"Container {self.name} listens on {where}: pods of the local cluster share one network, so it may "
+                "answer for others and keep them from listening. Let it listen on $POD_IP, or name its address in "
+                '--process "IMAGE=COMMAND --host {pod_ip}"',
+            )
 
     # -- stopping -----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from seatrial.clusters.local.kubelet.environment import (
 from seatrial.clusters.local.kubelet.images import Image
 from seatrial.clusters.local.kubelet.process import PRIVATE_FOLDERS, Mount, ProcessSpec, User
 from seatrial.clusters.local.kubelet.sandbox import Sandbox
+from seatrial.clusters.local.store import Store
 
 Obj = dict[str, Any]
 
@@ -67,7 +68,7 @@ def _user(pod: Obj, container: Obj, image: Image) -> User:
 
 def _environment(sandbox: Sandbox, container: Obj, image: Image, user: User) -> dict[str, str]:
     context = sandbox.context
-    api = (context.api.host, context.api.port) if context.api else None
+    api = (context.api.host, context.api.port) if context.api else _kubernetes_service(context.store)
     services = service_variables(context.store.list("services", sandbox.namespace), sandbox.pod, api)
     base = {
         "PATH": f"{Path(sys.executable).parent}:{IMAGE_PATH}",
@@ -79,6 +80,12 @@ def _environment(sandbox: Sandbox, container: Obj, image: Image, user: User) -> 
         base["HOME"] = str(sandbox.folder)
     pod = _with_addresses(sandbox)
     return container_env(container, pod, sandbox.find, image={**base, **image.env}, services=services)
+
+
+def _kubernetes_service(store: Store) -> tuple[str, int] | None:
+    """Where the API server says it is."""
+    service = store.find("services", "default", "kubernetes")
+    return (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"]) if service else None
 
 
 def _with_addresses(sandbox: Sandbox) -> Obj:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from shutil import rmtree
@@ -17,7 +16,7 @@ from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning
 from seatrial.clusters.local.kubelet.images import ImageMap
 from seatrial.clusters.local.kubelet.isolation import Isolation, probe
 from seatrial.clusters.local.kubelet.logs import LogOptions
-from seatrial.clusters.local.kubelet.metrics import WINDOW_S, ContainerMetrics, PodMetrics, Usage, usage
+from seatrial.clusters.local.kubelet.metrics import WINDOW_S, Meter, PodMetrics
 from seatrial.clusters.local.kubelet.node import NODE_NAME, Capacity, node_object
 from seatrial.clusters.local.kubelet.pod import PodWorker
 from seatrial.clusters.local.kubelet.sandbox import ApiAccess, Context
@@ -44,16 +43,15 @@ class Kubelet:
         images: ImageMap,
         root: Path,
         *,
-        api: ApiAccess | None = None,
         isolation: Isolation | None = None,
         capacity: Capacity | None = None,
     ) -> None:
-        self._store, self._images, self._root, self._api = store, images, root, api
+        self._store, self._images, self._root = store, images, root
         self._capacity = capacity or Capacity.default()
         self._isolation = isolation
         self._workers: dict[str, PodWorker] = {}  # by uid
         self._tasks: list[asyncio.Task[None]] = []
-        self._measured: dict[Container, tuple[int, float, Usage]] = {}
+        self._meter = Meter()
         self._metrics: list[PodMetrics] = []
         self._placing: asyncio.Handle | None = None
         self._naming: asyncio.Handle | None = None
@@ -84,7 +82,6 @@ class Kubelet:
             http=actions.http_session(),
             addresses=Addresses(),
             node_name=NODE_NAME,
-            api=self._api,
         )
         node = node_object(self._capacity)
         if self._store.find("nodes", None, NODE_NAME) is None:
@@ -96,8 +93,14 @@ class Kubelet:
         for name, work in (("pods", self._follow()), ("changes", self._changes.run()), ("metrics", self._measure())):
             self._tasks.append(asyncio.create_task(work, name=f"kubelet {name}"))
 
+    def offer_api(self, access: ApiAccess) -> None:
+        """Tell the pods that start from now on where the API server is, and give them a ServiceAccount's files."""
+        self._started.api = access
+
     async def stop(self) -> None:
-        """Kill every container and leave nothing running."""
+        """Kill every container and leave nothing running; harmless before `start`."""
+        if self._context is None:
+            return
         self._pods.close()
         self._changes.close()
         for task in self._tasks:
@@ -107,7 +110,7 @@ class Kubelet:
             if handle is not None:
                 handle.cancel()
         await asyncio.gather(*(worker.destroy() for worker in self._workers.values()))
-        await self._started.http.close()
+        await self._context.http.close()
 
     # -- pods ---------------------------------------------------------------------------------------------------
 
@@ -143,8 +146,6 @@ class Kubelet:
     def _gone(self, worker: PodWorker) -> None:
         self._workers.pop(worker.sandbox.uid, None)
         self._started.recorder.forget(worker.sandbox.pod)
-        for container in worker.containers:
-            self._measured.pop(container, None)
 
     def _place_soon(self) -> None:
         """Room was made, or the node changed: look again at the pods that found no place."""
@@ -257,30 +258,8 @@ class Kubelet:
 
     async def _measure(self) -> None:
         while True:
-            self._metrics = self._sample()
+            self._metrics = self._meter.sample([worker.processes() for worker in self._workers.values()])
             await asyncio.sleep(WINDOW_S)
-
-    def _sample(self) -> list[PodMetrics]:
-        now_s = asyncio.get_running_loop().time()
-        everyone = [container for worker in self._workers.values() for container in worker.containers]
-        used = usage(everyone) if everyone else {}
-        before, self._measured = self._measured, {}
-        found = []
-        for worker in self._workers.values():
-            containers = []
-            for container in worker.containers:
-                if container not in used or container.process is None:
-                    continue
-                pid, now = container.process.pid, used[container]
-                self._measured[container] = (pid, now_s, now)
-                last_pid, last_s, last = before.get(container, (0, 0.0, now))
-                if last_pid == pid:
-                    cores = max(0, now.cpu_ns - last.cpu_ns) / 1e9 / (now_s - last_s)
-                    containers.append(ContainerMetrics(container.name, cores, now.memory_bytes))
-            if containers:
-                sandbox = worker.sandbox
-                found.append(PodMetrics(sandbox.namespace, sandbox.name, time.time(), WINDOW_S, tuple(containers)))
-        return found
 
 
 def _scheduled(pod: Obj, why: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from seatrial.clusters.local.kubelet import status
 from seatrial.clusters.local.kubelet.container import Container
+from seatrial.clusters.local.kubelet.metrics import PodProcesses
 from seatrial.clusters.local.kubelet.payload import NotReady
 from seatrial.clusters.local.kubelet.sandbox import Context, Sandbox
 from seatrial.clusters.local.store import timestamp
@@ -47,6 +48,11 @@ class PodWorker:
     @property
     def _sidecars(self) -> list[Container]:
         return [init for init in self.inits if init.record.sidecar]
+
+    def processes(self) -> PodProcesses:
+        """What runs of it, for the metrics."""
+        running = {one.name: one.process for one in self.containers if one.process is not None and one.process.running}
+        return PodProcesses(self.sandbox.namespace, self.sandbox.name, running)
 
     # -- what the API server tells ------------------------------------------------------------------------------
 

@@ -33,9 +33,9 @@ class ApiAccess:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """What all pods of the node share."""
+    """What all pods of the node share. `api` comes last: it is offered once the API server is up."""
 
     store: Store
     images: ImageMap
