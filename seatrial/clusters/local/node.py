@@ -22,6 +22,7 @@ import uvloop
 
 from seatrial.clusters.local.api.kubeconfig import write_kubeconfig
 from seatrial.clusters.local.api.server import ApiServer
+from seatrial.clusters.local.api_access import SecureFront
 from seatrial.clusters.local.controllers.manager import ControllerManager
 from seatrial.clusters.local.hooks import NodeHooks
 from seatrial.clusters.local.kubelet.images import ImageMap
@@ -37,10 +38,12 @@ class Node:
     def __init__(self, root: Path, images: ImageMap) -> None:
         self._root = root
         self._store = Store()
+        self._secure = SecureFront()
         self._kubelet = Kubelet(self._store, images, root)
         hooks = NodeHooks(self._store, self._kubelet)
         claims = root.resolve() / "claims"
-        self._controllers = ControllerManager(self._store, claims=claims, usage=hooks.pod_usage)
+        root_ca = self._secure.certificate.decode()
+        self._controllers = ControllerManager(self._store, claims=claims, usage=hooks.pod_usage, root_ca=root_ca)
         self._proxy = ServiceProxy(self._store)
         self._api = ApiServer(self._store, hooks)
 
@@ -52,13 +55,17 @@ class Node:
         await self._kubelet.start()
         try:
             url = await self._api.start()
+            access = await self._secure.start(url)
         except OSError as refusal:
             raise ClusterError(f"API server: expected to listen on 127.0.0.1, found {refusal}") from None
+        self._kubelet.offer_api(access)
+        self._secure.announce(self._store, access)
         kubeconfig = write_kubeconfig(self._root / "kubeconfig", url)
         return {"url": url, "kubeconfig": str(kubeconfig.resolve()), "isolation": self._kubelet.isolation}
 
     async def stop(self) -> None:
         """Kill every pod and close every socket; the folder stays."""
+        await self._secure.stop()
         await self._api.stop()
         await self._controllers.stop()
         await self._proxy.stop()

@@ -90,7 +90,7 @@ class ServiceProxy:
         loop = asyncio.get_running_loop()
         try:
             listener.server = await loop.create_server(
-                lambda: _Front(listener.endpoints), *listen, backlog=BACKLOG, reuse_address=True
+                lambda: Front(listener.endpoints), *listen, backlog=BACKLOG, reuse_address=True
             )
         except OSError as refusal:
             # Below 1024 only root may listen; the rest of the cluster works on.
@@ -166,6 +166,9 @@ class _Side(asyncio.Protocol):
         if other.at_end:
             other.transport.close()
             return False
+        if not other.transport.can_write_eof():  # TLS cannot be closed by half
+            other.transport.close()
+            return False
         with contextlib.suppress(OSError):  # it is being reset; connection_lost tells
             other.transport.write_eof()
         return True
@@ -198,7 +201,7 @@ class _Side(asyncio.Protocol):
         self.transport.abort()
 
 
-class _Front(_Side):
+class Front(_Side):
     """The client's connection; connects to an endpoint as soon as it is there."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:

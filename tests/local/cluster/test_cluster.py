@@ -1,5 +1,6 @@
 """The embedded cluster from outside: what a client of the Kubernetes API sees happen."""
 
+import sys
 import urllib.error
 import urllib.request
 
@@ -152,3 +153,16 @@ def test_an_image_that_no_process_stands_for_is_refused_with_advice(cluster):
 def test_a_cluster_that_is_down_says_so():
     with pytest.raises(ClusterError, match="call up"):
         LocalCluster().kubeconfig()
+
+
+def test_a_pod_may_use_the_api_with_its_service_account(namespace):
+    """Clients in pods build an https URL from the environment and take certificate and token from files."""
+    code = (
+        "from kubernetes import client, config; config.load_incluster_config(); "
+        f"print(*[pod.metadata.name for pod in client.CoreV1Api().list_namespaced_pod({namespace.name!r}).items])"
+    )
+    container = {"name": "deployer", "image": IMAGE, "command": [sys.executable, "-c", code]}
+    spec = {"containers": [container], "restartPolicy": "Never"}
+    namespace.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "deployer"}, "spec": spec})
+    eventually(lambda: namespace.pods()[0].status.phase == "Succeeded")
+    assert namespace.core.read_namespaced_pod_log("deployer", namespace.name).strip() == "deployer"
