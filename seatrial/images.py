@@ -62,10 +62,14 @@ def _images_in(value: Any) -> Iterator[str]:
 def take_in(cluster: Cluster, images: Iterable[str], folder: Path) -> None:
     """Build what has a recipe, and load what this machine has; what is left, the cluster pulls by itself.
 
-    Raises ClusterError when a build fails.
+    The embedded cluster runs images as processes, and only has to know them. Raises ClusterError when a build
+    fails, InputError for an image that the embedded cluster does not know.
     """
     known = recipes(folder)
     for image in sorted(set(images)):
+        if cluster.name == "local":
+            cluster.load_image(image)
+            continue
         if recipe := known.get(image):
             build(recipe)
         elif not _here(image):

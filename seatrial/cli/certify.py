@@ -11,7 +11,10 @@ import click
 from seatrial.cli._clusters import chosen_cluster, cluster_options
 from seatrial.cli._progress import Narrator, Silence
 from seatrial.content import content
+from seatrial.record import RunRecord
 from seatrial.reporting import terminal
+from seatrial.reporting.model import read_report
+from seatrial.reporting.pages import html_page
 from seatrial.suite.certify import certify as run_certify
 from seatrial.suite.registry import load_checks, selected
 from seatrial.suite.subject import read_subject
@@ -25,6 +28,7 @@ from seatrial.suite.subject import read_subject
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
 @click.option("--seed", type=int, default=20240229, show_default=True, help="Of every schedule and every draw.")
 @click.option("--lanes", type=click.IntRange(1, 8), default=0, help="Trials side by side; default: fit for the cores.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report page here too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def certify(
@@ -38,6 +42,7 @@ def certify(
     runs: Path,
     seed: int,
     lanes: int,
+    html: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -57,10 +62,13 @@ def certify(
         )  # fmt: skip
     finally:
         cluster.down()
+    if html:
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(html_page(read_report(RunRecord.open(result.record))), encoding="utf-8")
     click.echo(terminal.as_json(result.record) if as_json else terminal.as_text(result.record))
     return result.exit_status
 
 
 def default_lanes() -> int:
-    """One trial whose timings must not be disturbed, and one beside it for each further core, three in all."""
-    return min(3, 1 + (os.cpu_count() or 1) - 1 + 1)
+    """One trial whose timings must not be disturbed, and one beside it for each core, three in all at most."""
+    return min(3, 1 + (os.cpu_count() or 1))

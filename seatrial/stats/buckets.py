@@ -118,27 +118,45 @@ def ideal_admissions(arrivals_s: NDArray[np.float64], start_s: float, rate_rps: 
 
 
 def steady_deviation(
-    at_s: NDArray[np.float64], admitted: Mask, empty_s: float, rate_rps: float, burst: float
+    sent_s: NDArray[np.float64],
+    first_byte_s: NDArray[np.float64],
+    admitted: Mask,
+    empty_s: float,
+    rate_rps: float,
+    burst: float,
 ) -> tuple[float, Steady | None]:
-    """How far admissions from empty_s on part from the ideal's beyond the tolerance; above 0 is a violation.
+    """How far admissions from empty_s on certainly part from the ideal's beyond the tolerance; above 0 is a violation.
 
-    `at_s` (shape (n,)) is one reading of when the limiter saw each request. Looks at every window from empty_s
-    in which rate x length reaches FEWEST_EXPECTED; (-inf, None) without one.
+    Looks at every window [empty_s, t] in which rate x length reaches FEWEST_EXPECTED; (-inf, None) without one.
+    Too many counts only what was sent and answered within the window, too few all that may have been admitted in it:
+    a server that answers late moves admissions over both ends of a window, and must not be accused for that.
     """
-    order = np.argsort(at_s, kind="stable")
-    order = order[at_s[order] > empty_s]
-    times = at_s[order]
-    lengths = times - empty_s
-    if not len(times) or rate_rps * lengths[-1] < FEWEST_EXPECTED:
+    ends = np.sort(sent_s[sent_s > empty_s])
+    ends = ends[rate_rps * (ends - empty_s) >= FEWEST_EXPECTED]
+    if not len(ends):
         return -np.inf, None
-    seen = np.cumsum(admitted[order])
-    ideal = np.cumsum(ideal_admissions(times, empty_s, rate_rps, burst))
-    tolerance = 1 + rate_rps * (EPSILON_S + EPSILON_SHARE * lengths)
-    deviation = np.where(rate_rps * lengths >= FEWEST_EXPECTED, np.abs(seen - ideal) - tolerance, -np.inf)
-    worst = int(np.argmax(deviation))
-    return float(deviation[worst]), Steady(
-        empty_s, float(times[worst]), int(seen[worst]), int(ideal[worst]), float(tolerance[worst])
+    certain = np.searchsorted(np.sort(first_byte_s[admitted & (sent_s > empty_s)]), ends, side="right")
+    possible = np.searchsorted(np.sort(sent_s[admitted & (first_byte_s > empty_s)]), ends, side="right")
+    ideals = [
+        _ideal_by(np.sort(at_s[at_s > empty_s]), ends, empty_s, rate_rps, burst) for at_s in (sent_s, first_byte_s)
+    ]
+    most, least = np.maximum(*ideals), np.minimum(*ideals)
+    tolerance = 1 + rate_rps * (EPSILON_S + EPSILON_SHARE * (ends - empty_s))
+    over, under = certain - most - tolerance, least - possible - tolerance
+    worst = int(np.argmax(np.maximum(over, under)))
+    too_many = over[worst] >= under[worst]
+    seen, ideal = (certain, most) if too_many else (possible, least)
+    return float(max(over[worst], under[worst])), Steady(
+        empty_s, float(ends[worst]), int(seen[worst]), int(ideal[worst]), float(tolerance[worst])
     )
+
+
+def _ideal_by(
+    arrivals_s: NDArray[np.float64], ends_s: NDArray[np.float64], start_s: float, rate_rps: float, burst: float
+) -> NDArray[np.int64]:
+    """How many the ideal bucket has admitted by each of ends_s."""
+    admitted = arrivals_s[ideal_admissions(arrivals_s, start_s, rate_rps, burst)]
+    return np.searchsorted(admitted, ends_s, side="right")
 
 
 def judge_bucket(
@@ -150,8 +168,7 @@ def judge_bucket(
 ) -> BucketJudgement:
     """Whether a saturated limiter admits as a bucket of this rate and burst would.
 
-    Columns of shape (n,), one row an answered request, admitted or rejected. The steady rate is violated only
-    if both extreme readings say so: the limiter saw every request as it was sent, or as its first byte came.
+    Columns of shape (n,), one row an answered request, admitted or rejected.
     Raises InputError for a rate that is not positive or a first byte before its send.
     """
     if rate_rps <= 0 or burst < 0:
@@ -164,8 +181,7 @@ def judge_bucket(
     empty_s = proven_empty_s(sent_s, first_byte_s, admitted)
     if empty_s is None:
         return BucketJudgement("fail" if above > 0 else "between", excess, None)
-    readings = [steady_deviation(at_s, admitted, empty_s, rate_rps, burst) for at_s in (sent_s, first_byte_s)]
-    least, steady = min(readings, key=lambda reading: reading[0])
-    if above > 0 or least > 0:
+    beyond, steady = steady_deviation(sent_s, first_byte_s, admitted, empty_s, rate_rps, burst)
+    if above > 0 or beyond > 0:
         return BucketJudgement("fail", excess, steady)
     return BucketJudgement("between" if steady is None else "pass", excess, steady)

@@ -84,7 +84,7 @@ def _undisturbed(stage: Stage, drain: Drain) -> None:
         stage.collect(stage.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
 
 
-NEARLY = 0.85  # of the drain budget: the work that the longest request still has when SIGTERM comes
+NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
 
 
 def _round(stage: Stage, drain: Drain, index: int, *, loaded: bool) -> Round:

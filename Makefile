@@ -1,0 +1,33 @@
+# `make certify` and `make test` set up a virtual environment by themselves and run.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+EXTRAS ?= reference,test,kind
+
+.PHONY: certify test check format faults clean
+
+certify: $(VENV)/ready
+	$(BIN)/seatrial certify charts/openmed-service --html runs/latest.html
+
+test: $(VENV)/ready
+	$(BIN)/pytest -m "not kind"
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+faults: $(VENV)/ready
+	$(BIN)/seatrial faults charts/openmed-service
+
+$(VENV)/ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[$(EXTRAS)]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
