@@ -11,8 +11,8 @@ from seatrial.stats.buckets import ideal_admissions, judge_bucket, proven_empty_
 NO_ONE = np.array([])
 
 
-def traffic(rate_rps, burst, *, demand_rps=None, length_s=20.0, delay_s=0.002, seed=1):
-    """Poisson demand on a real bucket that starts full: (sent, first byte, admitted)."""
+def traffic(rate_rps, burst, *, demand_rps=None, length_s=20.0, delay_s=0.002, answer_s=0.0, seed=1):
+    """Poisson demand on a real bucket that starts full: (sent, first byte, admitted); admitted rows take answer_s."""
     rng = np.random.default_rng(seed)
     demand_rps = demand_rps or 3 * rate_rps
     sent = np.cumsum(rng.exponential(1 / demand_rps, int(demand_rps * length_s)))
@@ -25,7 +25,7 @@ def traffic(rate_rps, burst, *, demand_rps=None, length_s=20.0, delay_s=0.002, s
         if tokens >= 1:
             tokens -= 1
             admitted[row] = True
-    return sent, first_byte, admitted
+    return sent, first_byte + answer_s * admitted, admitted
 
 
 @pytest.mark.parametrize(("rate_rps", "burst"), [(5, 1), (10, 1), (10, 20), (50, 5), (50, 200), (200, 1)])
@@ -39,10 +39,12 @@ def test_a_bucket_as_configured_passes(rate_rps, burst, seed):
     rate_rps=st.floats(5, 80),
     burst=st.integers(1, 100),
     delay_s=st.floats(0, 0.02),
+    answer_s=st.floats(0, 2),
     seed=st.integers(0, 10**6),
 )
-def test_a_bucket_as_configured_never_fails(rate_rps, burst, delay_s, seed):
-    rows = traffic(rate_rps, burst, delay_s=delay_s, seed=seed)
+def test_a_bucket_as_configured_never_fails(rate_rps, burst, delay_s, answer_s, seed):
+    """However late the admitted are answered."""
+    rows = traffic(rate_rps, burst, delay_s=delay_s, answer_s=answer_s, seed=seed)
     assert judge_bucket(*rows, rate_rps, burst).decision != "fail"
 
 
@@ -50,6 +52,12 @@ def test_a_bucket_as_configured_never_fails(rate_rps, burst, delay_s, seed):
 @pytest.mark.parametrize("factor", [0.9, 1.1, 2.0])
 def test_a_rate_that_is_off_fails(factor, seed):
     rows = traffic(50 * factor, 20, demand_rps=200, seed=seed)
+    assert judge_bucket(*rows, 50, 20).decision == "fail"
+
+
+@pytest.mark.parametrize("factor", [0.8, 2.0])
+def test_a_rate_that_is_off_fails_although_answers_take_their_time(factor):
+    rows = traffic(50 * factor, 20, demand_rps=200, answer_s=0.15)
     assert judge_bucket(*rows, 50, 20).decision == "fail"
 
 

