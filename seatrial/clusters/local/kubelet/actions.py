@@ -55,6 +55,7 @@ def http_session() -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(force_close=True, ssl=False, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(total=None),  # each probe has its own; a hook has the grace period
         skip_auto_headers=("Accept-Encoding",),
     )
 

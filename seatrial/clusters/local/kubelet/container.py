@@ -6,7 +6,6 @@ kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
 
 import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from seatrial.clusters.local.kubelet.process import Process, ProcessSpec, StartF
 from seatrial.clusters.local.kubelet.pulling import pull
 from seatrial.clusters.local.kubelet.sandbox import Sandbox
 from seatrial.clusters.local.kubelet.status import ContainerRecord, waiting
+from seatrial.clusters.local.kubelet.tasks import spawn
 from seatrial.clusters.local.store import timestamp
 
 Obj = dict[str, Any]
@@ -189,7 +189,10 @@ class Container:
 
     async def _hook(self, hook: Obj) -> Outcome:
         if "exec" in hook:
-            return await actions.run_command(self.execute, hook["exec"], None)
+            try:
+                return await actions.run_command(self.execute, hook["exec"], None)
+            except NotRunning as error:
+                return Outcome("failure", str(error))
         if "httpGet" in hook:
             return await actions.http_hook(self._sandbox.context.http, hook["httpGet"], self.spec, self._sandbox.ip)
         if "sleep" in hook:
@@ -259,7 +262,7 @@ class Container:
     def _kill(self, message: str, grace_s: int) -> None:
         """Stop this run of the container; `run` decides what comes after."""
         if self._killing is None or self._killing.done():
-            self._killing = asyncio.create_task(self._end(grace_s, message, None), name=f"kill {self.name}")
+            self._killing = spawn(self._end(grace_s, message, None), f"kill {self.name}")
 
     async def stop(self, grace_s: int, turn: Callable[[], Awaitable[object]] | None = None) -> None:
         """The pod ends: liveness does not matter any more, readiness still does.
@@ -298,16 +301,12 @@ class Container:
         if not hook:
             return 0
         if self._pre_stopping is None:
-            self._pre_stopping = hooking = asyncio.create_task(self._run_pre_stop(hook), name=f"preStop {self.name}")
+            self._pre_stopping = hooking = spawn(self._run_pre_stop(hook, process), f"preStop {self.name}")
             process.on_exit(lambda _: hooking.cancel())
         return await _whole_seconds(asyncio.wait({self._pre_stopping}), within_s)
 
-    async def _run_pre_stop(self, hook: Obj) -> None:
-        try:
-            succeeded = (await self._hook(hook)).ok
-        except NotRunning:
-            return
-        if not succeeded:
+    async def _run_pre_stop(self, hook: Obj, process: Process) -> None:
+        if not (await self._hook(hook)).ok and process.running:
             self._warn("FailedPreStopHook", "PreStopHook failed")
 
     async def ended(self) -> None:
@@ -324,10 +323,6 @@ class Container:
         if self.process is not None:
             self.process.kill()
             await self.process.wait()
-
-    def tear_down(self) -> None:
-        """Remove its files; its logs stay."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 async def _whole_seconds(awaitable: Awaitable[object], within_s: int) -> int:

@@ -9,6 +9,7 @@ from seatrial.clusters.local.kubelet.actions import Execute, Outcome
 from seatrial.clusters.local.kubelet.execution import NotRunning
 from seatrial.clusters.local.kubelet.probe_worker import ProbeKind, ProbeWorker
 from seatrial.clusters.local.kubelet.sandbox import Sandbox
+from seatrial.clusters.local.kubelet.tasks import spawn
 
 Obj = dict[str, Any]
 
@@ -37,7 +38,7 @@ class ContainerProbes:
         if self.has(kind):
             probe, since_s = self._container[FIELDS[kind]], self._sandbox.arrived_at_s
             worker = ProbeWorker(kind, probe, self._attempt, self._attempted, self._settled, since_s)
-            task = asyncio.create_task(worker.run(started_at_s), name=f"{kind} of {self._container['name']}")
+            task = spawn(worker.run(started_at_s), f"{kind} of {self._container['name']}")
             self._running[kind] = (worker, task)
 
     def stop(self, *kinds: ProbeKind) -> None:

@@ -20,6 +20,7 @@ from seatrial.clusters.local.kubelet.metrics import WINDOW_S, Meter, PodMetrics
 from seatrial.clusters.local.kubelet.node import NODE_NAME, Capacity, node_object
 from seatrial.clusters.local.kubelet.pod import PodWorker
 from seatrial.clusters.local.kubelet.sandbox import ApiAccess, Context
+from seatrial.clusters.local.kubelet.tasks import spawn
 from seatrial.clusters.local.kubelet.volumes import claim_folder
 from seatrial.clusters.local.store import Event, Store, timestamp
 from seatrial.errors import ClusterError
@@ -91,7 +92,7 @@ class Kubelet:
         )
         self._pods = self._store.subscribe("pods", "nodes")
         for name, work in (("pods", self._follow()), ("changes", self._changes.run()), ("metrics", self._measure())):
-            self._tasks.append(asyncio.create_task(work, name=f"kubelet {name}"))
+            self._tasks.append(spawn(work, f"kubelet {name}"))
 
     def offer_api(self, access: ApiAccess) -> None:
         """Tell the pods that start from now on where the API server is, and give them a ServiceAccount's files."""
@@ -110,6 +111,7 @@ class Kubelet:
             if handle is not None:
                 handle.cancel()
         await asyncio.gather(*(worker.destroy() for worker in self._workers.values()))
+        rmtree(self._context.folder / "pods", ignore_errors=True)  # Secrets lie there
         await self._context.http.close()
 
     # -- pods ---------------------------------------------------------------------------------------------------

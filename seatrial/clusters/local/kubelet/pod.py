@@ -4,7 +4,6 @@ Source: kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and .../init-c
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,10 @@ from seatrial.clusters.local.kubelet.container import Container
 from seatrial.clusters.local.kubelet.metrics import PodProcesses
 from seatrial.clusters.local.kubelet.payload import NotReady
 from seatrial.clusters.local.kubelet.sandbox import Context, Sandbox
+from seatrial.clusters.local.kubelet.tasks import spawn
 from seatrial.clusters.local.store import timestamp
 
 Obj = dict[str, Any]
-
-log = logging.getLogger(__name__)
 
 # A pod removed by force has no grace period left to count; the kubelet gives it this.
 FORCED_GRACE_S = 1
@@ -37,9 +35,8 @@ class PodWorker:
         self._ended = False
         self._why: Obj = {}  # reason and message of a pod that was ended by the node
         self._grace_s: int | None = None  # of the stop that is under way
-        self._living = asyncio.create_task(self._live(), name=f"pod {self.sandbox.name}")
+        self._living = spawn(self._live(), f"pod {self.sandbox.name}")
         self._stopping: asyncio.Task[None] | None = None
-        self._living.add_done_callback(_report)
 
     @property
     def containers(self) -> list[Container]:
@@ -74,8 +71,7 @@ class PodWorker:
             return
         self._grace_s = grace_s
         before = self._stopping
-        self._stopping = asyncio.create_task(self._stop(grace_s, before), name=f"stop pod {self.sandbox.name}")
-        self._stopping.add_done_callback(_report)
+        self._stopping = spawn(self._stop(grace_s, before), f"stop pod {self.sandbox.name}")
 
     # -- its life -----------------------------------------------------------------------------------------------
 
@@ -121,7 +117,7 @@ class PodWorker:
         try:
             for init in self.inits:
                 if init.record.sidecar:
-                    sidecars.append(asyncio.create_task(init.run(lambda _: True), name=f"sidecar {init.name}"))
+                    sidecars.append(spawn(init.run(lambda _: True), f"sidecar {init.name}"))
                     await init.started.wait()
                 elif await init.run(lambda code: code != 0 and self._policy != "Never"):
                     return
@@ -152,8 +148,6 @@ class PodWorker:
         await self._stop_containers(grace_s)
         self._ended = True
         self.publish()
-        for container in self.containers:
-            container.tear_down()
         self.sandbox.tear_down()
         self._gone(self)
         current = self._context.store.find("pods", self.sandbox.namespace, self.sandbox.name)
@@ -220,9 +214,3 @@ class PodWorker:
 
 def _after(others: list[Container]) -> Callable[[], "asyncio.Future[list[None]]"]:
     return lambda: asyncio.gather(*(other.ended() for other in others))
-
-
-def _report(task: "asyncio.Task[None]") -> None:
-    """An exception here is a defect of ours; it must not pass in silence."""
-    if not task.cancelled() and task.exception() is not None:
-        log.error("pod_worker_failed", exc_info=task.exception(), extra={"task": task.get_name()})

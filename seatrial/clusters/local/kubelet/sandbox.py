@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import aiohttp
@@ -103,7 +104,7 @@ class Sandbox:
         return self.context.folder / "logs" / f"{self.namespace}_{self.name}_{self.uid}" / container / f"{run}.log"
 
     def tear_down(self) -> None:
-        """The pod has ended and is gone."""
-        self.volumes.remove()
+        """The pod has ended and is gone; its logs and claims stay."""
+        rmtree(self.folder, ignore_errors=True)
         if self.ip:
             self.context.addresses.give_back(self.ip)

@@ -1,6 +1,5 @@
 """The volumes of one pod as folders of this machine."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ def claim_folder(claims: Path, claim: Obj) -> Path:
 
 
 class Volumes:
-    """Makes, refreshes and removes them. `claims` is the folder of all PersistentVolumeClaims."""
+    """Makes and refreshes them. `claims` is the folder of all PersistentVolumeClaims."""
 
     def __init__(self, folder: Path, claims: Path, find: Find) -> None:
         self._folder, self._claims, self._find = folder, claims, find
@@ -46,10 +45,6 @@ class Volumes:
                 self._write_payload(volume, pod)
             except NotReady:
                 continue
-
-    def remove(self) -> None:
-        """Delete what does not outlive the pod."""
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def mounts(self, container: Obj, env: Mapping[str, str]) -> list[Mount]:
         """The container's volumeMounts. Raises ConfigError for one that cannot be."""
