@@ -71,7 +71,7 @@ def seen(kube, witness):
             witness.pod("draining", FAILS_AFTER_SIGTERM, spec=grace, readinessProbe=probe("ready", failureThreshold=1))
         )
         ports = [{"name": "web", "containerPort": 8080}]
-        kube.create(witness.pod("late", "serve(ready='503x2 200')", ports=ports, **READY_LATER))
+        kube.create(witness.pod("late", "serve(ready='503x5 200')", ports=ports, **READY_LATER))
         kube.create(witness.pod("unready", "serve(ready='503')", **READY_LATER))
         kube.create(witness.pod("published", "serve(ready='503')", **READY_LATER))
         kube.create(witness.pod("plain", "time.sleep(2)", spec={"restartPolicy": "Never"}))

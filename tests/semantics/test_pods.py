@@ -38,6 +38,17 @@ def pods(witness: Witness) -> list[dict]:
             args=["$(GREETING)", "$$(GREETING)", "$(NOBODY)"],
             env=[{"name": "GREETING", "value": "good day"}],
         ),
+        witness.pod(
+            "sealed",
+            "def write(path):\n"
+            "    try: open(path, 'w')\n"
+            "    except OSError as error: return error.strerror\n"
+            "    return 'written'\n"
+            "tell('found', root=write('/usr/note'), mount=write('/work-dir/note')); time.sleep(600)",
+            securityContext={"readOnlyRootFilesystem": True},
+            volumeMounts=[{"name": "work", "mountPath": "/work-dir"}],
+            spec={"volumes": [{"name": "work", "emptyDir": {}}]},
+        ),
         witness.pod("last-words", "open('/dev/termination-log', 'w').write('out of luck'); sys.exit(2)", spec=never),
         witness.pod(
             "last-lines",
@@ -122,6 +133,10 @@ class TestSurroundings:
 
     def test_host_aliases(self, seen):
         assert seen.found("alias")["ip"] == "127.0.0.7"
+
+    def test_a_read_only_root_leaves_the_mounts_writable(self, seen):
+        found = seen.found("sealed")
+        assert (found["root"], found["mount"]) == ("Read-only file system", "written")
 
     def test_the_status_names_its_addresses(self, seen):
         status = seen.kube.get("Pod", "environment")["status"]

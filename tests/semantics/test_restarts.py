@@ -85,6 +85,7 @@ def seen(kube, witness):
             kube.create(pod)
         seen = Seen(kube, witness, watched)
         eventually(lambda: len(seen.said("crashing", "started")) >= 4, within_s=75, every_s=1)
+        eventually(lambda: seen.container("crashing")["restartCount"] == 3)
         eventually(lambda: "waiting" in seen.container("crashing")["state"])
         yield seen
 
