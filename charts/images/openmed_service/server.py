@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from .app import App
 from .logs import log
+from .protocol import Protocol
 from .service import Service
 from .settings import Settings
 
@@ -103,6 +104,7 @@ class Server:
     def http_config(self) -> uvicorn.Config:
         return uvicorn.Config(
             self.app,
+            http=Protocol,
             access_log=False,
             lifespan="off",
             log_config=None,

@@ -90,12 +90,19 @@ class Process:
 
     async def said(self, event: str) -> dict[str, Any]:
         """The first log line with that event, now or soon."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for line in self.events:
                     if line.get("event") == event:
                         return line
                 await asyncio.sleep(0.01)
+
+    async def has_in_flight(self, count: int) -> None:
+        """Wait until that many model-backed requests are in work, those with half a body included."""
+        async with httpx.AsyncClient(headers={"Host": "localhost"}, base_url=self.url, timeout=30) as connected:
+            async with asyncio.timeout(30):
+                while await metric(connected, "openmed_service_inflight_requests") < count:
+                    await asyncio.sleep(0.01)
 
     async def open_post(self, body: dict[str, object], *, send_share: float = 1.0) -> "Raw":
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)

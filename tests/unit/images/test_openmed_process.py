@@ -1,6 +1,7 @@
 """The process from start to exit code, told to stop as a pod is."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -34,9 +35,9 @@ async def test_what_is_in_flight_is_finished_on_a_listener_that_stays_open() -> 
     async with process(PRELOAD_MODELS=EXPRESSIONS, **SLOW) as subject:
         await subject.said("ready")
         assert await status_of(subject.url + "/readyz") == 200
-        in_work = await subject.open_post(extract("[[slow 3]]"))
+        in_work = await subject.open_post(extract("[[slow 4]]"))
         half_sent = await subject.open_post(extract(), send_share=0.5)
-        await asyncio.sleep(0.1)
+        await subject.has_in_flight(2)
         subject.terminate()
         await subject.said("drain_started")
         assert await status_of(subject.url + "/readyz") == 503
@@ -57,7 +58,7 @@ async def test_what_is_in_flight_is_finished_on_a_listener_that_stays_open() -> 
 async def test_what_takes_longer_than_the_drain_is_cut_with_an_answer() -> None:
     async with process(SHUTDOWN_DRAIN_SECONDS="1", **SLOW) as subject:
         too_long = await subject.open_post(extract("[[slow 30]]"))
-        await asyncio.sleep(0.2)
+        await subject.has_in_flight(1)
         subject.terminate()
         assert await too_long.status() == 503
         assert await subject.exit_code() == 1
@@ -73,9 +74,9 @@ async def test_an_idle_keep_alive_connection_does_not_hold_the_process() -> None
 
 
 async def test_a_caller_that_hangs_up_frees_its_slot() -> None:
-    async with process(RATE_LIMIT_MAX_CONCURRENCY="1", CONCURRENCY_WAIT_SECONDS="0.5", **SLOW) as subject:
+    async with process(RATE_LIMIT_MAX_CONCURRENCY="1", CONCURRENCY_WAIT_SECONDS="5", **SLOW) as subject:
         impatient = await subject.open_post(extract("[[slow 30]]"))
-        await asyncio.sleep(0.2)
+        await subject.has_in_flight(1)
         impatient.close()
         assert await (await subject.open_post(extract())).status() == 200
 
@@ -88,11 +89,19 @@ async def test_a_stop_while_loading_is_heard() -> None:
         assert await subject.exit_code() == 0
 
 
+async def test_what_is_not_http_is_refused_in_the_same_envelope() -> None:
+    async with process() as subject:
+        reader, writer = await asyncio.open_connection("127.0.0.1", subject.port)
+        writer.write(b"NONSENSE\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_request"
+
+
 async def test_logs_never_hold_text() -> None:
     async with process(PRELOAD_MODELS=EXPRESSIONS) as subject:
         await (await subject.open_post(extract("write to winterbottom@example.com"))).status()
         line = await subject.said("request")
-        subject.terminate()
-        await subject.exit_code()
     assert (line["route"], line["status"], line["model"]) == ("/pii/extract", 200, EXPRESSIONS)
     assert "winterbottom" not in str(subject.events)

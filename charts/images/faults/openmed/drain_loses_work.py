@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from openmed_service.errors import not_ready
+from openmed_service.errors import ClientGone, not_ready
 from openmed_service.server import Server
 from starlette.requests import Request
 
@@ -31,8 +31,8 @@ class Open:
 
 @fault("drain-drop-last-100ms", breaks={"D1"})
 def drain_drop_last_100ms(server: Server, fired: Fired) -> None:
-    """At SIGTERM the connections of requests that came in the last 100 ms are reset."""
-    open_requests = Open(server)
+    """The connections of requests that came in the last 100 ms before SIGTERM, or in its very moment, are reset."""
+    open_requests, drain = Open(server), server.service.drain
 
     def drop() -> None:
         for request, begun in list(open_requests.begun.items()):
@@ -40,7 +40,15 @@ def drain_drop_last_100ms(server: Server, fired: Fired) -> None:
                 fired()
                 reset_caller(request)
 
+    async def wrap(inner: Answer, request: Request) -> bytes:
+        if drain.started and not drain.refusing:
+            fired()
+            reset_caller(request)
+            raise ClientGone
+        return await inner(request)
+
     on_sigterm(server, drop)
+    around_answers(server, wrap)
 
 
 @fault("drain-drops-queued", breaks={"D1"})

@@ -32,7 +32,11 @@ def close_listener_on_sigterm(server: Server, fired: Fired) -> None:
 @fault("close-listener-2s-after-sigterm", breaks={"D4"})
 def close_listener_2s_after_sigterm(server: Server, fired: Fired) -> None:
     """The listener is closed 2 s after SIGTERM, however much is still in flight."""
-    on_sigterm(server, lambda: asyncio.get_running_loop().call_later(2.0, _close, server, fired) and None)
+
+    def later() -> None:
+        asyncio.get_running_loop().call_later(2.0, _close, server, fired)
+
+    on_sigterm(server, later)
 
 
 @fault("rst-on-accept-draining", breaks={"D4"})
