@@ -1,7 +1,6 @@
 """The embedded cluster from outside: what a client of the Kubernetes API sees happen."""
 
 import sys
-import urllib.error
 import urllib.request
 
 import pytest
@@ -27,6 +26,15 @@ def answer(address, port):
         return answered.read().decode()
 
 
+def is_refused(address, port):
+    try:
+        answer(address, port)
+    except OSError as error:
+        # A connection that was in the backlog when the last endpoint left is reset; the next ones are refused.
+        return isinstance(getattr(error, "reason", None), ConnectionRefusedError)
+    return False
+
+
 def test_a_deployment_answers_through_the_address_of_its_service(namespace):
     namespace.create(deployment(3), service())
     available(namespace, 3)
@@ -36,8 +44,7 @@ def test_a_deployment_answers_through_the_address_of_its_service(namespace):
     assert {answer(address, 8080) for _ in range(60)} == names
     namespace.apps.patch_namespaced_deployment_scale("web", namespace.name, {"spec": {"replicas": 0}})
     eventually(lambda: namespace.pods() == [] and namespace.endpoint_conditions() == [])
-    with pytest.raises(urllib.error.URLError, match="refused"):
-        answer(address, 8080)
+    eventually(lambda: is_refused(address, 8080))
 
 
 def test_a_deleted_pod_leaves_its_service_serves_on_ends_and_is_replaced(namespace):
@@ -62,7 +69,7 @@ def test_a_deleted_pod_leaves_its_service_serves_on_ends_and_is_replaced(namespa
     assert seen[0] == ("MODIFIED", "Running")
     assert seen[-2:] == [("MODIFIED", "Succeeded"), ("DELETED", "Succeeded")]
     available(namespace, 1)
-    assert eventually(lambda: namespace.endpoint_conditions()) == [(True, True, False)]
+    eventually(lambda: namespace.endpoint_conditions() == [(True, True, False)])
 
 
 def test_a_revision_that_cannot_start_leaves_the_old_one_serving_and_can_be_undone(namespace):

@@ -4,17 +4,17 @@ import time
 
 IMAGE = "python:3.11-slim-bookworm"
 SERVER = """
-import os, signal, time
+import os, signal, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class WhoAmI(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(os.environ["POD_NAME"].encode())
-def leave(*_):
+def leave():
     time.sleep(float(os.environ["DRAIN_S"]))
     os._exit(0)
-signal.signal(signal.SIGTERM, leave)
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=leave).start())
 ThreadingHTTPServer((os.environ["POD_IP"], 8000), WhoAmI).serve_forever()
 """
 BURNER = "while True: sum(range(10000))"

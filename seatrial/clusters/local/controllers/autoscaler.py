@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from seatrial.clusters.local.api.hooks import PodUsage
 from seatrial.clusters.local.controllers import replica_calculator, scaling_behavior
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.objects import Key, Obj, key_of, selects, uid_of, with_condition
 from seatrial.clusters.local.controllers.quantity import milli, text_of
@@ -20,7 +20,6 @@ from seatrial.clusters.local.controllers.replica_calculator import MetricsUnavai
 from seatrial.clusters.local.controllers.scaling_behavior import History
 from seatrial.clusters.local.store import Event, Store, StoreError, timestamp
 
-MANAGER = "kube-controller-manager"
 SYNC_S = 15.0
 SCALABLE = {"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets"}
 NO_ADAPTER = {

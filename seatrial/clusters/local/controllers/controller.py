@@ -15,6 +15,7 @@ from seatrial.clusters.local.store import Event, Store, StoreError, Subscription
 
 log = logging.getLogger(__name__)
 
+MANAGER = "kube-controller-manager"  # who owns the fields that controllers write
 FIRST_RETRY_S = 0.005  # as client-go's rate limiter: doubled with each failure in a row
 LAST_RETRY_S = 60.0
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from seatrial.clusters.local.controllers import deployment_status, rollout
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.objects import (
     Key,
@@ -38,7 +38,6 @@ from seatrial.clusters.local.controllers.rollout import (
 )
 from seatrial.clusters.local.store import Event, Store, StoreError
 
-MANAGER = "kube-controller-manager"
 NOT_COPIED = {  # annotations of a Deployment that say nothing of its ReplicaSets
     "kubectl.kubernetes.io/last-applied-configuration",
     "deprecated.deployment.rollback.to",

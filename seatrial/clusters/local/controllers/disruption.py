@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from seatrial.clusters.local.api.errors import StoreError
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.objects import (
     Key,
     Obj,
@@ -27,7 +27,6 @@ from seatrial.clusters.local.controllers.objects import (
 )
 from seatrial.clusters.local.store import Event, Store, timestamp
 
-MANAGER = "kube-controller-manager"
 EVICTED_IS_GONE_WITHIN_S = 120.0  # else the eviction no longer counts as under way
 SCALED_KINDS = {"ReplicaSet": "replicasets", "StatefulSet": "statefulsets", "Deployment": "deployments"}
 

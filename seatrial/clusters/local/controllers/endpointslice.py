@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.objects import (
     Key,
     Obj,
@@ -22,7 +22,6 @@ from seatrial.clusters.local.controllers.objects import (
 )
 from seatrial.clusters.local.store import Event, Store, timestamp
 
-MANAGER = "kube-controller-manager"
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER_NAME = "endpointslice-controller.k8s.io"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from seatrial.clusters.local.controllers import job_progress
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.job_progress import INDEX, Finished, Verdict
 from seatrial.clusters.local.controllers.objects import (
@@ -32,7 +32,6 @@ from seatrial.clusters.local.controllers.objects import (
 from seatrial.clusters.local.controllers.replicaset import pod_of
 from seatrial.clusters.local.store import Event, Store, StoreError, timestamp
 
-MANAGER = "kube-controller-manager"
 TARGETS = {"Complete": "SuccessCriteriaMet", "Failed": "FailureTarget"}  # said first, while pods still end
 
 LEFT_OUT_WHEN_EMPTY = ("active", "succeeded", "failed", "completedIndexes")

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterable
 
 from seatrial.clusters.local.api.kinds import KINDS
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.objects import Key, Obj, is_deleted
 from seatrial.clusters.local.store import Event, Store, StoreError
 
@@ -56,7 +56,7 @@ class NamespaceController(Controller):
     def _ensure(self, resource: str, namespace: str, name: str, content: Obj) -> None:
         if self.store.find(resource, namespace, name) is None:
             metadata = {"name": name, "namespace": namespace}
-            self.store.create(resource, {"metadata": metadata, **content}, manager="kube-controller-manager")
+            self.store.create(resource, {"metadata": metadata, **content}, manager=MANAGER)
 
     def _empty(self, namespace: str) -> None:
         """Delete what is left; the Namespace itself once nothing is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from seatrial.clusters.local.controllers.controller import MANAGER
 from seatrial.clusters.local.controllers.objects import (
     Obj,
     controlled_by,
@@ -50,7 +51,7 @@ def _adopt(store: Store, resource: str, found: Obj, owner: Obj) -> Obj | None:
     def change(draft: Obj) -> None:
         draft["metadata"].setdefault("ownerReferences", []).append(owner_reference(owner))
 
-    return store.mutate(resource, *key_of(found), change, manager="kube-controller-manager")
+    return store.mutate(resource, *key_of(found), change, manager=MANAGER)
 
 
 def _disown(store: Store, resource: str, found: Obj, owner_uid: str) -> None:
@@ -58,4 +59,4 @@ def _disown(store: Store, resource: str, found: Obj, owner_uid: str) -> None:
         kept = [owner for owner in draft["metadata"]["ownerReferences"] if owner["uid"] != owner_uid]
         draft["metadata"]["ownerReferences"] = kept
 
-    store.mutate(resource, *key_of(found), change, manager="kube-controller-manager")
+    store.mutate(resource, *key_of(found), change, manager=MANAGER)

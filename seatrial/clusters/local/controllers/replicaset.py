@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import cmp_to_key
 
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.objects import (
     Key,
@@ -35,7 +35,6 @@ from seatrial.clusters.local.controllers.objects import (
 from seatrial.clusters.local.controllers.ownership import claim, orphans_wanted_by
 from seatrial.clusters.local.store import Event, Store, StoreError
 
-MANAGER = "kube-controller-manager"
 BURST = 500  # pods made or deleted in one go
 PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"

@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from seatrial.clusters.local.controllers.controller import Controller
+from seatrial.clusters.local.controllers.controller import MANAGER, Controller
 from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.objects import Key, Obj, is_deleted, is_finished, key_of, uid_of
 from seatrial.clusters.local.kubelet.volumes import claim_folder
 from seatrial.clusters.local.store import Event, Store
 
-MANAGER = "kube-controller-manager"
 IN_USE = "kubernetes.io/pvc-protection"
 PROVISIONER = "seatrial.dev/folder"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
