@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubelet_pods import Node, condition, ended, phase, pod, running, shell, state
+from kubelet_pods import Node, condition, ended, phase, pod, ready, running, shell, state
 
 from seatrial.clusters.local.kubelet.images import ImageMap
 from seatrial.clusters.local.kubelet.isolation import NO_ISOLATION
 from seatrial.clusters.local.kubelet.kubelet import Kubelet
 from seatrial.clusters.local.kubelet.node import Capacity
+from seatrial.clusters.local.kubelet.sandbox import ApiAccess
 from seatrial.clusters.local.store import Store
 
 pytestmark = pytest.mark.local
@@ -225,3 +226,28 @@ async def test_a_program_that_does_not_exist_is_a_start_error(node: Node) -> Non
     terminated = state(await node.until(ended))["state"]["terminated"]
     assert (terminated["reason"], terminated["exitCode"]) == ("StartError", 128)
     assert "/no/such/program" in terminated["message"]
+
+
+async def test_a_pod_gets_the_way_to_the_api_server_unless_it_declines(node: Node) -> None:
+    access = ApiAccess("127.0.0.1", 6443, b"CA", lambda namespace, account: f"token of {namespace}/{account}")
+    node.kubelet.offer_api(access)
+    account = "/var/run/secrets/kubernetes.io/serviceaccount"
+    where = 'echo "$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT"'
+    script = f"{where}; cd {account} && tail -n +1 ca.crt token namespace"
+    seen = await output(node, pod(shell(script), restartPolicy="Never"))
+    assert seen.startswith("127.0.0.1:6443\n")
+    assert "token of default/default" in seen
+    without = shell(f"test ! -e {account}")
+    declining = pod(without, name="plain", restartPolicy="Never", automountServiceAccountToken=False)
+    await output(node, declining, "plain")
+
+
+async def test_without_isolation_commands_of_probes_find_the_volumes_too(tmp_path: Path) -> None:
+    async with node_with(tmp_path, isolation=NO_ISOLATION) as node:
+        probe = {"exec": {"command": ["test", "-e", "/work-dir/ready"]}, "periodSeconds": 1}
+        script = "trap 'exit 0' TERM; touch /work-dir/ready; while :; do sleep 0.05; done"
+        container = shell(script, readinessProbe=probe, volumeMounts=[mount("work", "/work-dir")])
+        node.run(pod(container, volumes=[{"name": "work", "emptyDir": {}}]))
+        await node.until(ready)
+        node.store.delete("pods", "default", "web")
+        assert state(await node.gone())["state"]["terminated"]["exitCode"] == 0

@@ -158,6 +158,29 @@ async def test_run_as_user_maps_the_caller_to_that_user(tmp_path: Path) -> None:
     assert await output(wanted) == "1000\n2000\n"
 
 
+async def test_what_a_container_forked_ends_with_it(isolation: Isolation, tmp_path: Path) -> None:
+    marker = f"sleep 60.{os.getpid()}"
+    forking = spec(isolation, tmp_path, f"{marker} & wait")
+    process = await start(forking, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wanted = marker.replace(" ", "\0").encode() + b"\0"
+    async with asyncio.timeout(10):
+        while not commands_running(wanted):
+            await asyncio.sleep(0.02)
+        process.kill()
+        await process.wait()
+        while commands_running(wanted):
+            await asyncio.sleep(0.02)
+
+
+def commands_running(command: bytes) -> list[str]:
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):
+            if Path("/proc", pid, "cmdline").read_bytes() == command:
+                found.append(pid)
+    return found
+
+
 async def test_a_second_command_joins_the_container(isolated: Isolation, tmp_path: Path) -> None:
     first = spec(isolated, tmp_path, "echo here > /tmp/file; sleep 600", user=User(0, 0))
     process = await start(first, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

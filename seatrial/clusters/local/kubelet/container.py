@@ -16,7 +16,7 @@ from seatrial.clusters.local.kubelet import actions
 from seatrial.clusters.local.kubelet.actions import Outcome
 from seatrial.clusters.local.kubelet.backoff import Backoff
 from seatrial.clusters.local.kubelet.container_probes import ContainerProbes
-from seatrial.clusters.local.kubelet.creation import process_spec, termination_message
+from seatrial.clusters.local.kubelet.creation import as_seen_inside, process_spec, termination_message
 from seatrial.clusters.local.kubelet.environment import ConfigError
 from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning, execute
 from seatrial.clusters.local.kubelet.images import Image
@@ -204,7 +204,8 @@ class Container:
         if self.process is None or not self.process.running or self._process_spec is None:
             raise NotRunning(f"container {self.name} is not running; wait until it is, or read its logs")
         enter = self.process.pid if self._process_spec.isolate else None
-        return await execute(replace(self._process_spec, argv=list(argv), enter=enter), stdin, timeout_s)
+        command = as_seen_inside(argv, self._process_spec)
+        return await execute(replace(self._process_spec, argv=command, enter=enter), stdin, timeout_s)
 
     # -- probes -------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ import os
 import re
 import site
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,10 @@ def process_spec(sandbox: Sandbox, container: Obj, image: Image, folder: Path) -
     root.mkdir(parents=True, exist_ok=True)
     if not isolation.namespaces:
         env = {name: _replace(value, mounts) for name, value in env.items()}
-        argv = [_replace(word, mounts) for word in argv]
         cwd = _replace(cwd, mounts)
-        return ProcessSpec(argv, env, cwd if Path(cwd).is_dir() else str(folder), root, sandbox.hostname, isolate=False)
+        cwd = cwd if Path(cwd).is_dir() else str(folder)
+        bare = ProcessSpec(argv, env, cwd, root, sandbox.hostname, mounts, isolate=False)
+        return replace(bare, argv=as_seen_inside(argv, bare))
     security = container.get("securityContext") or {}
     return ProcessSpec(
         argv=argv,
@@ -56,6 +58,11 @@ def process_spec(sandbox: Sandbox, container: Obj, image: Image, folder: Path) -
         user_namespace=isolation.user_namespace or (user.uid != 0 and isolation.user_namespaces_allowed),
         read_only_root=bool(security.get("readOnlyRootFilesystem")),
     )
+
+
+def as_seen_inside(argv: Sequence[str], spec: ProcessSpec) -> list[str]:
+    """The words of a command for the container of `spec`: without namespaces, mount paths mean other folders."""
+    return list(argv) if spec.isolate else [_replace(word, spec.mounts) for word in argv]
 
 
 def _user(pod: Obj, container: Obj, image: Image) -> User:

@@ -1,7 +1,7 @@
 """What the containers of one pod share: address, folders, volumes, names."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -30,8 +30,8 @@ class ApiAccess:
 
     host: str
     port: int
-    ca: bytes
-    token: str
+    ca: bytes  # certificate, PEM
+    token: Callable[[str, str], str]  # for a namespace and the name of a ServiceAccount in it
 
 
 @dataclass(slots=True)
@@ -78,12 +78,24 @@ class Sandbox:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ip = self.context.addresses.take()
         self.refresh_hosts()
-        if self.context.api is not None:
+        if self.context.api is not None and self._wants_api_access():
             folder = self.folder / "serviceaccount"
             folder.mkdir(exist_ok=True)
             (folder / "ca.crt").write_bytes(self.context.api.ca)
-            (folder / "token").write_text(self.context.api.token)
+            (folder / "token").write_text(self.context.api.token(self.namespace, self._service_account))
             (folder / "namespace").write_text(self.namespace)
+
+    @property
+    def _service_account(self) -> str:
+        return str(self.pod["spec"].get("serviceAccountName") or "default")
+
+    def _wants_api_access(self) -> bool:
+        """The pod decides, else its ServiceAccount, else yes."""
+        asked = self.pod["spec"].get("automountServiceAccountToken")
+        if asked is None:
+            account = self.find("serviceaccounts", self._service_account) or {}
+            asked = account.get("automountServiceAccountToken", True)
+        return bool(asked)
 
     def refresh_hosts(self) -> None:
         """Let the pod see today's Services."""
@@ -95,7 +107,7 @@ class Sandbox:
     def mounts(self) -> Sequence[Mount]:
         """What every container of the pod gets besides its volumes."""
         shared = [Mount(str(self.folder / "hosts"), "/etc/hosts")]
-        if self.context.api is not None and self.pod["spec"].get("automountServiceAccountToken", True):
+        if (self.folder / "serviceaccount").exists():
             shared.append(Mount(str(self.folder / "serviceaccount"), SERVICE_ACCOUNT_FOLDER, read_only=True))
         return shared
 
