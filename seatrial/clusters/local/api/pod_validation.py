@@ -95,6 +95,9 @@ def _probe(probe: Obj, path: str, once: bool) -> Iterator[Problem]:
     for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
         if probe.get(field, 0) < 0:
             yield wrong(f"{path}.{field}", probe[field], "must be greater than or equal to 0")
+    grace = probe.get("terminationGracePeriodSeconds")
+    if not once and grace is not None:
+        yield wrong(f"{path}.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes")
     if once and probe.get("successThreshold", 1) != 1:
         yield wrong(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
 
