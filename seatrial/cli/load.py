@@ -12,6 +12,7 @@ import click
 import orjson
 
 from seatrial.errors import InputError
+from seatrial.stats.quantiles import smallest_n_two_sided
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.traffic.scenario import Scenario, read_scenario
 from seatrial.traffic.summary import Quantile, Report, StageSummary, summarise
@@ -103,5 +104,5 @@ def _quantiles(found: Sequence[Quantile]) -> str:
 def _quantile(found: Quantile) -> str:
     text = f"p{found.percentile:g} {found.value_s * 1e3:.1f}"
     if found.low_s is None or found.high_s is None:
-        return f"{text} (too few for an interval)"
+        return f"{text} (interval needs n = {smallest_n_two_sided(found.percentile / 100)})"
     return f"{text} [{found.low_s * 1e3:.1f}, {found.high_s * 1e3:.1f}]"

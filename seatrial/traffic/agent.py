@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -138,6 +139,8 @@ async def serve() -> None:
 
 def main() -> None:
     """Run the agent, on uvloop where it is installed."""
+    # Ctrl-C reaches the whole process group; what was recorded until then must still be fetched.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # It uses little CPU but needs it at once; where that is not allowed, its lag is measured all the same.
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)

@@ -13,14 +13,13 @@ from pathlib import Path
 import orjson
 
 from seatrial.content import content
-from seatrial.errors import ClusterError, InputError, SeatrialError
+from seatrial.errors import ClusterError, InputError
 from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic.recorder import unpack
 from seatrial.traffic.scenario import Scenario, service
 
-# The names under which seatrial.traffic.locust_user leaves them; importing it would import Locust.
-LEDGER_FILE, RUN_FILE, LOG_FILE = "ledger.npz", "run.json", "locust.log"
-_TAIL = 1500
+# What seatrial.traffic.locust_user leaves in the folder, and what Locust itself says.
+LEDGER_FILE, RUN_FILE, FAILURE_FILE, LOG_FILE = "ledger.npz", "run.json", "failure.txt", "locust.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,10 @@ def refuse_unreachable(host: str) -> None:
 def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: Sequence[str]) -> Recorded:
     """Run Locust to the end of the scenario; `extra` are more of its own options.
 
-    Raises SeatrialError when it leaves no ledger.
+    Raises InputError when the Locust file is such that there is no ledger.
     """
+    for name in (LEDGER_FILE, RUN_FILE, FAILURE_FILE):
+        (folder / name).unlink(missing_ok=True)  # of an earlier run into the same folder
     with (folder / LOG_FILE).open("wb") as log:
         process = subprocess.Popen(
             [
@@ -73,10 +74,17 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
             with contextlib.suppress(KeyboardInterrupt):
                 process.wait()
     if not (folder / RUN_FILE).is_file():
-        tail = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")[-_TAIL:].strip()
-        raise SeatrialError(
-            f"{file}: expected Locust to leave a ledger, found exit status {process.returncode}; it said:\n{tail}"
+        raise InputError(
+            f"{file}: expected a Locust file that can be carried out, "
+            f"found that it ended with {_last_words(folder)}; mend it"
         )
     facts = orjson.loads((folder / RUN_FILE).read_bytes())
     health = GeneratorHealth(**{**facts["health"], "self_test": tuple(facts["health"]["self_test"])})
     return Recorded(unpack((folder / LEDGER_FILE).read_bytes()), health, facts["stopped"])
+
+
+def _last_words(folder: Path) -> str:
+    if (folder / FAILURE_FILE).is_file():
+        return (folder / FAILURE_FILE).read_text(encoding="utf-8")
+    said = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(said) if line.strip()), "no word")

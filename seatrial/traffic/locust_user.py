@@ -30,12 +30,12 @@ from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic import arrivals
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator, Run
+from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE
 from seatrial.traffic.locust_stats import entries
 from seatrial.traffic.plan import Exchange, OpenLoop
 from seatrial.traffic.recorder import pack
 from seatrial.traffic.scenario import Scenario, read_scenario, schedule, service
 
-LEDGER_FILE, RUN_FILE = "ledger.npz", "run.json"
 _REPORT_EVERY_S = 0.5
 _LEAD_S = 0.5
 _HORIZON_S = 3600.0
@@ -59,9 +59,10 @@ class OpenLoopUser(User):
         """Offer this user's load until it is over or Locust stops the user."""
         try:
             self._offer(_sessions[id(self.environment)])
-        except Exception:  # noqa: BLE001 - written by whoever wrote the Locust file
-            # Locust itself would run the task again, for ever.
+        except Exception as reason:  # noqa: BLE001 - Locust itself would run the task again, for ever
             _log.exception("load_failed")
+            if folder := self.environment.parsed_options.seatrial_out:
+                (Path(folder) / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
             self.environment.process_exit_code = 2
             gevent.spawn(self.environment.runner.quit)
         raise StopUser

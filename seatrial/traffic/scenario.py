@@ -141,7 +141,7 @@ def service(host: str | None) -> ServiceTarget:
     """The target that a URL names. Raises InputError unless it is http://host[:port]."""
     parts = urlsplit(host or "")
     try:
-        port = parts.port or 80
+        port = 80 if parts.port is None else parts.port
     except ValueError:
         port = 0
     if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/") or parts.query:

@@ -95,6 +95,13 @@ def test_a_target_without_an_address_is_an_error_that_names_it(generator):
         generator.start([OpenLoop("s", ServiceTarget("x", "no-such-host.invalid", 1), (EXCHANGE,), [0.0])])
 
 
+def test_a_request_that_the_agent_does_not_know_is_refused_and_not_left_open(generator):
+    with pytest.raises(ClusterError, match="KeyError"):
+        generator._ask("start", b'[{"kind": "Unheard"}]', run="r", origin_s=0.0)
+    with pytest.raises(ClusterError, match=r"expected one of .*clock"):
+        generator._ask("dance")
+
+
 def test_an_agent_that_dies_is_an_error_and_not_a_wait(web):
     channel = ProcessChannel()
     generator = Generator(channel, time.monotonic())

@@ -1,0 +1,109 @@
+"""`seatrial load`, with a real Locust and a real generator, against a server that counts."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import orjson
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from seatrial.cli.load import load
+from seatrial.errors import ClusterError, InputError
+from seatrial.traffic.recorder import unpack
+
+LOCUST_FILE = """
+from seatrial.traffic.locust_user import OpenLoopUser
+from seatrial.traffic.plan import Exchange
+
+class Ask(OpenLoopUser):
+    def exchanges(self):
+        return [Exchange("ask", "GET", "/ask", expect={"a": 1})]
+"""
+SCENARIO = {
+    "apiVersion": "seatrial/v1", "question": "Is every answer right?", "loadtest": "ask",
+    "warmup": {"rate_rps": 10, "duration_s": 0.5},
+    "stages": [{"name": "base", "rate_rps": 40, "duration_s": 1}], "slos": {"error_ratio": 0},
+}  # fmt: skip
+
+
+@pytest.fixture
+def server():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked += 1
+            self.send_response(200)
+            self.send_header("content-length", "8")
+            self.end_headers()
+            self.wfile.write(self.server.answer)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.answer = 0, b'{"a": 1}'
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    (tmp_path / "ask.py").write_text(LOCUST_FILE)
+    file = tmp_path / "ask.yaml"
+    file.write_text(yaml.safe_dump(SCENARIO))
+    return file
+
+
+def run(*arguments):
+    found = CliRunner().invoke(load, [str(argument) for argument in arguments], standalone_mode=False)
+    if found.exception:
+        raise found.exception
+    return found.return_value, found.stdout
+
+
+@pytest.mark.parametrize(("answer", "outcomes"), [(b'{"a": 1}', {"held"}), (b'{"a": 2}', {"missed"})])
+def test_the_ledger_holds_every_request_and_the_objectives_follow_from_it(server, scenario, tmp_path, answer, outcomes):
+    server.answer = answer
+    out = tmp_path / "out"
+    status, said = run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--json", "-q", "--out", out)
+    document = orjson.loads(said)
+    ledger = unpack((out / "ledger.npz").read_bytes())
+    assert len(ledger) == server.asked == document["generator"]["sent"]
+    assert document["stages"][0]["scheduled"] == len(ledger.of("base")) > 10
+    assert {found["outcome"] for found in document["answers"]} == outcomes
+    # Whether the generator kept up depends on the machine that runs this test; the status follows either way.
+    expected = "invalid" if document["invalid"] else outcomes.pop()
+    assert document["outcome"] == expected
+    assert status == {"held": 0, "missed": 1, "invalid": 2}[expected]
+    assert f"{server.asked} " in (out / "locust.log").read_text()  # Locust's own count
+
+
+def test_a_service_that_is_not_there_is_told_before_any_load(scenario):
+    with pytest.raises(ClusterError, match=r"http://127.0.0.1:1: expected a service that accepts connections"):
+        run(scenario, "--host", "http://127.0.0.1:1")
+
+
+def test_a_host_is_needed(scenario):
+    with pytest.raises(InputError, match=r"ask.yaml, host: expected a URL"):
+        run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("locust_file", "said"),
+    [
+        (None, "loadtest: expected a Locust file, found neither"),
+        ("raise ValueError('mine')", "ended with ValueError: mine"),
+        (
+            LOCUST_FILE.replace('[Exchange("ask", "GET", "/ask", expect={"a": 1})]', "[]"),
+            "ended with InputError: picks",
+        ),
+    ],
+    ids=["missing", "broken", "empty"],
+)
+def test_a_locust_file_that_cannot_be_used_is_named(server, scenario, locust_file, said):
+    (scenario.parent / "ask.py").unlink()
+    if locust_file is not None:
+        (scenario.parent / "ask.py").write_text(locust_file)
+    with pytest.raises(InputError, match=said):
+        run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q")
