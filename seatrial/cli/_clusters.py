@@ -15,7 +15,7 @@ from seatrial.errors import InputError
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--cluster, --kubeconfig, --context, --process."""
     for option in (
-        click.option("--process", "processes", multiple=True, metavar="IMAGE=COMMAND", help="local: an image as process."),
+        click.option("--process", "processes", multiple=True, metavar="IMAGE=COMMAND", help="local: how it runs."),
         click.option("--context", help="existing: the context in the kubeconfig."),
         click.option("--kubeconfig", type=click.Path(path_type=Path), help="existing, kind: the kubeconfig file."),
         click.option("--cluster", "cluster_name", default="local", show_default=True,

@@ -101,7 +101,10 @@ class Stage:
         text = Template(overlay.read_text(encoding="utf-8")).safe_substitute(
             release=self.full_name(), namespace=self.namespace
         )
-        for manifest in filter(None, yaml.safe_load_all(text)):
+        manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+        if self.world.plant.patch:
+            manifests = self.world.plant.patch(manifests)
+        for manifest in manifests:
             group, _, version = manifest["apiVersion"].rpartition("/")
             root = f"/apis/{group}/{version}" if group else f"/api/{version}"
             kind = manifest["kind"].lower() + "s"

@@ -55,6 +55,10 @@ class World:
         """The same world with something planted."""
         return replace(self, plant=plant)
 
+    def under(self, run_id: str, contract: Contract) -> World:
+        """The same world, with names of its own for what it makes, and a contract that may promise otherwise."""
+        return replace(self, run_id=run_id, contract=contract)
+
     def random(self, purpose: str) -> random.Random:
         """A generator of its own for each purpose: the same seed gives the same run."""
         return random.Random(f"{self.seed}/{purpose}")

@@ -21,6 +21,7 @@ from seatrial.content import content
 from seatrial.errors import ClusterError, InputError
 
 UP_WITHIN_S = 30.0
+PID_FILE = "node.pid"
 DOWN_WITHIN_S = 10.0
 
 
@@ -51,6 +52,7 @@ class LocalCluster:
             self._process = subprocess.Popen(
                 self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
+        (self._root / PID_FILE).write_text(str(self._process.pid))
         try:
             self._said = self._first_line(self._process)
         except BaseException:
@@ -156,3 +158,21 @@ class LocalCluster:
 def state_folder() -> Path:
     """Where the folders of all local clusters are; what a killed run leaves is there."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "seatrial" / "local"
+
+
+def remove_leftovers() -> list[Path]:
+    """Delete the folders of local clusters whose process has ended; which ones they were."""
+    removed = []
+    for file in state_folder().glob(f"*/{PID_FILE}"):
+        text = file.read_text()
+        if not (text.isdigit() and _is_node(int(text))):
+            shutil.rmtree(file.parent, ignore_errors=True)
+            removed.append(file.parent)
+    return removed
+
+
+def _is_node(pid: int) -> bool:
+    try:
+        return b"seatrial.clusters.local.node" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

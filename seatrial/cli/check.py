@@ -1,0 +1,23 @@
+"""`seatrial check`: some checks only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seatrial.cli.certify import certify
+
+
+@click.command(epilog="Example: seatrial check charts/openmed-service D1 D5 --cluster kind")
+@click.argument("chart", type=click.Path(path_type=Path))
+@click.argument("ids", nargs=-1, required=True)
+@click.pass_context
+def check(command: click.Context, /, chart: Path, ids: tuple[str, ...], **options: Any) -> int:
+    """Judge the checks named by IDS on CHART; as `certify --only`, whose options it takes."""
+    status: int = command.invoke(certify, chart=chart, ids=ids, **options)
+    return status
+
+
+check.params += [param for param in certify.params if param.name not in ("chart", "ids")]

@@ -1,0 +1,42 @@
+"""`seatrial clean`: remove whatever runs left behind on a cluster."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.clusters.local.cluster import remove_leftovers
+from seatrial.trials.world import RUN_LABEL
+from seatrial.watch.api import Api
+
+GONE_WITHIN_S = 120.0
+
+
+@click.command(epilog="Example: seatrial clean --cluster kind")
+@cluster_options
+def clean(cluster_name: str, kubeconfig: Path | None, context: str | None, processes: tuple[str, ...]) -> int:
+    """Delete the namespaces that Seatrial made, and nothing else; on local, the folders of clusters that have ended."""
+    if cluster_name == "local":
+        removed = remove_leftovers()
+        click.echo(f"removed {len(removed)} folders of local clusters that have ended")
+        return 0
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
+    cluster.up()
+    api = Api.connect(cluster.kubeconfig(), cluster.context)
+    names = labelled(api)
+    for name in names:
+        api.delete(f"/api/v1/namespaces/{name}")
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while (left := labelled(api)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    click.echo(f"deleted {len(names) - len(left)} namespaces" + (f"; still going: {', '.join(left)}" if left else ""))
+    return 2 if left else 0
+
+
+def labelled(api: Api) -> list[str]:
+    """The names of the namespaces that carry a run's label."""
+    found = api.get("/api/v1/namespaces", labelSelector=RUN_LABEL)
+    return [str(item["metadata"]["name"]) for item in found["items"]]

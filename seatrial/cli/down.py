@@ -1,0 +1,28 @@
+"""`seatrial down`: delete the kind cluster that `seatrial up` made."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import click
+
+from seatrial.errors import ClusterError
+
+
+@click.command(epilog="Example: seatrial down --name seatrial")
+@click.option("--name", default="seatrial", show_default=True, help="The kind cluster's name.")
+def down(name: str) -> int:
+    """Delete the kind cluster NAME. A local cluster ends with the command that started it."""
+    kind = shutil.which("kind")
+    if kind is None:
+        raise ClusterError("expected `kind` on PATH to delete a cluster, found none; see `seatrial doctor`")
+    known = subprocess.run([kind, "get", "clusters"], capture_output=True, text=True, check=False).stdout.split()
+    if name not in known:
+        click.echo(f"there is no kind cluster {name}")
+        return 0
+    done = subprocess.run([kind, "delete", "cluster", "--name", name], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"expected `kind delete cluster --name {name}` to succeed, found {done.stderr.strip()}")
+    click.echo(f"deleted kind cluster {name}")
+    return 0

@@ -1,0 +1,93 @@
+"""`seatrial faults`: plant every defect there is, and see that the check named for it fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from seatrial import faults as matrix
+from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.clock import RunClock
+from seatrial.content import content
+from seatrial.images import AGENT, images_of, take_in
+from seatrial.suite.registry import load_checks
+from seatrial.suite.subject import read_subject
+from seatrial.trials.harness import Harness
+from seatrial.trials.world import World
+from seatrial.watch.api import Api
+
+
+@click.command(epilog="Example: seatrial faults charts/openmed-service --only D1 --only rate-per-process")
+@click.argument("chart", type=click.Path(path_type=Path))
+@cluster_options
+@click.option("--only", "ids", multiple=True, metavar="ID", help="Rows by their own id, or all rows of a check.")
+@click.option("--list", "list_only", is_flag=True, help="List what would be planted, and stop.")
+@click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Rows side by side.")
+@click.option("--seed", type=int, default=20240229, show_default=True)
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the table here.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the cells here.")
+def faults(
+    chart: Path,
+    cluster_name: str,
+    kubeconfig: Path | None,
+    context: str | None,
+    processes: tuple[str, ...],
+    ids: tuple[str, ...],
+    list_only: bool,
+    lanes: int,
+    seed: int,
+    markdown: Path | None,
+    json_file: Path | None,
+) -> int:
+    """Decide whether the checks see: each planted fault is killed by its check, no oddity and no blinding fools one."""
+    subject = read_subject(chart)
+    checks = load_checks(content("conformance"))
+    rows = matrix.chosen(matrix.rows(content("charts")), ids, checks)
+    if list_only:
+        for row in rows:
+            click.echo(f"{row.kind:6} {row.id:34} {' '.join(row.checks):12} {row.description}")
+        return 0
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
+    cluster.up()
+    folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
+    started = time.monotonic()
+    done = 0
+
+    def tell(cells: list[matrix.Cell]) -> None:
+        nonlocal done
+        done += 1
+        for cell in cells:
+            passed_s = int(time.monotonic() - started)
+            head = f"{passed_s // 60:3}:{passed_s % 60:02} [{done}/{len(rows)}]"
+            colour = "green" if cell.result in matrix.GOOD else "red"
+            result = click.style(f"{cell.result:12}", fg=colour)
+            click.echo(f"{head} {result} {cell.row:34} {cell.check:4} {cell.outcome}: {cell.found}", err=True)
+
+    try:
+        take_in(cluster, [AGENT, *images_of(subject.manifests)], content("charts") / "images")
+        api = Api.connect(cluster.kubeconfig(), cluster.context)
+        clock = RunClock.start()
+        run_id = f"m{int(time.time()) % 100000}"
+        with Harness(cluster, api, clock, run_id) as harness:
+            world = World(
+                run_id=run_id, cluster=cluster, api=api, clock=clock, contract=subject.contract, chart=subject.chart,
+                contract_folder=subject.file.parent, folder=folder, seed=seed,
+                open_generator=harness.open_generator, beacon_namespace=harness.namespace, say=lambda _: None,
+            )  # fmt: skip
+            cells = matrix.run_rows(world, rows, checks, tell, lanes)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        cluster.down()
+    table = matrix.as_markdown(cells)
+    if markdown:
+        markdown.write_text(table, encoding="utf-8")
+    if json_file:
+        json_file.write_text(json.dumps([asdict(cell) for cell in cells], indent=1), encoding="utf-8")
+    click.echo(table)
+    return matrix.verdict_of(cells)
