@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from seatrial.clusters.local.api.errors import StoreError
 from seatrial.clusters.local.api.fieldset import Path, element, readable
 from seatrial.clusters.local.api.kinds import Kind
@@ -43,7 +45,7 @@ def _problems(type_: Type, value: Any, path: Path) -> Iterator[tuple[Path, str]]
     elif type_.shape == "list":
         yield from _list(type_, value, path)
     elif not isinstance(value, dict):
-        yield path, f"expected map, got {_shown(value)}"
+        yield path, f"expected map, got &{{{_go(value)}}}"
     else:
         for key, item in value.items():
             child = type_.fields.get(key) if type_.shape == "struct" else type_.element
@@ -56,7 +58,7 @@ def _problems(type_: Type, value: Any, path: Path) -> Iterator[tuple[Path, str]]
 
 def _list(type_: Type, value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if not isinstance(value, list):
-        yield path, f"expected list, got {_shown(value)}"
+        yield path, f"expected list, got &{{{_go(value)}}}"
         return
     if type_.element is None:
         return
@@ -83,8 +85,16 @@ def _scalar(scalar: str, value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    return (
-        f"&value.valueUnstructured{{Value:{value!r}}}"
-        if isinstance(value, str)
-        else (f"&value.valueUnstructured{{Value:{value}}}")
-    )
+    quoted = orjson.dumps(value).decode() if isinstance(value, str) else _go(value)
+    return f"&value.valueUnstructured{{Value:{quoted}}}"
+
+
+def _go(value: Any) -> str:
+    """A value as Go's `%v` prints it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{' '.join(_go(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_go(value[key])}' for key in sorted(value))}]"
+    return str(value)

@@ -109,6 +109,7 @@ def applied(
     if not force:
         _refuse_conflicts(others, change)
     others = [_reduced(owner, change.changed | change.removed) for owner in others]
+    result = decode(kind, result, "Ignore")[0]  # what became empty is left out
     if not change.changed and not change.removed and last == wanted:
         applier = replace(applier, time=next((owner.time for owner in owners if owner.is_same(applier)), now))
     _write(result, [*others, applier])

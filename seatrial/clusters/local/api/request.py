@@ -14,6 +14,7 @@ from seatrial.clusters.local.api.errors import StoreError, bad_request
 from seatrial.clusters.local.api.kinds import KINDS, Kind
 
 Obj = dict[str, Any]
+BODY_LIMIT_BYTES = 3 * 1024 * 1024  # that of a kube-apiserver
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
 
@@ -112,8 +113,9 @@ async def read(request: web.Request) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        limit = request.app["body_limit_bytes"]
-        raise StoreError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}") from None
+        raise StoreError(
+            413, "RequestEntityTooLarge", f"Request entity too large: limit is {BODY_LIMIT_BYTES}"
+        ) from None
 
 
 def json(raw: bytes) -> Any:

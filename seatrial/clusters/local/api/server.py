@@ -10,12 +10,11 @@ from seatrial.clusters.local.api import answers, discovery, openapi, reading, su
 from seatrial.clusters.local.api import exec as exec_
 from seatrial.clusters.local.api.errors import StoreError
 from seatrial.clusters.local.api.hooks import Hooks
-from seatrial.clusters.local.api.request import Target, flag, target
+from seatrial.clusters.local.api.request import BODY_LIMIT_BYTES, Target, flag, target
 from seatrial.clusters.local.store import Store
 
 log = logging.getLogger(__name__)
 
-BODY_LIMIT_BYTES = 3 * 1024 * 1024  # that of a kube-apiserver
 SHUTDOWN_S = 0.5  # open watches are cut after this
 
 
@@ -30,7 +29,6 @@ class ApiServer:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; port 0 is any free one. The URL to reach it. Raises OSError if the port is taken."""
         app = web.Application(client_max_size=BODY_LIMIT_BYTES)
-        app["body_limit_bytes"] = BODY_LIMIT_BYTES
         app.router.add_route("*", "/{path:.*}", self._handle)
         # Without cancellation a watch would live on after its client has left.
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)

@@ -33,7 +33,7 @@ def test_unknown_fields_are_refused_by_strict_clients():
 @pytest.mark.parametrize(
     ("container", "said"),
     [
-        ({"env": [{"name": "A", "value": 5}]}, "cannot unmarshal number into Go struct field EnvVar.*value of type string"),
+        ({"env": [{"name": "A", "value": 5}]}, "unmarshal number into Go struct field EnvVar.*value of type string"),
         ({"image": True}, "cannot unmarshal bool into Go struct field Container.*image of type string"),
         ({"ports": {"containerPort": 80}}, "cannot unmarshal object into Go struct field .*ports of type"),
         ({"ports": [{"containerPort": "80"}]}, "cannot unmarshal string into .*containerPort of type int32"),

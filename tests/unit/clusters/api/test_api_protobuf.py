@@ -46,7 +46,9 @@ def test_inlined_structs_numbers_and_int_or_string():
     pod = decode(body("v1", "Pod", field(2, field(1, volume) + field(2, container) + field(4, 30))))
     assert pod["spec"] == {
         "volumes": [{"name": "data", "emptyDir": {}}],
-        "containers": [{"name": "web", "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 10}}],
+        "containers": [
+            {"name": "web", "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 10}}
+        ],
         "terminationGracePeriodSeconds": 30,
     }  # fmt: skip
 

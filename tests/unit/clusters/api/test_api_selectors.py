@@ -49,7 +49,7 @@ def test_field_selectors(text, matches):
 
 
 def test_a_field_that_cannot_be_selected_by_is_a_bad_request():
-    with pytest.raises(StoreError, match='"spec.containers" is not a known field'):
+    with pytest.raises(StoreError, match=r'"spec\.containers" is not a known field'):
         field_selector("pods", "spec.containers=x")
 
 

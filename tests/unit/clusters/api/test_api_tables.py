@@ -23,20 +23,29 @@ def container(**state):
     return {"name": "web", "restartCount": 0, "ready": False, "state": state}
 
 
+def ended(**state):
+    return {"phase": "Failed", "containerStatuses": [container(terminated=state)]}
+
+
+UP = {"phase": "Running", "containerStatuses": [{"name": "web", **RUNNING}]}
+MIGRATING = {"init": ["migrate"], "initContainerStatuses": [{"name": "migrate", "state": {"running": {}}}]}
+
+
 @pytest.mark.parametrize(
     ("pod", "shown"),
     [
         ({"phase": "Pending"}, ("0/1", "Pending")),
-        ({"phase": "Running", "containerStatuses": [{"name": "web", **RUNNING}]}, ("1/1", "Running")),
-        ({"phase": "Running", "containerStatuses": [{"name": "web", **RUNNING}], "deleted": True}, ("1/1", "Terminating")),
-        ({"phase": "Running", "containerStatuses": [container(waiting={"reason": "CrashLoopBackOff"})]}, ("0/1", "CrashLoopBackOff")),
-        ({"phase": "Failed", "containerStatuses": [container(terminated={"reason": "OOMKilled", "exitCode": 137})]}, ("0/1", "OOMKilled")),
-        ({"phase": "Failed", "containerStatuses": [container(terminated={"exitCode": 7})]}, ("0/1", "ExitCode:7")),
-        ({"phase": "Succeeded", "containerStatuses": [container(terminated={"reason": "Completed", "exitCode": 0})]}, ("0/1", "Completed")),
-        ({"phase": "Pending", "init": ["migrate"], "initContainerStatuses": [{"name": "migrate", "state": {"running": {}}}]}, ("0/1", "Init:0/1")),
+        (UP, ("1/1", "Running")),
+        ({**UP, "deleted": True}, ("1/1", "Terminating")),
+        ({"containerStatuses": [container(waiting={"reason": "CrashLoopBackOff"})]}, ("0/1", "CrashLoopBackOff")),
+        (ended(reason="OOMKilled", exitCode=137), ("0/1", "OOMKilled")),
+        (ended(reason="Completed", exitCode=0), ("0/1", "Completed")),
+        (ended(exitCode=7), ("0/1", "ExitCode:7")),
+        (ended(signal=9, exitCode=137), ("0/1", "Signal:9")),
+        ({"phase": "Pending", **MIGRATING}, ("0/1", "Init:0/1")),
         ({"phase": "Failed", "reason": "Evicted"}, ("0/1", "Evicted")),
     ],
-)  # fmt: skip
+)
 def test_a_pod_is_summed_up_as_kubectl_does(pod, shown):
     assert shown == status_of(**pod)
 
