@@ -1,0 +1,99 @@
+"""Requests that come together are worked on together.
+
+Source: contract `batching`. The sizes that the service reports are not believed alone: the runs of the model, or
+the time that groups take against their members one by one, must agree.
+"""
+
+from seatrial.contract import Contract
+from seatrial.suite import check
+from seatrial.trials.crowd import LEAST_FOR_S, LONE, LOOP, MOST_OF_TIME, REPETITIONS, Crowd, metrics_tell
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
+
+LEAST_MEAN, MOST_CALLS = 1.5, 0.75  # items per batch; model runs per item
+LEAST_ANSWERS = 100
+DO = "let a batch wait for company up to the declared delay, and run it as one"
+
+
+@check("B2", level="MUST", promise="batching")
+def batching_happens(contract: Contract, crowd: Crowd) -> Verdict:
+    assert contract.batching is not None
+    size = int(float(contract.batching.max_size))
+    if size < 2:
+        return skipped(f"batching.max_size is {size}")
+    rows = crowd.ledger.of(LOOP).to(crowd.pod)
+    answered = rows.select(rows.right)
+    offered_s = float(answered.ended_s.max() - rows.sent_s.min()) if len(answered) else 0.0
+    if crowd.clients < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
+        return inconclusive(
+            f"{size} or more clients for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} right answers",
+            f"{crowd.clients} for {offered_s:.1f} s, {len(answered)} right answers",
+            "see B1 and the pod's log",
+            n=len(answered),
+        )
+    if not metrics_tell(contract):
+        return by_time(crowd, size)
+    return by_metrics(contract, crowd, len(answered), size)
+
+
+def by_metrics(contract: Contract, crowd: Crowd, items: int, size: int) -> Verdict:
+    """Sizes and runs, both counted by the service."""
+    assert contract.metrics is not None
+    sizes = crowd.sizes(contract.metrics.batch_size, crowd.loop)
+    calls = crowd.counted(contract.metrics.model_runs, crowd.loop)
+    if sizes is None or calls is None:
+        return inconclusive(
+            f"{contract.metrics.batch_size} and {contract.metrics.model_runs} in the scrapes around the load, rising",
+            "one of them missing, or begun anew",
+            "correct the names in the contract; if the pod was restarted, see its log",
+            n=0,
+        )
+    mean = Measurement("mean batch size", sizes.mean, "", n=sizes.runs, limit=f">= {LEAST_MEAN:g}")
+    share = Measurement("model runs per answer", calls / items, "", n=items, limit=f"<= {MOST_CALLS:g}")
+    expected = f"a mean batch of {LEAST_MEAN:g} or more, and at most {MOST_CALLS:g} model runs per answer"
+    found = f"batches of {sizes.mean:.2f} on average, {calls:.0f} model runs for {items} answers"
+    if calls > MOST_CALLS * items or not sizes.mean >= LEAST_MEAN:
+        return failed(expected, f"{found}, under {crowd.clients} clients", DO, n=items, measurements=[mean, share])
+    lone = crowd.sizes(contract.metrics.batch_size, crowd.lone)
+    asked = len(crowd.ledger.of(LONE))
+    if lone is None or not lone.runs or lone.runs != lone.items or lone.runs != asked:
+        told = f"{lone.runs} batches of {lone.items} in all" if lone else "no count"
+        return inconclusive(
+            f"{asked} lone requests counted as {asked} batches of 1",
+            told,
+            "see whether the metric counts what it says",
+            n=items,
+            measurements=[mean, share],
+        )
+    return passed(
+        expected,
+        found,
+        n=items,
+        measurements=[mean, share],
+        detects=f"batches of fewer than {LEAST_MEAN:g} on average under {crowd.clients} clients",
+    )
+
+
+def by_time(crowd: Crowd, size: int) -> Verdict:
+    """Groups at once against their members one by one."""
+    shares = crowd.shares_of_time()
+    if len(shares) < REPETITIONS:
+        return inconclusive(
+            f"{REPETITIONS} groups answered right, at once and one by one",
+            f"{len(shares)}",
+            "see B1; or declare metrics.batch_size and metrics.model_runs",
+            n=len(shares),
+        )
+    slow = sum(share > MOST_OF_TIME for share in shares)
+    worst = Measurement(
+        "time at once, of that one by one, largest", max(shares), n=len(shares), limit=f"<= {MOST_OF_TIME}"
+    )
+    expected = f"each of {REPETITIONS} groups within {MOST_OF_TIME:.0%} of the time of its members one by one"
+    if slow:
+        return failed(expected, f"{slow} took longer, up to {max(shares):.0%}", DO, n=len(shares), measurements=[worst])
+    return passed(
+        expected,
+        f"{len(shares)} of {len(shares)}, at most {max(shares):.0%}",
+        n=len(shares),
+        measurements=[worst],
+        detects="groups that are worked on one by one",
+    )

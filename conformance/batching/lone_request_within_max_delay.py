@@ -1,0 +1,120 @@
+"""A request that comes alone waits no longer than declared, nor does one of a trickle.
+
+Source: contract `batching.max_delay_ms`. What a request takes that waits for nobody is measured in full batches.
+Lone requests are judged by their median, in at most two looks; single late ones count if both looks have some.
+"""
+
+import numpy as np
+
+from seatrial.stats.proportions import proportion_limits
+from seatrial.suite import check
+from seatrial.trials.batching import Batches
+from seatrial.trials.waits import FULL, LONE, LONE_ROWS, MARGIN_S, TRICKLE, Patience, Waits, waits
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+
+WANTED_FULL, WANTED_TRICKLE = 24, 20
+MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the delay
+SPACING_KEPT = 0.9
+
+
+@check("B4", level="MUST", promise="batching")
+def lone_request_within_max_delay(batches: Batches) -> Verdict:
+    ledger = batches.ledger
+    full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))
+    if doubt := unmeasured(batches):
+        return doubt
+    seen = waits(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.looks)
+    patience = Patience.of(full, batches.delay_s)
+    median_s = float(np.median(lone.latency_s))
+    measured = [
+        Measurement("lone request, median", median_s, "s", n=len(lone), limit=f"<= {seen.bound_s:.3f} s"),
+        Measurement("request in a full batch, median", seen.engine_s, "s", n=len(full)),
+        Measurement("lone request, slowest", float(lone.latency_s.max()), "s", limit=f"<= {patience.lone_s:.2f} s"),
+        Measurement(
+            "trickle, slowest",
+            float(trickle.latency_s.max()),
+            "s",
+            n=len(trickle),
+            limit=f"<= {patience.trickle_s:.2f} s",
+        ),
+    ]
+    expected = (
+        f"a lone request answered within {seen.bound_s * 1000:.0f} ms (median): {seen.engine_s * 1000:.0f} ms of work, "
+        f"{batches.delay_s * 1000:g} ms of delay and {MARGIN_S * 1000:g} ms"
+    )
+    if broken := broke(seen, patience, median_s):
+        return failed(
+            expected
+            if seen.median == "fail"
+            else f"no request later than {patience.lone_s:.2f} s alone, {patience.trickle_s:.2f} s in a trickle",
+            broken,
+            "start the timer at the first request of a batch, in the declared unit, and run what is there when it ends",
+            n=seen.lone,
+            measurements=measured,
+            rows=seen.late if len(seen.late) else lone.select(lone.latency_s > seen.bound_s),
+        )
+    if seen.median == "between" or seen.late_looks:
+        late = f", some too late in look {seen.late_looks[0] + 1} only" if seen.late_looks else ""
+        return inconclusive(
+            expected,
+            f"{seen.above} of {seen.lone} later after {batches.looks} looks{late}",
+            "run again on a quieter machine",
+            n=seen.lone,
+            measurements=measured,
+            rows=seen.late,
+        )
+    limits = proportion_limits(seen.lone, 0.5)
+    shown = f", or {limits.smallest_failing_share:.0%} of them above it" if limits.smallest_failing_share else ""
+    return passed(
+        expected,
+        f"{seen.above} of {seen.lone} later; slowest {float(lone.latency_s.max()) * 1000:.0f} ms alone, "
+        f"{float(trickle.latency_s.max()) * 1000:.0f} ms in a trickle",
+        n=seen.lone,
+        measurements=measured,
+        detects=f"a request later than {patience.lone_s:.2f} s alone or {patience.trickle_s:.2f} s in a trickle{shown}",
+    )
+
+
+def broke(seen: Waits, patience: Patience, median_s: float) -> str:
+    """How the promise was broken; "" if it was not, or not for certain."""
+    if seen.median == "fail":
+        return f"{seen.above} of {seen.lone} later, median {median_s * 1000:.0f} ms"
+    if len(seen.late_looks) > 1:
+        first = next(iter(seen.late))
+        return (
+            f"{len(seen.late)} too late, in both looks; the first ({first.stream}) "
+            f"{first.error or f'after {first.latency_s:.2f} s'}"
+        )
+    return ""
+
+
+def unmeasured(batches: Batches) -> Verdict | None:
+    """Why these rows tell nothing, if they do not."""
+    ledger = batches.ledger
+    full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))
+    wanted = sum(LONE_ROWS[: batches.looks])
+    if batches.delay_s > MOST_DELAY_S:
+        return inconclusive(
+            f"a delay of at most {MOST_DELAY_S:g} s",
+            f"{batches.delay_s:g} s",
+            "set a shorter batching.max_delay_ms for the trial",
+            n=0,
+        )
+    right = int(full.right.sum())
+    if right < WANTED_FULL or not wanted or len(lone) < wanted or len(trickle) < WANTED_TRICKLE:
+        return inconclusive(
+            f"{WANTED_FULL} right answers out of full batches, {wanted or LONE_ROWS[0]} lone requests, "
+            f"{WANTED_TRICKLE} in a trickle",
+            f"{right}, {len(lone)}, {len(trickle)}",
+            "see why the full batches failed (B1), or run again",
+            n=len(lone),
+        )
+    gaps_s = np.concatenate([np.diff(lone.in_group(look).sent_s) for look in range(batches.looks)])
+    if float(gaps_s.min()) < SPACING_KEPT * batches.spacing_s:
+        return inconclusive(
+            f"lone requests {batches.spacing_s * 1000:.0f} ms apart, with nothing else open",
+            f"{float(gaps_s.min()) * 1000:.0f} ms",
+            "give the generator a core of its own",
+            n=len(lone),
+        )
+    return None

@@ -1,0 +1,117 @@
+"""A request that fails takes no other of its batch with it, and hears of its failure itself.
+
+Source: contract `batching.poison`, a request that fails on its own and how it is answered.
+"""
+
+import json
+
+import numpy as np
+
+from seatrial.contract import Contract, Poison
+from seatrial.observation import Ledger, Request
+from seatrial.stats.proportions import zero_event_bound
+from seatrial.suite import check
+from seatrial.traffic.answers import contains
+from seatrial.trials.batching import AFTER, AFTERWARDS, ALONE, GOOD, POISON, Batches, Round
+from seatrial.trials.waits import LONE
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.metrics import around, sizes
+from seatrial.watch.pods import restarts
+
+WANTED_ROUNDS, WANTED_SHARED, NEIGHBOURS = 9, 6, 3
+MOST_OF_TIME = 0.6  # of that one by one: what was faster was worked on together
+
+
+@check("B5", level="MUST", promise="batching.poison")
+def poison_fails_alone(contract: Contract, batches: Batches) -> Verdict:
+    assert contract.batching is not None
+    poison = contract.batching.poison
+    assert poison is not None
+    alone = batches.ledger.of(ALONE).to(batches.pod)
+    if not len(alone) or not all(as_declared(poison, row) for row in alone):
+        return inconclusive(
+            f"the failing request answered with {poison.status}, as declared, when it is alone",
+            ", ".join(sorted({row.error or str(row.status) for row in alone})) or "not sent",
+            "correct batching.poison in the contract",
+            n=0,
+        )
+    good, after = (batches.ledger.of(stream).to(batches.pod) for stream in (GOOD, AFTER))
+    poisoned = batches.ledger.of(POISON).to(batches.pod)
+    restarted = restarts(batches.timeline.changes).get(batches.pod, 0)
+    hurt = good.select(~good.right)
+    astray = [row for row in poisoned if not as_declared(poison, row)]
+    late = after.select(~after.right)
+    n = len(good) + len(poisoned) + len(after)
+    if len(hurt) or astray or len(late) or restarted:
+        first = next(iter([*hurt, *astray, *late]), None)
+        told = f"; the first, in round {first.group}, {how(first)}" if first else ""
+        return failed(
+            f"{len(good)} good requests right, {len(poisoned)} failing ones answered {poison.status}, no restart",
+            f"{len(hurt)} good ones lost or wrong, {len(astray)} failing ones answered otherwise, "
+            f"{len(late)} of the {len(after)} afterwards not right, {restarted} restarts{told}",
+            "catch what a single item raises inside the batch, and give it to that item's caller only",
+            n=n,
+            rows=[*hurt, *astray, *late],
+            evidence=[f"round {row.group}: {row.case} {how(row)}" for row in [*hurt, *astray][:5]],
+        )
+    singles = [round for round in batches.rounds if len(round.poisons) == 1]
+    shared = [round for round in singles if together(contract, batches, round)]
+    if len(singles) < WANTED_ROUNDS or len(shared) < WANTED_SHARED or len(after) < AFTERWARDS:
+        return inconclusive(
+            f"the failing request in a batch with {NEIGHBOURS} or more others in {WANTED_SHARED} of {WANTED_ROUNDS} "
+            f"rounds, and {AFTERWARDS} requests after them",
+            f"for certain in {len(shared)} of {len(singles)}, and {len(after)}",
+            "see why batches do not form (B2)",
+            n=len(shared),
+        )
+    bound = zero_event_bound(len(good))
+    return passed(
+        f"good requests right beside {len(poisoned)} failing ones, each of those answered {poison.status}, no restart",
+        f"{len(good)} of {len(good)}; {len(shared)} of {len(singles)} rounds in one batch; the next {len(after)} right",
+        n=n,
+        measurements=[
+            Measurement("neighbours hurt", 0, n=len(good), low=0.0, high=bound, confidence=0.95, limit="= 0")
+        ],
+        detects=f"{bound:.1%} of the neighbours hurt, at 95% confidence; first, middle and last places",
+    )
+
+
+def as_declared(poison: Poison, row: Request) -> bool:
+    """The failing request's own answer."""
+    if row.error or row.status != poison.status:
+        return False
+    if poison.body is None:
+        return True
+    try:
+        return contains(json.loads(row.body), poison.body)
+    except ValueError:
+        return False
+
+
+def together(contract: Contract, batches: Batches, round: Round) -> bool:
+    """The whole round was one batch, for certain; where nothing counts sizes, the time says so."""
+    if round.size <= NEIGHBOURS:
+        return False
+    metric = contract.metrics.batch_size if contract.metrics else ""
+    if metric:
+        pair = around(batches.scrapes, batches.pod, round.span.start_s, round.span.end_s)
+        seen = sizes(*pair, metric) if pair else None
+        return seen is not None and seen.at_least(round.size) > 0
+    rows = batches.ledger.of(GOOD, POISON).to(batches.pod).in_group(round.index)
+    return took_s(rows) <= MOST_OF_TIME * round.size * lone_s(batches)
+
+
+def took_s(rows: Ledger) -> float:
+    """From the first sent to the last answered."""
+    return float(rows.ended_s.max() - rows.sent_s.min()) if len(rows) else float("inf")
+
+
+def lone_s(batches: Batches) -> float:
+    """The median of lone requests; 0 without any."""
+    rows = batches.ledger.of(LONE).to(batches.pod)
+    return float(np.median(rows.latency_s)) if len(rows) else 0.0
+
+
+def how(row: Request) -> str:
+    """What became of a request."""
+    return row.error or f"answered {row.status}{'' if row.right else ', not its own answer'}"

@@ -1,0 +1,116 @@
+"""Every request gets its own answer, however many are worked on at once.
+
+Source: contract `inference.cases`, whose answers differ pairwise; `batching`.
+A wrong answer is held against what was expected of every other case, so that a swap is told from nonsense.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from seatrial.contract import Contract
+from seatrial.observation import Ledger, Request
+from seatrial.stats.proportions import zero_event_bound
+from seatrial.suite import check
+from seatrial.traffic.answers import contains
+from seatrial.trials import workload
+from seatrial.trials.crowd import ANSWERS, LEAST_CLIENTS, LOOP, MOST_OF_TIME, REPETITIONS, Crowd
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+
+DISTINCT = 64
+
+
+@check("B1", level="MUST")
+def response_belongs_to_request(contract: Contract, crowd: Crowd) -> Verdict:
+    rows = answered(contract, crowd.ledger.of(LOOP).to(crowd.pod))
+    wrong = rows.select(~rows.right)
+    swapped = [(row, owner) for row in wrong if (owner := owner_of(contract, row)) and owner != row.case]
+    if len(wrong):
+        first, owner = swapped[0] if swapped else (next(iter(wrong)), "")
+        lost = first.error or (f"answered {first.status}" if first.status >= 400 else "an answer that no case has")
+        return failed(
+            f"{len(rows)} requests, each with its own answer",
+            f"{len(swapped)} got the answer of another, {len(wrong) - len(swapped)} none that is right; "
+            + (f"{first.case} got that of {owner}" if owner else f"{first.case}: {lost}"),
+            "keep each answer with its request through batch, cache and handler; share no variable between them",
+            n=len(rows),
+            rows=[row for row, _ in swapped] or wrong,
+            evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]],
+        )
+    if doubt := next(missing(contract, crowd, rows), None):
+        return inconclusive(*doubt, n=len(rows))
+    bound = zero_event_bound(len(rows))
+    names = set(rows.texts("case"))
+    fewer = f"; judged with the {len(names)} inputs that the contract has" if len(names) < DISTINCT else ""
+    return passed(
+        f"{ANSWERS} or more requests of {crowd.clients} clients at once, each with its own answer",
+        f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{fewer}",
+        n=len(rows),
+        measurements=[
+            Measurement(
+                "answers not their request's", 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0"
+            )
+        ],
+        detects=f"{bound:.2%} of the answers going astray, at 95% confidence",
+    )
+
+
+def answered(contract: Contract, rows: Ledger) -> Ledger:
+    """Without those refused as the contract says the service may."""
+    limits = contract.limits
+    refusals = [limit.reject.status for limit in (limits.rate, limits.concurrency) if limit]
+    return rows.select((rows.error != rows.code("")) | ~np.isin(rows.status, refusals))
+
+
+def owner_of(contract: Contract, row: Request) -> str:
+    """The case whose answer this is; "" if it is nobody's."""
+    try:
+        found = json.loads(row.body)
+    except ValueError:
+        return ""
+    if row.error or not 200 <= row.status < 300:
+        return ""
+    cases = workload.cases(contract)
+    return next((case.case for case in cases if contains(found, case.expect, case.tolerance)), "")
+
+
+def missing(contract: Contract, crowd: Crowd, rows: Ledger) -> Iterator[tuple[str, str, str]]:
+    """What has to be true for these answers to tell anything: expected, found, and what to do."""
+    if len(rows) < ANSWERS or crowd.clients < LEAST_CLIENTS:
+        yield (
+            f"{ANSWERS} answers to {LEAST_CLIENTS} or more clients",
+            f"{len(rows)} to {crowd.clients}",
+            "make the cases shorter, or run on a machine with more cores",
+        )
+    asked = len(set(rows.texts("case")))
+    batching = contract.batching
+    if batching is None:
+        return
+    if asked < DISTINCT:
+        yield f"{DISTINCT} distinct inputs", f"{asked}", "declare more cases, or a pattern"
+    lengths = Counter(len(case.body) for case in workload.cases(contract))
+    if max(lengths.values()) < 2:
+        yield "inputs of equal length among the cases", "none", "declare some of equal length: engines sort by it"
+    size = int(float(batching.max_size))
+    if size > 1:
+        yield from unseen(contract, crowd, size)
+
+
+def unseen(contract: Contract, crowd: Crowd, size: int) -> Iterator[tuple[str, str, str]]:
+    """Batches of two sizes, the largest among them, or, where nothing counts them, their effect on the time."""
+    metric = contract.metrics.batch_size if contract.metrics else ""
+    if metric:
+        seen = crowd.sizes(metric, crowd.loop)
+        if seen is None or seen.kinds() < 2 or not seen.at_least(size):
+            found = f"{seen.runs} batches of {seen.kinds()} sizes, {seen.at_least(size)} of {size}" if seen else "none"
+            yield f"batches of two sizes, some of {size}, in {metric}", found, "see why batches do not form (B2)"
+    else:
+        shares = crowd.shares_of_time()
+        if len(shares) < REPETITIONS or max(shares) > MOST_OF_TIME:
+            yield (
+                f"{REPETITIONS} groups at once, each within {MOST_OF_TIME:.0%} of its time one by one",
+                f"{sum(share <= MOST_OF_TIME for share in shares)} of {len(shares)} so",
+                "declare metrics.batch_size, or see why batches do not form (B2)",
+            )

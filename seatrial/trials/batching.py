@@ -1,0 +1,212 @@
+"""How one pod puts requests together: full batches, lone requests, a trickle, bursts, and a request that fails.
+
+Bursts are sent at the declared largest batch, and again at half of it where a Helm value governs it.
+Source: contract `batching`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seatrial.contract import Batching, Governed, governed, merged, placed
+from seatrial.observation import Ledger, Pod, Seen, joined
+from seatrial.traffic.plan import Lone, OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.crowd import Span
+from seatrial.trials.stage import Stage
+from seatrial.trials.trial import trial
+from seatrial.trials.waits import FULL, LONE, LONE_ROWS, TRICKLE, Patience, waits
+from seatrial.trials.world import World
+
+WARM_UP, BURST, RACE = "warm-up", "burst", "race"
+ALONE, GOOD, POISON, AFTER = "poison-alone", "round", "poison", "after-poison"
+FULL_BATCHES = 12
+TRICKLE_FOR_S, TRICKLE_STEP = 10.0, 0.8  # of the delay
+BURSTS, BURST_OF, LATE_IN_RACE = 14, 4, 0.9
+ROUND_OF, AFTERWARDS = 8, 16
+LEAD_S = 0.02  # for the generator to have the whole load before its first arrival
+AT_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Bursts at one largest batch."""
+
+    size: int
+    pod: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Good requests and some that fail, sent together; `index` is their group in the ledger."""
+
+    index: int
+    size: int
+    poisons: tuple[int, ...]  # places in the order of sending
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Batches(Seen):
+    """One pod with batching; the bursts of the second setting met its successor."""
+
+    pod: str = ""
+    size: int = 0
+    delay_s: float = 0.0
+    spacing_s: float = 0.0  # of the lone requests
+    looks: int = 0  # at lone requests and trickle
+    settings: tuple[Setting, ...] = ()
+    rounds: tuple[Round, ...] = ()
+
+
+@trial("batching", promise="batching", order=31)
+def batching(world: World) -> Batches:
+    """One replica at its own address."""
+    promise = world.contract.batching
+    assert promise is not None
+    size, delay_s = int(float(promise.max_size)), float(promise.max_delay_ms) / 1000
+    values = world.values(placed(governed(promise)), promise.values)
+    with Stage(world, "batching") as stage:
+        stage.install(values, replicas=1)
+        pod = stage.wait_pods(1, world.contract.ready_within_s)[0]
+        spacing_s, looks = _waits(stage, pod, _full_batches(stage, pod, size), delay_s)
+        settings = [_bursts(stage, pod, size, delay_s)]
+        rounds = _poisoned(stage, pod, min(ROUND_OF, size)) if promise.poison else ()
+        if half := _halved(promise):
+            stage.upgrade(merged(values, half), replicas=1)
+            settings.append(_bursts(stage, stage.wait_pods(1, world.contract.ready_within_s)[0], size // 2, delay_s))
+        return Batches(
+            **stage.seen(),
+            pod=pod.name,
+            size=size,
+            delay_s=delay_s,
+            spacing_s=spacing_s,
+            looks=looks,
+            settings=tuple(settings),
+            rounds=rounds,
+        )
+
+
+def _halved(promise: Batching) -> dict[str, object]:
+    """Values for half the largest batch; empty where no value governs it, or there is no half."""
+    if not isinstance(promise.max_size, Governed) or float(promise.max_size) < 2:
+        return {}
+    return placed(iter([Governed(value=promise.max_size.value, set=int(float(promise.max_size)) // 2)]))
+
+
+def _together(stage: Stage, pod: Pod, stream: str, group: int, offsets_s: Sequence[float]) -> Ledger:
+    """Distinct cases at these offsets from one moment; all answers."""
+    cases = workload.cases(stage.world.contract)
+    count = len(offsets_s)
+    load = OpenLoop(
+        stream,
+        stage.pod_target(pod),
+        cases,
+        [LEAD_S + offset_s for offset_s in offsets_s],
+        [(group * count + n) % len(cases) for n in range(count)],
+        [group] * count,
+        timeout_s=30.0,
+    )
+    return stage.collect(stage.start_now(load))
+
+
+def _full_batches(stage: Stage, pod: Pod, size: int) -> Ledger:
+    """As many at once as fit in a batch: it is full at once, so nobody waits for the delay."""
+    _together(stage, pod, WARM_UP, 0, [0.0] * size)
+    return joined(_together(stage, pod, FULL, group, [0.0] * size) for group in range(FULL_BATCHES))
+
+
+def _waits(stage: Stage, pod: Pod, full: Ledger, delay_s: float) -> tuple[float, int]:
+    """Lone requests, then a trickle; sent a second time only where the first does not settle it."""
+    stage.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
+    spacing_s = 2 * (delay_s + stage.lone_s)
+    step_s = max(TRICKLE_STEP * delay_s, AT_S)
+    timeout_s = 2 * Patience.of(full, delay_s).lone_s + 1
+    rows, looks = full, 0
+    for look, count in enumerate(LONE_ROWS):
+        apart_s = workload.steps(LEAD_S, LEAD_S + (count - 0.5) * spacing_s, spacing_s)
+        lone = _at_times(stage, pod, LONE, look, apart_s, timeout_s)
+        closely_s = workload.steps(LEAD_S, LEAD_S + TRICKLE_FOR_S, step_s)
+        trickle = _at_times(stage, pod, TRICKLE, look, closely_s, timeout_s)
+        rows, looks = joined([rows, lone, trickle]), look + 1
+        if waits(rows, delay_s, looks).settled:
+            break
+    return spacing_s, looks
+
+
+def _at_times(stage: Stage, pod: Pod, stream: str, look: int, arrivals_s: Sequence[float], timeout_s: float) -> Ledger:
+    cases = workload.cases(stage.world.contract)
+    count = len(arrivals_s)
+    load = OpenLoop(
+        stream,
+        stage.pod_target(pod),
+        cases,
+        arrivals_s,
+        workload.in_turn(count, len(cases)),
+        [look] * count,
+        timeout_s=timeout_s,
+    )
+    return stage.collect(stage.start_now(load))
+
+
+def _bursts(stage: Stage, pod: Pod, size: int, delay_s: float) -> Setting:
+    """Four batches' worth at once; and almost a batch, with two more just before its time is up."""
+    stage.scrape([pod])
+    start_s = stage.now()
+    for group in range(BURSTS):
+        _together(stage, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
+        _together(stage, pod, f"{RACE}-{size}", group, [0.0] * (size - 1) + [LATE_IN_RACE * delay_s] * 2)
+    end_s = stage.now()
+    stage.scrape([pod])
+    return Setting(size, pod.name, Span(start_s, end_s))
+
+
+def _poisoned(stage: Stage, pod: Pod, size: int) -> tuple[Round, ...]:
+    """The failing request alone, then first, in the middle and last of a full batch, then two of it."""
+    poison = workload.poison(stage.world.contract)
+    stage.collect(stage.start_now(Lone(ALONE, stage.pod_target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=30.0)))
+    places = [(0,), (size // 2,), (size - 1,)] * 3 + [(size // 4, (3 * size) // 4)]
+    stage.scrape([pod])
+    rounds = tuple(_round(stage, pod, index, size, where) for index, where in enumerate(places))
+    cases = workload.cases(stage.world.contract)
+    arrivals_s = workload.steps(LEAD_S, LEAD_S + (AFTERWARDS - 0.5) * 0.05, 0.05)
+    picks = workload.in_turn(AFTERWARDS, len(cases))
+    stage.collect(stage.start_now(OpenLoop(AFTER, stage.pod_target(pod), cases, arrivals_s, picks, timeout_s=30.0)))
+    return rounds
+
+
+def _round(stage: Stage, pod: Pod, index: int, size: int, places: tuple[int, ...]) -> Round:
+    cases, target = workload.cases(stage.world.contract), stage.pod_target(pod)
+    start_s = stage.now()
+    due_s = [LEAD_S + n * AT_S for n in range(size)]  # a millisecond apart, so that places mean something
+    good = [n for n in range(size) if n not in places]
+    stage.collect(
+        stage.start_now(
+            OpenLoop(
+                GOOD,
+                target,
+                cases,
+                [due_s[n] for n in good],
+                [(index * size + n) % len(cases) for n in good],
+                [index] * len(good),
+                timeout_s=30.0,
+            ),
+            OpenLoop(
+                POISON,
+                target,
+                (workload.poison(stage.world.contract),),
+                [due_s[n] for n in places],
+                (),
+                [index] * len(places),
+                timeout_s=30.0,
+                keep="all",
+            ),
+        )
+    )
+    end_s = stage.now()
+    stage.scrape([pod])
+    return Round(index, size, places, Span(start_s, end_s))

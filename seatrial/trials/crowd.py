@@ -1,0 +1,127 @@
+"""Many clients at once on one pod: lone cases first, then a closed loop over all cases, drawn at random.
+
+A service that promises batching runs with it, under twice as many clients as its largest batch; where its metrics
+do not tell how requests were put together, groups at once are timed against their members one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from seatrial.contract import Contract, governed, placed
+from seatrial.observation import Ledger, Pod, Seen
+from seatrial.traffic.plan import ClosedLoop, Lone, OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.stage import Stage, lone_latency_s
+from seatrial.trials.trial import trial
+from seatrial.trials.world import World
+from seatrial.watch.metrics import Sizes, around, counted, sizes
+
+ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confidence
+LEAST_CLIENTS = 16
+LEAST_FOR_S, MOST_FOR_S = 6.0, 120.0
+LONE_CASES, LONE_WITHIN_S = 12, 10.0
+REPETITIONS, TOGETHER = 10, 8
+MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
+LONE, LOOP, AT_ONCE, ONE_BY_ONE = "lone", "loop", "at-once", "one-by-one"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a trial; the pod's metrics were read on both sides, and nothing else was open."""
+
+    start_s: float = 0.0
+    end_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd(Seen):
+    """One pod, alone with its clients."""
+
+    pod: str = ""
+    clients: int = 0
+    lone: Span = Span()
+    loop: Span = Span()
+
+    def sizes(self, metric: str, span: Span) -> Sizes | None:
+        """The batches of a part of the trial; None where the metrics do not tell."""
+        pair = around(self.scrapes, self.pod, span.start_s, span.end_s) if metric else None
+        return sizes(*pair, metric) if pair else None
+
+    def counted(self, metric: str, span: Span) -> float | None:
+        """By how much a counter rose in a part of the trial; None where the metrics do not tell."""
+        pair = around(self.scrapes, self.pod, span.start_s, span.end_s) if metric else None
+        return counted(*pair, metric) if pair else None
+
+    def shares_of_time(self) -> tuple[float, ...]:
+        """What a group at once took, of what its members took one by one; only groups with all answers right."""
+        shares = []
+        for repetition in range(REPETITIONS):
+            group = self.ledger.of(AT_ONCE).in_group(repetition)
+            alone = self.ledger.of(f"{ONE_BY_ONE}-{repetition}")
+            if len(group) == len(alone) == TOGETHER and group.right.all() and alone.right.all():
+                one_by_one_s = float((alone.ended_s - alone.sent_s).sum())
+                shares.append(float(group.ended_s.max() - group.sent_s.min()) / one_by_one_s)
+        return tuple(shares)
+
+
+@trial("crowd", order=30)
+def crowd(world: World) -> Crowd:
+    """One replica, one client, then many."""
+    contract = world.contract
+    batching = contract.batching
+    clients = max(LEAST_CLIENTS, 2 * int(float(batching.max_size)) if batching else 0)
+    with Stage(world, "crowd") as stage:
+        stage.install(world.values(placed(governed(batching)), batching.values if batching else {}), replicas=1)
+        pod = stage.wait_pods(1, contract.ready_within_s)[0]
+        stage.scrape([pod])
+        lone_s = stage.now()
+        stage.lone_s = lone_latency_s(_lone(stage, pod, LONE, LONE_CASES))
+        lone = Span(lone_s, stage.now())
+        stage.scrape([pod])
+        loop = _loop(stage, pod, clients)
+        stage.scrape([pod])
+        if batching and not metrics_tell(contract):
+            for repetition in range(REPETITIONS):
+                _at_once(stage, pod, repetition)
+                _lone(stage, pod, f"{ONE_BY_ONE}-{repetition}", TOGETHER)
+        return Crowd(**stage.seen([pod]), pod=pod.name, clients=clients, lone=lone, loop=loop)
+
+
+def metrics_tell(contract: Contract) -> bool:
+    """The service counts both the sizes of its batches and the runs of its model."""
+    return bool(contract.metrics and contract.metrics.batch_size and contract.metrics.model_runs)
+
+
+def _lone(stage: Stage, pod: Pod, stream: str, count: int) -> Ledger:
+    cases = workload.cases(stage.world.contract)
+    load = Lone(stream, stage.pod_target(pod), cases, 0.01, count, 0.05, timeout_s=LONE_WITHIN_S)
+    return stage.collect(stage.start_now(load), count * (LONE_WITHIN_S + 1))
+
+
+def _loop(stage: Stage, pod: Pod, clients: int) -> Span:
+    """A closed loop until enough was answered; every request has a connection of its own."""
+    cases = workload.cases(stage.world.contract)
+    seed = stage.world.random("crowd").randrange(2**31)
+    start_s = stage.now()
+    run = stage.start_now(
+        ClosedLoop(LOOP, stage.pod_target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
+    )
+    answers = 0
+    while stage.now() < start_s + LEAST_FOR_S or (answers < ANSWERS and stage.now() < start_s + MOST_FOR_S):
+        time.sleep(0.5)
+        rows, _ = run.fresh()
+        answers += int(rows.right.sum())
+    run.stop()
+    stage.collect(run)
+    return Span(start_s, stage.now())
+
+
+def _at_once(stage: Stage, pod: Pod, repetition: int) -> None:
+    cases = workload.cases(stage.world.contract)
+    groups = [repetition] * TOGETHER
+    load = OpenLoop(
+        AT_ONCE, stage.pod_target(pod), cases, [0.02] * TOGETHER, workload.in_turn(TOGETHER, len(cases)), groups
+    )
+    stage.collect(stage.start_now(load))

@@ -1,0 +1,197 @@
+"""Two releases side by side, one without the model's weights, one with half of them; then both get them.
+
+Each has a namespace of its own and one replica. Its pod is asked for readiness and for inference at its own address
+for three times as long as a healthy install took, or a minute. Source: contract `weights`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seatrial.observation import Change, GeneratorHealth, Seen, Timeline, joined
+from seatrial.traffic.plan import Load, OpenLoop, Poll
+from seatrial.trials import workload
+from seatrial.trials.install import Install
+from seatrial.trials.stage import Stage
+from seatrial.trials.starts import pod_of
+from seatrial.trials.trial import trial
+from seatrial.trials.world import World
+from seatrial.watch.pods import is_ready
+
+Kind = Literal["missing", "truncated"]
+KINDS: tuple[Kind, ...] = ("missing", "truncated")
+LEAST_WINDOW_S, WINDOW = 60.0, 3.0  # times the healthy install
+# Helm asks every 2 s, an image or a volume may have to be found again, and the repair runs beside trials under
+# load: none of that shrinks with an install of a few seconds.
+LEAST_INSTALL_S = 15.0
+REPAIR, LAST_REPAIR = 2.0, 4.0  # times the healthy install: promised, and watched
+POLL_PERIOD_S, CASE_PERIOD_S = 0.25, 1.0
+REPAIRED_CASES = 16
+POLLED, ASKED, REPAIRED = "broken-poll", "broken-cases", "repaired-cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One release; `index` is the group of its rows. Times are None for what did not happen."""
+
+    kind: Kind
+    index: int
+    namespace: str
+    pod: str  # "" where no container started
+    spec: Mapping[str, Any]  # of that pod
+    started_s: float | None  # a container, or an init container, ran for the first time
+    watched_until_s: float
+    repaired_s: float
+    ready_s: float | None  # after the repair
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenWeights(Seen):
+    """Both releases in one ledger and one timeline; `within` tells their changes apart."""
+
+    sides: tuple[Side, ...] = ()
+    install_s: float = 0.0  # what a healthy install took on this cluster
+    window_s: float = 0.0
+    repair_within_s: float = 0.0
+
+    def within(self, side: Side) -> tuple[Change, ...]:
+        """The changes in one release's namespace."""
+        return tuple(
+            change for change in self.timeline.changes if change.object["metadata"].get("namespace") == side.namespace
+        )
+
+
+@trial("weights", promise="weights", quiet=False, order=20)
+def weights(world: World, install: Install) -> BrokenWeights:
+    """Both sides at once."""
+    base_s = max(install.took_s, LEAST_INSTALL_S)
+    window_s = max(WINDOW * install.took_s, LEAST_WINDOW_S)
+    with ThreadPoolExecutor(len(KINDS), thread_name_prefix="weights") as pool:
+        pairs = list(pool.map(lambda kind: _side(world, kind, window_s, LAST_REPAIR * base_s), KINDS))
+    return BrokenWeights(
+        **_together([seen for seen, _ in pairs]),
+        sides=tuple(side for _, side in pairs),
+        install_s=install.took_s,
+        window_s=window_s,
+        repair_within_s=REPAIR * base_s,
+    )
+
+
+def _side(world: World, kind: Kind, window_s: float, repair_s: float) -> tuple[dict[str, Any], Side]:
+    promise = world.contract.weights
+    assert promise is not None
+    index = KINDS.index(kind)
+    with Stage(world, kind) as stage:
+        _ = stage.generator  # made before the first container starts
+        stage.install(world.values(getattr(promise, kind)), replicas=1, wait=False)
+        begun = stage.wait_change(lambda changes: started(changes) is not None, world.contract.ready_within_s)
+        first = started(stage.watcher.changes())
+        if begun and first is not None:
+            stage.start_now(*_asked(stage, first, index, window_s))
+            stage.sleep_until(first.at_s + window_s)
+        watched_until_s = stage.now()
+        repaired_s = stage.mark("repaired")
+        if "repair" not in world.plant.disarmed:
+            stage.upgrade(world.values(promise.repaired), replicas=1, wait=False)
+        stage.wait_change(lambda changes: ready_after(changes, repaired_s) is not None, repair_s)
+        healthy = ready_after(stage.watcher.changes(), repaired_s)
+        if healthy:
+            cases = workload.cases(world.contract)
+            arrivals_s = [0.1 * n for n in range(REPAIRED_CASES)]
+            picks, groups = workload.in_turn(REPAIRED_CASES, len(cases)), [index] * REPAIRED_CASES
+            target = stage.pod_target(pod_of(healthy))
+            stage.collect(stage.start_now(OpenLoop(REPAIRED, target, cases, arrivals_s, picks, groups)))
+        side = Side(
+            kind,
+            index,
+            stage.namespace,
+            first.name if first else "",
+            first.object["spec"] if first else {},
+            first.at_s if first else None,
+            watched_until_s,
+            repaired_s,
+            healthy.at_s if healthy else None,
+        )
+        return stage.seen(), side
+
+
+def _asked(stage: Stage, first: Change, index: int, window_s: float) -> list[Load]:
+    """Readiness as the kubelet asks for it, where it asks over HTTP, and cases."""
+    contract, pod = stage.world.contract, pod_of(first)
+    cases = workload.cases(contract)
+    arrivals_s = workload.steps(0.1, window_s, CASE_PERIOD_S)
+    picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
+    loads: list[Load] = [
+        OpenLoop(ASKED, stage.pod_target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
+    ]
+    if probe := workload.probe(pod.spec, contract.container, "readiness"):
+        ask = (probe.exchange("readiness"),)
+        loads.append(Poll(POLLED, probe.target(pod), ask, 0.0, window_s, POLL_PERIOD_S, probe.timeout_s, group=index))
+    return loads
+
+
+def started(changes: Sequence[Change]) -> Change | None:
+    """The first sight of a pod with an address, one of whose containers runs or has run."""
+    for change in changes:
+        status = change.object.get("status", {}) if change.kind == "Pod" and change.type != "DELETED" else {}
+        containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+        if status.get("podIP") and any(
+            state.get("running") or state.get("terminated")
+            for container in containers
+            for state in (container.get("state", {}), container.get("lastState", {}))
+        ):
+            return change
+    return None
+
+
+def ready_after(changes: Sequence[Change], at_s: float) -> Change | None:
+    """The first sight after at_s of a pod that is Ready and was not before."""
+    before = {
+        change.name for change in changes if change.at_s < at_s and change.kind == "Pod" and is_ready(change.object)
+    }
+    return next(
+        (
+            change
+            for change in changes
+            if change.kind == "Pod"
+            and change.at_s >= at_s
+            and change.name not in before
+            and change.type != "DELETED"
+            and is_ready(change.object)
+        ),
+        None,
+    )
+
+
+def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What several stages saw, as one."""
+    changes = sorted((change for part in parts for change in part["timeline"].changes), key=lambda change: change.at_s)
+    return {
+        **parts[0],
+        "trial": "weights",
+        "started_s": min(part["started_s"] for part in parts),
+        "ended_s": max(part["ended_s"] for part in parts),
+        "ledger": joined(part["ledger"] for part in parts),
+        "timeline": Timeline(tuple(changes), tuple(gap for part in parts for gap in part["timeline"].gaps)),
+        "scrapes": tuple(scrape for part in parts for scrape in part["scrapes"]),
+        "logs": tuple(log for part in parts for log in part["logs"]),
+        "pods": tuple(pod for part in parts for pod in part["pods"]),
+        "generator": _weakest([part["generator"] for part in parts]),
+        "marks": {f"{part['trial']}-{name}": at_s for part in parts for name, at_s in part["marks"].items()},
+    }
+
+
+def _weakest(parts: Sequence[GeneratorHealth]) -> GeneratorHealth:
+    return GeneratorHealth(
+        scheduled=sum(part.scheduled for part in parts),
+        sent=sum(part.sent for part in parts),
+        start_lag_p99_s=max(part.start_lag_p99_s for part in parts),
+        start_lag_max_s=max(part.start_lag_max_s for part in parts),
+        loop_lag_max_s=max(part.loop_lag_max_s for part in parts),
+        clock_bound_s=max(part.clock_bound_s for part in parts),
+        self_test=tuple(found for part in parts for found in part.self_test),
+        lag_p99_bound_s=min(part.lag_p99_bound_s for part in parts),
+    )
