@@ -1,7 +1,7 @@
 """What the containers of one pod share: address, folders, volumes, names."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -31,7 +31,7 @@ class ApiAccess:
     host: str
     port: int
     ca: bytes  # certificate, PEM
-    token: Callable[[str, str], str]  # for a namespace and the name of a ServiceAccount in it
+    token: str  # one for all ServiceAccounts: nothing checks whose it is
 
 
 @dataclass(slots=True)
@@ -82,18 +82,14 @@ class Sandbox:
             folder = self.folder / "serviceaccount"
             folder.mkdir(exist_ok=True)
             (folder / "ca.crt").write_bytes(self.context.api.ca)
-            (folder / "token").write_text(self.context.api.token(self.namespace, self._service_account))
+            (folder / "token").write_text(self.context.api.token)
             (folder / "namespace").write_text(self.namespace)
-
-    @property
-    def _service_account(self) -> str:
-        return str(self.pod["spec"].get("serviceAccountName") or "default")
 
     def _wants_api_access(self) -> bool:
         """The pod decides, else its ServiceAccount, else yes."""
         asked = self.pod["spec"].get("automountServiceAccountToken")
         if asked is None:
-            account = self.find("serviceaccounts", self._service_account) or {}
+            account = self.find("serviceaccounts", self.pod["spec"].get("serviceAccountName") or "default") or {}
             asked = account.get("automountServiceAccountToken", True)
         return bool(asked)
 
