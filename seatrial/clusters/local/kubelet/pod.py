@@ -43,6 +43,10 @@ class PodWorker:
         return [*self.inits, *self.mains]
 
     @property
+    def _grace_period_s(self) -> int:
+        return int(self.sandbox.pod["spec"].get("terminationGracePeriodSeconds", 30))
+
+    @property
     def _sidecars(self) -> list[Container]:
         return [init for init in self.inits if init.record.sidecar]
 
@@ -85,7 +89,11 @@ class PodWorker:
             message = "Pod was active on the node longer than the specified deadline"
             self._why = {"reason": "DeadlineExceeded", "message": message}
             self._context.recorder.normal(self.sandbox.pod, "DeadlineExceeded", message)
-            await self._stop_containers(int(self.sandbox.pod["spec"].get("terminationGracePeriodSeconds", 30)))
+            await self._stop_containers(self._grace_period_s)
+        except Exception as defect:
+            message = f"the local cluster failed, this is not the pod's fault: {defect!r}"
+            self._context.recorder.warning(self.sandbox.pod, "FailedCreatePodSandBox", message)
+            raise
         self._ended = True
         self.publish()
 
@@ -126,7 +134,7 @@ class PodWorker:
             for task in sidecars:
                 task.cancel()
             await asyncio.gather(*sidecars, return_exceptions=True)
-        await self._stop_containers(int(self.sandbox.pod["spec"].get("terminationGracePeriodSeconds", 30)))
+        await self._stop_containers(self._grace_period_s)
 
     async def _run_mains(self) -> None:
         async with asyncio.TaskGroup() as group:
