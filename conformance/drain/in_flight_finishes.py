@@ -5,7 +5,9 @@ Judged on connections to the victim's own address; a request counts if it was se
 container was told, for a later one may rightly meet a closed listener.
 """
 
-from seatrial.observation import Ledger, joined
+import numpy as np
+
+from seatrial.observation import Ledger
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import PodDeletion, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
@@ -19,7 +21,8 @@ WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT = 20, 5, 3
 def drain_in_flight_finishes(deletion: PodDeletion) -> Verdict:
     rounds = deletion.loaded()
     each = [(round, in_flight(deletion, round)) for round in rounds]
-    open_then = joined(rows for _, rows in each)
+    # Selected from the trial's ledger, so that the rows keep their numbers.
+    open_then = deletion.ledger.select(np.isin(deletion.ledger.row, [row for _, rows in each for row in rows.row]))
     recent = sum(int((round.told_s - rows.sent_s <= RECENT_S).sum()) for round, rows in each)
     half_sent = sum(int((~(rows.body_sent_s <= round.told_s)).sum()) for round, rows in each)
     n = len(open_then)

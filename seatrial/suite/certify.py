@@ -20,7 +20,7 @@ from seatrial.clusters.base import Cluster
 from seatrial.content import content
 from seatrial.images import AGENT, images_of, take_in
 from seatrial.observation import Seen
-from seatrial.record import RunHeader, RunRecord
+from seatrial.record import RunHeader, RunRecord, summarise
 from seatrial.record.run import utc_now
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_trials
@@ -29,10 +29,8 @@ from seatrial.suite.subject import Subject
 from seatrial.trials.harness import Harness
 from seatrial.trials.trial import Trial
 from seatrial.trials.world import Plant, World
-from seatrial.verdict import Outcome, Verdict
+from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
-
-LEAST_MUST = 20  # of the MUST checks have to apply before a passed run is called certified
 
 
 class Progress(Protocol):
@@ -106,7 +104,9 @@ def certify(
                 subject.contract,
                 checks,
                 load_trials(),
-                on_trial=lambda trial, seen, reason, took_s: _keep_trial(record, progress, trial, seen, reason, took_s),
+                on_trial=lambda trial, seen, reason, took_s: _keep_trial(
+                    subject, record, progress, trial, seen, reason, took_s
+                ),
                 on_verdict=lambda check, verdict: _keep_verdict(record, progress, check, verdict),
                 lanes=lanes,
             )
@@ -116,19 +116,9 @@ def certify(
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    status = exit_status(checks, verdicts)
+    status = summarise(record.verdicts()).exit_status
     record.finish(status)
     return Result(record.folder, verdicts, status)
-
-
-def exit_status(checks: Mapping[str, Check], verdicts: Mapping[str, Verdict]) -> int:
-    """0 all MUSTs held; 1 a MUST failed; 2 one could not be judged, or none applied."""
-    musts = [verdicts[id].outcome for id, check in checks.items() if check.level == "MUST"]
-    if Outcome.FAIL in musts:
-        return 1
-    if Outcome.INCONCLUSIVE in musts or Outcome.ERROR in musts or Outcome.PASS not in musts:
-        return 2
-    return 0
 
 
 def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str, ...]) -> RunHeader:
@@ -153,12 +143,12 @@ def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str
 
 
 def _keep_trial(
-    record: RunRecord, progress: Progress, trial: Trial, seen: Seen | None, reason: str, took_s: float
+    subject: Subject, record: RunRecord, progress: Progress, trial: Trial, seen: Seen | None, reason: str, took_s: float
 ) -> None:
     if seen is None:
         record.add_trial_failure(trial.name, reason)
     else:
-        record.add_trial(trial.name, seen)
+        record.add_trial(trial.name, seen, {"manifests.yaml": yaml.safe_dump_all(subject.rendered(seen.values))})
     progress.trial(trial, reason, took_s)
 
 
@@ -172,6 +162,6 @@ def _keep_verdict(record: RunRecord, progress: Progress, check: Check, verdict: 
         [trials[kind].name for kind in check.observes().values()],
         name=check.name,
         promise=check.promise,
-        source=check.source.name,
+        source=f"{check.source.parent.name}/{check.source.name}",
     )
     progress.verdict(check, verdict)

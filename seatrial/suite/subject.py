@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ class Subject:
     file: Path
     chart: Path
     manifests: tuple[Manifest, ...]
+
+    def rendered(self, values: Mapping[str, Any]) -> list[Manifest]:
+        """What the chart makes of these values."""
+        return charts.render(self.chart, release=RELEASE, namespace=NAMESPACE, values=values)
 
     @property
     def digest(self) -> str:
