@@ -1,14 +1,17 @@
 """How pods end: preStop, SIGTERM to PID 1, SIGKILL at the end of the grace period."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import pytest
 from kubelet_pods import Node, ended, http, phase, pod, ready, running, serving, shell, state
 
+from seatrial.clusters.local.kubelet.logs import LogOptions
+
 pytestmark = pytest.mark.local
 
-# Ends with 0 two seconds after SIGTERM, and with 5 when asked twice.
-SLOW_TO_END = "n=0; trap 'n=$((n+1)); [ $n = 2 ] && exit 5; sleep 2; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+FOLLOW = LogOptions(follow=True)
 
 
 def clock() -> float:
@@ -21,11 +24,6 @@ async def until_up(node: Node, name: str = "web") -> None:
     stream = node.kubelet.logs("default", name, options=FOLLOW)
     async for _ in stream:
         return
-
-
-from seatrial.clusters.local.kubelet.logs import LogOptions  # noqa: E402
-
-FOLLOW = LogOptions(follow=True)
 
 
 async def test_the_grace_period_covers_the_hook_and_two_seconds_are_added_where_it_does_not(node: Node) -> None:
@@ -150,9 +148,6 @@ async def test_a_pod_past_its_active_deadline_fails(node: Node) -> None:
 
 
 async def test_a_daemonised_grandchild_does_not_outlive_the_container(node: Node) -> None:
-    import os
-    from pathlib import Path
-
     script = "setsid sh -c 'exec sleep 4711' & echo up; while :; do sleep 0.1; done"
     node.run(pod(shell(script), terminationGracePeriodSeconds=1))
     await until_up(node)
