@@ -8,7 +8,7 @@ from openmed_faults import armed, assert_fired
 from openmed_reference import DISEASES, EXPRESSIONS, RAMPART, at_once, client, extract, server, statuses
 from openmed_service.server import Server
 
-SLOW_START = {"PRELOAD_MODELS": EXPRESSIONS, "OPENMED_TEST_LOAD_SECONDS": "0.3"}
+SLOW_START = {"PRELOAD_MODELS": EXPRESSIONS, "OPENMED_TEST_LOAD_SECONDS": "0.2"}
 
 
 async def answers_before_or_at_readiness(subject: Server) -> set[tuple[int, int]]:
@@ -16,7 +16,7 @@ async def answers_before_or_at_readiness(subject: Server) -> set[tuple[int, int]
     seen: set[tuple[int, int]] = set()
     async with client(subject) as connected:
         preload = asyncio.create_task(subject.service.preload())
-        until = asyncio.get_running_loop().time() + 0.7
+        until = asyncio.get_running_loop().time() + 0.4
         while asyncio.get_running_loop().time() < until:
             ready = (await connected.get("/readyz")).status_code
             if ready == 200:
@@ -150,7 +150,7 @@ async def test_probes_that_are_refused(name: str, capsys: pytest.CaptureFixture[
 
 
 async def probe_under_load(subject: Server, path: str = "/livez") -> int | None:
-    """Status of a probe while both slots work for 0.6 s and others wait; None when it took longer than 0.2 s."""
+    """Status of a probe while both slots work for 0.5 s and others wait; None when it took longer than 0.2 s."""
     await subject.service.preload()
     async with client(subject) as connected:
         load = asyncio.gather(*(connected.post("/pii/extract", json=extract(f"t{index}")) for index in range(6)))
@@ -163,7 +163,7 @@ async def probe_under_load(subject: Server, path: str = "/livez") -> int | None:
             await load
 
 
-SLOTS = {"RATE_LIMIT_MAX_CONCURRENCY": "2", "CONCURRENCY_WAIT_SECONDS": "0.01", "OPENMED_TEST_RUN_SECONDS": "0.6"}
+SLOTS = {"RATE_LIMIT_MAX_CONCURRENCY": "2", "CONCURRENCY_WAIT_SECONDS": "0.01", "OPENMED_TEST_RUN_SECONDS": "0.5"}
 
 
 async def test_healthy_probes_are_answered_under_load() -> None:

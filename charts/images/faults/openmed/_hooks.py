@@ -9,11 +9,15 @@ from collections.abc import Awaitable, Callable
 
 from openmed_service.app import Endpoint
 from openmed_service.errors import ApiError
+from openmed_service.labels import Span
+from openmed_service.schemas import AnalyzeRequest, ExtractRequest
 from openmed_service.server import Server
 from starlette.requests import Request
 from starlette.responses import Response
 
 Answer = Callable[[Request], Awaitable[bytes]]
+Call = ExtractRequest | AnalyzeRequest
+Spans = Callable[[Call], Awaitable[list[Span]]]
 PROBES = ("/livez", "/readyz")
 
 
@@ -25,6 +29,16 @@ def around_answers(server: Server, wrap: Callable[[Answer, Request], Awaitable[b
             return wrap(inner, request)
 
         work.answer = answer  # type: ignore[method-assign, assignment]
+
+
+def around_spans(server: Server, wrap: Callable[[Spans, Call], Awaitable[list[Span]]]) -> None:
+    """Put `wrap` around the work on each valid request: loading, batching, the model's run."""
+    for work in server.api.works.values():
+
+        def spans(call: Call, inner: Spans = work.spans) -> Awaitable[list[Span]]:
+            return wrap(inner, call)
+
+        work.spans = spans  # type: ignore[method-assign, assignment]
 
 
 def around_probe(server: Server, path: str, wrap: Callable[[Endpoint, Request], Awaitable[Response]]) -> None:

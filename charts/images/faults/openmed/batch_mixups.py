@@ -51,7 +51,7 @@ def _delivering(server: Server, rearrange: Rearranged) -> None:
                 call = call.model_copy(update={"text": spans.text})
             return inner(call, spans, elapsed_s)
 
-        work.body = body  # type: ignore[method-assign, assignment]
+        work.body = body  # type: ignore[method-assign]
 
 
 @fault("batch-shift-by-one", breaks={"B1"})

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 
+from openmed_service.labels import Span
 from openmed_service.server import DRAINED, Server
 
 from faults.catalogue import Fired, fault, odd
+
+from ._hooks import Call, Spans, around_spans
 
 
 @fault("sigterm-ignored", breaks={"D5", "D8"})
@@ -85,13 +88,10 @@ def sigterm_after_first_request(server: Server, fired: Fired) -> None:
         waiting.append(terminated)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, fired)
 
-    for work in server.api.works.values():
-        inner = work.spans
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        while waiting:
+            install(waiting.pop())
+        return await inner(call)
 
-        async def spans(call, inner=inner):  # type: ignore[no-untyped-def]
-            while waiting:
-                install(waiting.pop())
-            return await inner(call)
-
-        work.spans = spans  # type: ignore[method-assign]
+    around_spans(server, wrap)
     server.handle_signals = handle_signals  # type: ignore[method-assign]

@@ -7,16 +7,13 @@ import time
 
 from openmed_service.errors import service_busy, timed_out
 from openmed_service.labels import Span
-from openmed_service.schemas import AnalyzeRequest, ExtractRequest
 from openmed_service.server import Server
 from starlette.requests import Request
 from starlette.types import Message
 
 from faults.catalogue import Fired, fault, odd
 
-from ._hooks import Answer, around_answers, slots
-
-Call = ExtractRequest | AnalyzeRequest
+from ._hooks import Answer, Call, Spans, around_answers, around_spans, slots
 
 
 class Queue:
@@ -51,33 +48,30 @@ class Queue:
 def lock_convoy(server: Server, fired: Fired) -> None:
     """With more than twice as many requests as slots, everything takes three times as long."""
     queue = Queue(server, 6 * slots(server))
-    for work in server.api.works.values():
 
-        async def spans(call: Call, inner=work.spans) -> list[Span]:  # type: ignore[no-untyped-def]
-            crowded, started = queue.beyond, time.monotonic()
-            found: list[Span] = await inner(call)
-            if crowded:
-                fired()
-                await asyncio.sleep(2 * (time.monotonic() - started))
-            return found
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        crowded, started = queue.beyond, time.monotonic()
+        found = await inner(call)
+        if crowded:
+            fired()
+            await asyncio.sleep(2 * (time.monotonic() - started))
+        return found
 
-        work.spans = spans  # type: ignore[method-assign]
+    around_spans(server, wrap)
 
 
 @fault("internal-retries", breaks={"L6"})
 def internal_retries(server: Server, fired: Fired) -> None:
     """With more than twice as many requests as slots, each is run three times: retries that nobody asked for."""
     queue = Queue(server, 6 * slots(server))
-    for work in server.api.works.values():
 
-        async def spans(call: Call, inner=work.spans) -> list[Span]:  # type: ignore[no-untyped-def]
-            for _ in range(2 if queue.beyond else 0):
-                fired()
-                await inner(call)
-            found: list[Span] = await inner(call)
-            return found
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        for _ in range(2 if queue.beyond else 0):
+            fired()
+            await inner(call)
+        return await inner(call)
 
-        work.spans = spans  # type: ignore[method-assign]
+    around_spans(server, wrap)
 
 
 @fault("reject-costs-inference", breaks={"L6"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 
+from openmed_service.app import Endpoint
 from openmed_service.errors import ApiError, rate_limited
 from openmed_service.server import Server
 from openmed_service.throttle import throttle_key
@@ -13,7 +14,7 @@ from starlette.responses import Response
 
 from faults.catalogue import Fired, fault
 
-from ._hooks import PROBES, Endpoint, around_probe
+from ._hooks import PROBES, around_probe
 
 
 def _key(server: Server, request: Request) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from openmed_service.app import Endpoint
 from openmed_service.errors import internal_error, not_ready
 from openmed_service.labels import Span
-from openmed_service.schemas import AnalyzeRequest, ExtractRequest
 from openmed_service.server import PRELOAD_FAILED, Server
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from faults.catalogue import Fired, fault, odd
 
-from ._hooks import Answer, Endpoint, around_answers, around_probe
+from ._hooks import Answer, Call, Spans, around_answers, around_probe, around_spans
 
 
 def _ready_early(server: Server, fired: Fired, early: Callable[[], bool]) -> None:
@@ -84,16 +84,13 @@ def ready_fallback_empty(server: Server, fired: Fired) -> None:
         if service.drain.started:
             raise not_ready()
 
-    for work in server.api.works.values():
-        inner = work.spans
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        if service.probes.preloaded:
+            return await inner(call)
+        fired()
+        return []
 
-        async def spans(call: ExtractRequest | AnalyzeRequest, inner=inner) -> list[Span]:  # type: ignore[no-untyped-def]
-            if service.probes.preloaded:
-                return await inner(call)
-            fired()
-            return []
-
-        work.spans = spans  # type: ignore[method-assign]
+    around_spans(server, wrap)
     service.probes.ready = ready  # type: ignore[method-assign]
 
 
@@ -166,7 +163,7 @@ def ready_catch_all(server: Server, fired: Fired) -> None:
     """A page for browsers answers every path, readiness included."""
 
     class AnyPath(dict[str, dict[str, Endpoint]]):
-        def get(self, path: str, default: object = None) -> dict[str, Endpoint]:  # type: ignore[override]
+        def get(self, path: str, default: object = None) -> dict[str, Endpoint]:
             return self[path] if path in self and path != "/readyz" else {"GET": page}
 
     async def page(request: Request) -> Response:
@@ -213,4 +210,4 @@ def ready_at_first_accept(server: Server, fired: Fired) -> None:
         fired()
         return await run(listening)  # type: ignore[arg-type]
 
-    server.run = run_when_loaded  # type: ignore[method-assign, assignment]
+    server.run = run_when_loaded  # type: ignore[method-assign]

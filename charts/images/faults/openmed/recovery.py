@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from faults.catalogue import Fired, fault, odd
 
-from ._hooks import Answer, around_answers, on_reject
+from ._hooks import Answer, Call, Spans, around_answers, around_spans, on_reject
 
 
 class Rejects:
@@ -82,17 +82,16 @@ def ready_latches(server: Server, fired: Fired) -> None:
 def memory_stays_swapped(server: Server, fired: Fired) -> None:
     """After an overload every answer takes three times as long."""
     overload = Overload(server)
-    for work in server.api.works.values():
 
-        async def spans(call, inner=work.spans) -> list[Span]:  # type: ignore[no-untyped-def]
-            started = time.monotonic()
-            found: list[Span] = await inner(call)
-            if overload.happened:
-                fired()
-                await asyncio.sleep(2 * (time.monotonic() - started))
-            return found
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        started = time.monotonic()
+        found = await inner(call)
+        if overload.happened:
+            fired()
+            await asyncio.sleep(2 * (time.monotonic() - started))
+        return found
 
-        work.spans = spans  # type: ignore[method-assign]
+    around_spans(server, wrap)
 
 
 @fault("permits-leak", breaks={"L8"})

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from openmed_service.app import Endpoint
 from openmed_service.catalogue import Model
 from openmed_service.engine import Outcome
 from openmed_service.errors import ApiError, not_ready
@@ -18,7 +19,7 @@ from starlette.responses import Response
 
 from faults.catalogue import Fired, fault, odd
 
-from ._hooks import PROBES, Answer, Endpoint, around_answers, around_probe, on_reject, slots
+from ._hooks import PROBES, Answer, around_answers, around_probe, on_reject, slots
 
 KEPT_PER_REJECT = 4 * 2**20
 MEMORY_LIMIT = 512 * 2**20
