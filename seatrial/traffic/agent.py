@@ -32,7 +32,7 @@ import orjson
 from seatrial.traffic import self_test, wire
 from seatrial.traffic.engine import Engine, Run, health
 from seatrial.traffic.plan import decode
-from seatrial.traffic.recorder import pack
+from seatrial.traffic.recorder import Recorder, pack
 
 _READ_LIMIT = 1024 * 1024
 _NICENESS = -10
@@ -116,6 +116,7 @@ async def serve() -> None:
     output, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout)
     engine = Engine()
     agent = Agent(engine)
+    pack(Recorder().ledger(0.0))  # numpy loads what it needs for this only now, and not while something is due
     decoder = wire.Decoder()
     tasks: set[asyncio.Task[None]] = set()
 

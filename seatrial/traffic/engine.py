@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from seatrial.observation import Ledger
+from seatrial.observation import Ledger, joined
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.plan import Load
-from seatrial.traffic.recorder import Row, recorded
 from seatrial.traffic.route import Route
 from seatrial.traffic.streams import Stream, stream
 
@@ -83,7 +81,6 @@ class Run:
         self.loop_lag_max_s = 0.0
         self.finished: asyncio.Task[None]
         self._origin_s = origin_s
-        self._whole: Ledger | None = None
         self._told = [0] * len(streams)
 
     def stop(self) -> None:
@@ -93,24 +90,16 @@ class Run:
 
     def ledger(self) -> Ledger:
         """Every attempt that has ended so far, times on the run's clock."""
-        if self._whole is not None:
-            return self._whole
-        whole = recorded(itertools.chain.from_iterable(one.rows for one in self.streams), self._origin_s)
-        if self.finished.done():
-            # Columns weigh a tenth of the rows they were made of, and the garbage collector never visits them.
-            self._whole = whole
-            for one in self.streams:
-                one.rows.clear()
-        return whole
+        return joined(one.ended_rows.ledger(self._origin_s) for one in self.streams)
 
     def fresh(self) -> tuple[Ledger, bool]:
         """The attempts that have ended since the last call, and whether that was all of them."""
         finished = self.finished.done()
-        rows: list[Row] = []
-        for index, one in enumerate(self.streams):
-            rows += one.rows[self._told[index] :]
-            self._told[index] = len(one.rows)
-        return recorded(rows, self._origin_s), finished
+        parts = [
+            one.ended_rows.ledger(self._origin_s, told) for one, told in zip(self.streams, self._told, strict=True)
+        ]
+        self._told = [len(one.ended_rows) for one in self.streams]
+        return joined(parts), finished
 
     async def probe_loop(self) -> None:
         """Measure how late the event loop gets to anything, as long as the run lasts."""
@@ -123,7 +112,7 @@ class Run:
 def health(runs: Sequence[Run]) -> dict[str, float]:
     """Counts and lags of these runs together so far, named as in observation.GeneratorHealth."""
     streams = [one for run in runs for one in run.streams]
-    lags_s = np.asarray(list(itertools.chain.from_iterable(one.lags_s for one in streams)))
+    lags_s = np.concatenate([np.empty(0), *(np.array(one.lags_s) for one in streams)])
     scheduled = sum(one.scheduled for one in streams)
     unsent = sum(one.unsent for one in streams)
     return {

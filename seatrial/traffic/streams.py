@@ -19,7 +19,7 @@ from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.attempt import Attempt, Manner
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
 from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Load, Lone, OpenLoop, Poll
-from seatrial.traffic.recorder import NAN, Row
+from seatrial.traffic.recorder import NAN, Recorder, Row
 from seatrial.traffic.route import Route
 
 # A closed loop against a port where nobody listens would otherwise spin.
@@ -27,12 +27,12 @@ _PAUSE_AFTER_ERROR_S = 0.01
 
 
 class Stream:
-    """What all streams share; `rows` holds the ended attempts, `lags_s` how late each start was handled."""
+    """What all streams share; `ended_rows` holds the ended attempts, `lags_s` how late each start was handled."""
 
     def __init__(self, load: Load, origin_s: float, route: Route, alarm: Alarm, loop: asyncio.AbstractEventLoop):
         self.load = load
         self.route = route
-        self.rows: list[Row] = []
+        self.ended_rows = Recorder()
         self.lags_s = array("d")
         self.scheduled = 0
         self.unsent = 0
@@ -60,7 +60,7 @@ class Stream:
         raise NotImplementedError
 
     def _keep(self, row: Row) -> None:
-        self.rows.append(row)
+        self.ended_rows.add(row)
         self.unsent += math.isnan(row.sent_s)
 
     def _end_if_done(self) -> None:

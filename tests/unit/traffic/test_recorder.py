@@ -1,0 +1,44 @@
+"""Rows of ended attempts become a ledger, whole or from some row on."""
+
+import numpy as np
+
+from seatrial.traffic.recorder import Recorder, Row, pack, unpack
+
+
+def recorder():
+    one = Recorder()
+    one.add(Row("s", "late", scheduled_s=103.0, sent_s=103.5, headers="h1", status=200, correct=1))
+    one.add(Row("s", "early", scheduled_s=101.0, error="reset", body="\ud7ff\x00\n", connection=7))
+    return one
+
+
+def test_rows_come_in_the_order_of_their_schedule_on_the_runs_clock():
+    ledger = recorder().ledger(origin_s=100.0)
+    assert ledger.texts("case") == ["early", "late"]
+    assert ledger.row.tolist() == [0, 1]
+    assert ledger.scheduled_s.tolist() == [1.0, 3.0]
+    assert ledger.sent_s[1] == 3.5
+    assert np.isnan(ledger.sent_s[0])
+    assert ledger.right.tolist() == [False, True]
+    assert ledger.connection.tolist() == [7, -1]
+
+
+def test_a_part_carries_only_its_own_texts():
+    part = recorder().ledger(100.0, first=1)
+    assert part.texts("case") == ["early"]
+    assert set(part.strings) == {"", "s", "early", "reset", "\ud7ff\x00\n"}
+    assert len(recorder().ledger(100.0, first=2)) == 0
+
+
+def test_a_ledger_does_not_change_when_more_is_recorded():
+    one = recorder()
+    ledger = one.ledger(0.0)
+    one.add(Row("s", scheduled_s=1.0))
+    assert (len(ledger), len(one), len(one.ledger(0.0))) == (2, 3, 3)
+
+
+def test_a_packed_ledger_comes_back_as_it_was():
+    ledger = recorder().ledger(100.0)
+    again = unpack(pack(ledger))
+    assert str(list(again)) == str(list(ledger))
+    assert again.strings == ledger.strings
