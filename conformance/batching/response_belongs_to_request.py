@@ -16,7 +16,7 @@ from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
 from seatrial.trials import workload
-from seatrial.trials.crowd import ANSWERS, LEAST_CLIENTS, LOOP, MOST_OF_TIME, REPETITIONS, Crowd
+from seatrial.trials.crowd import ANSWERS, FEW, LEAST_CLIENTS, LOOP, MOST_OF_TIME, REPETITIONS, Crowd, Span
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 DISTINCT = 64
@@ -24,7 +24,7 @@ DISTINCT = 64
 
 @check("B1", level="MUST")
 def response_belongs_to_request(contract: Contract, crowd: Crowd) -> Verdict:
-    rows = answered(contract, crowd.ledger.of(LOOP).to(crowd.pod))
+    rows = answered(contract, crowd.ledger.of(LOOP, FEW).to(crowd.pod))
     wrong = rows.select(~rows.right)
     swapped = [(row, owner) for row in wrong if (owner := owner_of(contract, row)) and owner != row.case]
     if len(wrong):
@@ -102,7 +102,7 @@ def unseen(contract: Contract, crowd: Crowd, size: int) -> Iterator[tuple[str, s
     """Batches of two sizes, the largest among them, or, where nothing counts them, their effect on the time."""
     metric = contract.metrics.batch_size if contract.metrics else ""
     if metric:
-        seen = crowd.sizes(metric, crowd.loop)
+        seen = crowd.sizes(metric, Span(crowd.loop.start_s, crowd.few.end_s))
         if seen is None or seen.kinds() < 2 or not seen.at_least(size):
             found = f"{seen.runs} batches of {seen.kinds()} sizes, {seen.at_least(size)} of {size}" if seen else "none"
             yield f"batches of two sizes, some of {size}, in {metric}", found, "see why batches do not form (B2)"

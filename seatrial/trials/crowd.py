@@ -24,7 +24,8 @@ LEAST_FOR_S, MOST_FOR_S = 6.0, 120.0
 LONE_CASES, LONE_WITHIN_S = 12, 10.0
 REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
-LONE, LOOP, AT_ONCE, ONE_BY_ONE = "lone", "loop", "at-once", "one-by-one"
+FEW_FOR_S = 4.0
+LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE = "lone", "loop", "few", "at-once", "one-by-one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Crowd(Seen):
     clients: int = 0
     lone: Span = Span()
     loop: Span = Span()
+    few: Span = Span()  # clients that do not fill a batch; empty without batching
 
     def sizes(self, metric: str, span: Span) -> Sizes | None:
         """The batches of a part of the trial; None where the metrics do not tell."""
@@ -80,13 +82,16 @@ def crowd(world: World) -> Crowd:
         stage.lone_s = lone_latency_s(_lone(stage, pod, LONE, LONE_CASES))
         lone = Span(lone_s, stage.now())
         stage.scrape([pod])
-        loop = _loop(stage, pod, clients)
+        loop = _loop(stage, pod, LOOP, clients, LEAST_FOR_S, ANSWERS)
+        stage.scrape([pod])
+        # As many clients as fill two batches soon go in step, and every batch is full.
+        few = _loop(stage, pod, FEW, int(float(batching.max_size)) // 2 + 1, FEW_FOR_S, 0) if batching else Span()
         stage.scrape([pod])
         if batching and not metrics_tell(contract):
             for repetition in range(REPETITIONS):
                 _at_once(stage, pod, repetition)
                 _lone(stage, pod, f"{ONE_BY_ONE}-{repetition}", TOGETHER)
-        return Crowd(**stage.seen([pod]), pod=pod.name, clients=clients, lone=lone, loop=loop)
+        return Crowd(**stage.seen([pod]), pod=pod.name, clients=clients, lone=lone, loop=loop, few=few)
 
 
 def metrics_tell(contract: Contract) -> bool:
@@ -100,16 +105,16 @@ def _lone(stage: Stage, pod: Pod, stream: str, count: int) -> Ledger:
     return stage.collect(stage.start_now(load), count * (LONE_WITHIN_S + 1))
 
 
-def _loop(stage: Stage, pod: Pod, clients: int) -> Span:
-    """A closed loop until enough was answered; every request has a connection of its own."""
+def _loop(stage: Stage, pod: Pod, stream: str, clients: int, least_s: float, wanted: int) -> Span:
+    """A closed loop until as many were answered; every request has a connection of its own."""
     cases = workload.cases(stage.world.contract)
     seed = stage.world.random("crowd").randrange(2**31)
     start_s = stage.now()
     run = stage.start_now(
-        ClosedLoop(LOOP, stage.pod_target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
+        ClosedLoop(stream, stage.pod_target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
     )
     answers = 0
-    while stage.now() < start_s + LEAST_FOR_S or (answers < ANSWERS and stage.now() < start_s + MOST_FOR_S):
+    while stage.now() < start_s + least_s or (answers < wanted and stage.now() < start_s + MOST_FOR_S):
         time.sleep(0.5)
         rows, _ = run.fresh()
         answers += int(rows.right.sum())

@@ -1,0 +1,189 @@
+"""Replicas follow CPU as the formula says: the autoscaler sees the subject's pods, and the target that was declared.
+
+Source: Kubernetes, "Horizontal Pod Autoscaling": desired = ceil(current x metric / target), clamped; nothing within a
+tolerance of 0.1. The controller is trusted; judged is what it was given. Only syncs count at which every pod has been
+Ready for 45 s and has a metric, and nothing but the bounds held the autoscaler back.
+"""
+
+from collections.abc import Iterator
+
+from seatrial.contract import Autoscaling, Contract
+from seatrial.suite import check
+from seatrial.trials.autoscaling import CALIBRATE, Scaling, judgeable, own_percent, seen_syncs
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, pods_of, unclamped
+
+REACTION_S = 75.0
+CLEARLY = 0.02  # outside the tolerance by this
+WANTED_CLEAR = 2
+METRIC_WITHIN = 0.15
+LOADED = 0.5  # of the target: below it, any two idle pods look alike
+ANSWERED, CPU_RISE = 0.9, 3.0
+
+
+@check("A1", level="MUST", promise="autoscaling")
+def replicas_follow_formula(contract: Contract, scaling: Scaling) -> Verdict:
+    promise = contract.autoscaling
+    assert promise is not None
+    if not any(reading.total_cores > 0 for reading in scaling.beacon):
+        return inconclusive("CPU of the beacon from the metrics API", "none", "install metrics-server", n=0)
+    if blind := unable(scaling):
+        return blind
+    if doubt := unloaded(promise, scaling):
+        return doubt
+    judged = [sync for sync in seen_syncs(scaling) if judgeable(scaling, sync)]
+    measured = list(measurements(promise, scaling, judged))
+    facts = [told(promise, scaling, sync) for sync in judged]
+    if late := unmoved(promise, scaling, measured, facts):
+        return late
+    target = promise.cpu_percent
+    for sync in judged:
+        wanted = clamped(promise, sync)
+        if sync.desired != wanted:
+            return failed(
+                f"{wanted} replicas for {sync.current} at {sync.percent}% of a target of {target}%",
+                f"{sync.desired} desired",
+                "let the autoscaler have the declared target, minimum and maximum, and no second metric",
+                n=len(judged), measurements=measured, evidence=facts,
+            )  # fmt: skip
+    clear = [sync for sync in judged if abs((sync.percent or 0) / target - 1) >= TOLERANCE + CLEARLY]
+    counts = {sync.current for sync in clear}
+    if len(counts) < WANTED_CLEAR:
+        return inconclusive(
+            f"{WANTED_CLEAR} judgeable syncs clearly outside the tolerance, at different counts of pods",
+            f"{len(clear)} of {len(judged)}, at {', '.join(map(str, sorted(counts))) or 'none'}",
+            "run again; if it stays so, correct cpu_s_per_request in the contract",
+            n=len(judged), measurements=measured, evidence=facts,
+        )  # fmt: skip
+    compared = [agreement for sync in judged if (agreement := agrees(promise, scaling, sync)) is not None]
+    if not compared:
+        return inconclusive(
+            "a reading of our own beside a sync under load",
+            "none",
+            "see whether the metrics API answers",
+            n=len(judged),
+        )
+    if sum(compared) * 2 <= len(compared):
+        return failed(
+            f"the autoscaler's metric within {METRIC_WITHIN:.0%} of what the subject's pods use of what they ask for",
+            f"at {sum(compared)} of {len(compared)} syncs under load",
+            "let the Deployment's selector match its own pods only, and every container ask for its own CPU",
+            n=len(judged), measurements=measured, evidence=facts,
+        )  # fmt: skip
+    return passed(
+        f"at every judgeable sync the replicas of the formula at a target of {target}%, "
+        f"more than {promise.min} within {REACTION_S:g} s",
+        f"{len(judged)} of {len(judged)} syncs at {', '.join(map(str, sorted(counts)))} pods; "
+        f"the metric is ours at {sum(compared)} of {len(compared)}",
+        n=len(judged),
+        measurements=measured,
+        evidence=facts,
+        detects="another target, bounds, metric or set of pods than declared, where it would ask for other replicas",
+    )
+
+
+def unable(scaling: Scaling) -> Verdict | None:
+    """An autoscaler that could not read its metric before the load began."""
+    names = autoscalers(scaling.timeline.changes, scaling.deployment)
+    before = [sync for sync in seen_syncs(scaling) if sync.at_s <= scaling.load_s]
+    if before and before[-1].active:
+        return None
+    conditions = before[-1].conditions if before else {}
+    reason = next((f"{why}: {message}" for status, why, message in conditions.values() if status == "False"), "")
+    return failed(
+        "an autoscaler of the Deployment that reads its metric (ScalingActive) before the load",
+        reason or (f"{', '.join(names)} never synchronised" if names else f"none targets {scaling.deployment}"),
+        "point scaleTargetRef at the Deployment, and give every container a CPU request",
+        n=max(1, len(before)),
+    )
+
+
+def unloaded(promise: Autoscaling, scaling: Scaling) -> Verdict | None:
+    """Why the load tells nothing, if it does not."""
+    if not scaling.steps:
+        return inconclusive("load in two steps", "none", "see the trial's messages", n=0)
+    first = scaling.steps[0]
+    rows = scaling.ledger.of(first.stream)
+    ended_s = scaling.steps[1].start_s if len(scaling.steps) > 1 else first.end_s
+    due = rows.select(rows.scheduled_s < ended_s)
+    offered = first.offered_rps * (ended_s - first.start_s)
+    answered = int(due.right.sum())
+    loaded = [reading.total_cores for reading in scaling.readings if reading.from_s > first.start_s]
+    rise = max(loaded, default=0.0) / scaling.idle_cores if scaling.idle_cores > 0 else 0.0
+    if answered < ANSWERED * offered and rise < CPU_RISE:
+        return inconclusive(
+            f"{ANSWERED:.0%} of {offered:.0f} requests answered, or {CPU_RISE:g} times the idle CPU",
+            f"{answered / offered:.0%} answered, {rise:.1f} times the CPU",
+            "see why the service does not answer (P1)",
+            n=len(due),
+        )
+    return None
+
+
+def unmoved(promise: Autoscaling, scaling: Scaling, measured: list[Measurement], facts: list[str]) -> Verdict | None:
+    """A first step that nothing came of, or late."""
+    start_s = scaling.steps[0].start_s
+    rises_s = [sync.at_s - start_s for sync in seen_syncs(scaling) if sync.desired > promise.min]
+    rose_s = next((rise_s for rise_s in rises_s if rise_s > 0), None)
+    load = f"{scaling.steps[0].carried:g} times the load that one carries"
+    expected = f"more than {promise.min} replicas desired within {REACTION_S:g} s of {load}"
+    if rose_s is None:
+        last = seen_syncs(scaling)[-1]
+        return failed(
+            expected,
+            f"{last.desired}, at {last.percent}% of a target declared as {promise.cpu_percent}%",
+            "let the autoscaler have the declared target, and see that what it averages is the server's own CPU",
+            n=len(seen_syncs(scaling)), measurements=measured, evidence=facts,
+        )  # fmt: skip
+    if rose_s > REACTION_S:
+        return inconclusive(
+            expected, f"after {rose_s:.0f} s", "run again: one late reaction may be the cluster's", n=1,
+            measurements=measured, evidence=facts,
+        )  # fmt: skip
+    if strangers := foreign(scaling):
+        return failed(
+            "every pod that the autoscaler counts made by the subject's Deployment",
+            strangers,
+            "point scaleTargetRef at the subject",
+            n=len(seen_syncs(scaling)), measurements=measured, evidence=facts,
+        )  # fmt: skip
+    return None
+
+
+def foreign(scaling: Scaling) -> str:
+    """More replicas counted than the subject has pods, at the end; "" if they are its own."""
+    last = seen_syncs(scaling)[-1]
+    own = pods_of([change for change in scaling.timeline.changes if change.at_s <= last.at_s], scaling.deployment)
+    return f"{last.current} counted, {len(own)} of {scaling.deployment}" if len(own) < last.current else ""
+
+
+def clamped(promise: Autoscaling, sync: Sync) -> int:
+    """The formula between the declared bounds."""
+    return min(max(unclamped(sync.current, sync.percent or 0, promise.cpu_percent), promise.min), promise.max)
+
+
+def agrees(promise: Autoscaling, scaling: Scaling, sync: Sync) -> bool | None:
+    """The metric is what we read ourselves, in one of the last samples; None where there is nothing to compare."""
+    if sync.at_s < scaling.steps[0].start_s or (sync.percent or 0) < LOADED * promise.cpu_percent:
+        return None
+    own = own_percent(scaling, sync)
+    return any(abs((sync.percent or 0) - each) <= METRIC_WITHIN * each + 1 for each in own) if own else None
+
+
+def told(promise: Autoscaling, scaling: Scaling, sync: Sync) -> str:
+    """One sync as a sentence."""
+    own = " or ".join(f"{each:.0f}%" for each in own_percent(scaling, sync)) or "nothing"
+    return (
+        f"{sync.at_s - scaling.load_s:+.0f} s: {sync.current} pods at {sync.percent}% (ours {own}), "
+        f"{sync.desired} desired, {clamped(promise, sync)} by the formula"
+    )
+
+
+def measurements(promise: Autoscaling, scaling: Scaling, judged: list[Sync]) -> Iterator[Measurement]:
+    """What this rests on."""
+    yield Measurement(
+        "CPU per request", scaling.cpu_s_per_request, "s", n=len(scaling.ledger.of(CALIBRATE)),
+        limit=f"declared {promise.cpu_s_per_request:g} s",
+    )  # fmt: skip
+    yield Measurement("CPU of an idle replica", scaling.idle_cores, "cores")
+    yield Measurement("judgeable syncs", len(judged), "", n=len(seen_syncs(scaling)))

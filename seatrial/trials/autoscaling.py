@@ -1,0 +1,250 @@
+"""Load that needs two replicas, then load that needs more than the autoscaler may give.
+
+From the fewest replicas: idle, then a light load that tells what one request costs, then 0.6 more than the fewest
+carry at target, and 45 s after the new pod is Ready half as much again as the most carry. Arrivals are evenly spaced,
+for it is a ratio that is judged and Poisson counts of a few a second would blur it. CPU is read from the metrics API
+by ourselves throughout. Source: contract `autoscaling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seatrial.contract import Autoscaling
+from seatrial.observation import Change, Pod, Seen
+from seatrial.traffic.generator import Run
+from seatrial.traffic.plan import OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.stage import Stage
+from seatrial.trials.trial import trial
+from seatrial.trials.world import World
+from seatrial.watch.autoscaler import Sync, autoscalers, pods_of, ready_since_s, replica_changes, syncs
+from seatrial.watch.cpu import PERIOD_S, CpuReader, CpuReading, cores
+from seatrial.watch.pods import ready_pods
+
+SETTLED_S = 45.0  # a pod counts when it has been Ready this long
+IDLE_MOST_S, CALIBRATION_MOST_S = 90.0, 75.0
+REACTION_MOST_S = 90.0
+SYNC_MOST_S = 35.0  # two syncs and a little
+CALIBRATION = 0.5  # of the target, by declaration: light enough not to scale, if the declaration is half wrong
+FIRST_STEP, SECOND_STEP = 0.6, 1.5  # above the fewest replicas; times the most
+LATELY_S = 15.0  # a sample is that old at most before the next replaces it
+MOST_CHEAPER = 4.0  # than declared
+CALIBRATE = "calibrate"
+LOAD_FOR_S = 400.0  # longer than any step; stopped with it
+REQUEST_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stream of evenly spaced requests on top of those before, and what all together ask for."""
+
+    stream: str
+    carried: float  # in what one replica carries at target
+    offered_rps: float  # by this stream alone
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling(Seen):
+    """One release under its autoscaler. Cores are NaN where they could not be read."""
+
+    deployment: str = ""
+    load_s: float = 0.0  # when the first step began, or the idle phase ended without one
+    cpu_request_cores: float = float("nan")  # of the subject's container
+    idle_cores: float = float("nan")  # of one replica
+    cpu_s_per_request: float = float("nan")  # as measured
+    steps: tuple[Step, ...] = ()
+    readings: tuple[CpuReading, ...] = ()  # of the subject's namespace
+    beacon: tuple[CpuReading, ...] = ()
+
+
+@trial("autoscaling", promise="autoscaling", quiet=False, order=15)
+def autoscaling(world: World) -> Scaling:
+    """The fewest replicas at first; the autoscaler does the rest."""
+    promise = world.contract.autoscaling
+    assert promise is not None
+    with (
+        Stage(world, "scale") as stage,
+        CpuReader(world.api, world.clock, stage.namespace, world.beacon_namespace) as cpu,
+    ):
+        stage.install(world.values(promise.values), replicas=promise.min)
+        if promise.overlay:
+            stage.bring(world.contract_folder / promise.overlay)
+        pods = stage.wait_pods(promise.min, world.contract.ready_within_s)
+        deployment, ready_s = stage.full_name(), stage.now()
+        request_cores = cpu_request_cores(pods[0], world.contract.container)
+        idle_cores = _idle(stage, cpu, deployment, ready_s)
+        cost_s = float("nan")
+        steps: tuple[Step, ...] = ()
+        load_s = stage.now()
+        if request_cores > 0 and is_active(stage.watcher.changes(), deployment):
+            target_cores = promise.cpu_percent / 100 * request_cores
+            cost_s = _calibrate(
+                stage, cpu, CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request, idle_cores
+            )
+            one_rps = carried_rps(promise, target_cores, idle_cores, cost_s)
+            load_s = stage.now()
+            if "load" not in world.plant.disarmed:
+                steps = _steps(stage, promise, deployment, one_rps)
+        common = stage.seen()
+    readings = cpu.readings()
+    return Scaling(
+        **common,
+        deployment=deployment,
+        load_s=load_s,
+        cpu_request_cores=request_cores,
+        idle_cores=idle_cores,
+        cpu_s_per_request=cost_s,
+        steps=steps,
+        readings=tuple(reading for reading in readings if reading.namespace == common["namespace"]),
+        beacon=tuple(reading for reading in readings if reading.namespace == world.beacon_namespace),
+    )
+
+
+def cpu_request_cores(pod: Pod, container: str) -> float:
+    """What the subject's container asks for; 0 where it asks for nothing."""
+    chosen = next(each for each in pod.spec["containers"] if container in ("", each["name"]))
+    request = (chosen.get("resources") or {}).get("requests") or {}
+    return cores(str(request["cpu"])) if "cpu" in request else 0.0
+
+
+def carried_rps(promise: Autoscaling, target_cores: float, idle_cores: float, cost_s: float) -> float:
+    """What one replica carries at target: by the measured cost of a request, else by the declared one."""
+    if not cost_s > 0:
+        return target_cores / promise.cpu_s_per_request
+    # A metric that does not follow load would make a request look free, and the load without bounds.
+    return (target_cores - idle_cores) / max(cost_s, promise.cpu_s_per_request / MOST_CHEAPER)
+
+
+def is_active(changes: Sequence[Change], deployment: str) -> bool:
+    """Some autoscaler of the Deployment can read its metric."""
+    return any(seen[-1].active for name in autoscalers(changes, deployment) if (seen := syncs(changes, name)))
+
+
+def _idle(stage: Stage, cpu: CpuReader, deployment: str, ready_s: float) -> float:
+    """Wait until the pods count, the autoscaler reads them, and their idle CPU is known; cores of one."""
+    stage.sleep_until(ready_s + SETTLED_S)
+    end_s = ready_s + IDLE_MOST_S
+    stage.wait_change(lambda changes: is_active(changes, deployment), end_s - stage.now())
+    cpu.wait(lambda readings: bool(_since(readings, stage, ready_s + 1)), max(0.0, end_s - stage.now()))
+    idle = _since(cpu.readings(), stage, ready_s + 1)
+    return float(np.mean([reading.total_cores for reading in idle])) if idle else float("nan")
+
+
+def _since(readings: Sequence[CpuReading], stage: Stage, start_s: float) -> list[CpuReading]:
+    """The samples of the stage's pods whose whole window lies after start_s, each once."""
+    samples = {
+        (reading.pod, reading.to_s): reading
+        for reading in readings
+        if reading.namespace == stage.namespace and reading.from_s >= start_s
+    }
+    return list(samples.values())
+
+
+def _calibrate(stage: Stage, cpu: CpuReader, rps: float, idle_cores: float) -> float:
+    """CPU seconds that one request costs, from a light load; NaN where it cannot be told."""
+    run = _load(stage, CALIBRATE, rps)
+    start_s = stage.now() + 1.0
+    pods = len(stage.pods())
+    cpu.wait(lambda readings: len(_since(readings, stage, start_s)) >= 2 * pods, CALIBRATION_MOST_S)
+    run.stop()
+    stage.collect(run)
+    samples = _since(cpu.readings(), stage, start_s)
+    used_cores = pods * (float(np.mean([sample.total_cores for sample in samples])) - idle_cores) if samples else 0.0
+    return used_cores / rps if used_cores > 0 else float("nan")
+
+
+def _load(stage: Stage, stream: str, rps: float) -> Run:
+    cases = workload.cases(stage.world.contract)
+    arrivals_s = workload.steps(0.1, LOAD_FOR_S, 1 / rps)
+    picks = workload.in_turn(len(arrivals_s), len(cases))
+    return stage.start_now(OpenLoop(stream, stage.service(), cases, arrivals_s, picks, timeout_s=REQUEST_WITHIN_S))
+
+
+def _steps(stage: Stage, promise: Autoscaling, deployment: str, one_rps: float) -> tuple[Step, ...]:
+    """Both steps; only the first where nothing comes of it."""
+    contract, runs, steps = stage.world.contract, [], []
+    carried_before = 0.0
+    for stream, carried, replicas in (
+        ("step-1", promise.min + FIRST_STEP, promise.min + 1),
+        ("step-2", SECOND_STEP * promise.max, promise.max),
+    ):
+        start_s = stage.mark(stream)
+        runs.append(_load(stage, stream, (carried - carried_before) * one_rps))
+        steps.append((stream, carried, (carried - carried_before) * one_rps, start_s))
+        carried_before = carried
+
+        def asked(changes: tuple[Change, ...], replicas: int = replicas) -> bool:
+            return replica_changes(changes, deployment)[-1].replicas >= replicas
+
+        if not stage.wait_change(asked, REACTION_MOST_S):
+            break
+        stage.wait_change(lambda changes, n=replicas: len(ready_pods(changes)) >= n, contract.ready_within_s)  # type: ignore[misc]
+        stage.sleep_until(stage.now() + SETTLED_S)
+        settled_s = stage.now()
+        stage.wait_change(lambda changes, s=settled_s: _synced_since(changes, deployment, s), SYNC_MOST_S)  # type: ignore[misc]
+    for run in runs:
+        run.stop()
+    end_s = stage.now()
+    for run in runs:
+        stage.collect(run)
+    return tuple(Step(*step, end_s) for step in steps)
+
+
+def _synced_since(changes: Sequence[Change], deployment: str, at_s: float) -> bool:
+    return any(sync.at_s > at_s for name in autoscalers(changes, deployment) for sync in syncs(changes, name))
+
+
+def seen_syncs(scaling: Scaling) -> tuple[Sync, ...]:
+    """Every sync of the Deployment's autoscalers, in order of arrival."""
+    changes = scaling.timeline.changes
+    found = [sync for name in autoscalers(changes, scaling.deployment) for sync in syncs(changes, name)]
+    return tuple(sorted(found, key=lambda sync: sync.at_s))
+
+
+def judgeable(scaling: Scaling, sync: Sync) -> bool:
+    """Every counted pod has been Ready for long and has a metric; the count is steady, and only bounds limit it."""
+    if sync.percent is None or not sync.steady or not sync.active or sync.limited:
+        return False
+    changes = [change for change in scaling.timeline.changes if change.at_s <= sync.at_s]
+    pods = pods_of(changes, scaling.deployment)
+    measured = {reading.pod for reading in _lately(scaling, sync)}
+    return len(pods) == sync.current and all(
+        (since_s := ready_since_s(changes, pod)) is not None and sync.at_s - since_s >= SETTLED_S and pod in measured
+        for pod in pods
+    )
+
+
+def own_percent(scaling: Scaling, sync: Sync) -> tuple[float, ...]:
+    """CPU of the subject's pods over what they ask for, in percent, at each of our last readings before a sync."""
+    changes = [change for change in scaling.timeline.changes if change.at_s <= sync.at_s]
+    pods = pods_of(changes, scaling.deployment)
+    asked = {name: _requested(pod, sync.container) for name, pod in pods.items()}
+    found: list[float] = []
+    recent = _lately(scaling, sync)
+    for at_s in sorted({round(reading.at_s, 1) for reading in recent}):
+        batch = [reading for reading in recent if round(reading.at_s, 1) == at_s and reading.pod in pods]
+        if len(batch) == len(pods) and all(asked.values()):
+            used = sum(r.cores.get(sync.container, 0.0) if sync.container else r.total_cores for r in batch)
+            found.append(100 * used / sum(asked.values()))
+    return tuple(dict.fromkeys(found))
+
+
+def _lately(scaling: Scaling, sync: Sync) -> list[CpuReading]:
+    """Our readings in the time in which the autoscaler's own sample was current."""
+    return [reading for reading in scaling.readings if sync.at_s - LATELY_S <= reading.at_s <= sync.at_s + PERIOD_S]
+
+
+def _requested(pod: Mapping[str, Any], container: str) -> float:
+    asked = [
+        (each.get("resources") or {}).get("requests", {}).get("cpu")
+        for each in pod["spec"]["containers"]
+        if container in ("", each["name"])
+    ]
+    return sum(cores(str(each)) for each in asked) if all(asked) else 0.0
