@@ -73,3 +73,21 @@ async def test_a_deleted_namespace_goes_when_the_last_thing_in_it_is_gone(plane)
     plane.store.mutate("configmaps", "shop", "held", let_go)
     await plane.settle()
     assert plane.store.find("namespaces", None, "shop") is None
+
+
+async def test_an_owner_deleted_in_the_foreground_waits_for_its_dependents(plane):
+    owner = plane.create("configmaps", "owner", metadata={"finalizers": ["foregroundDeletion"]})
+    references = [owner_reference(owner)]
+    plane.create("configmaps", "dependent", metadata={"ownerReferences": references, "finalizers": ["test/hold"]})
+    await plane.settle()
+    plane.store.delete("configmaps", "default", "owner")
+    await plane.settle()
+    assert "deletionTimestamp" in plane.get("configmaps", "dependent")["metadata"]
+    assert "owner" in plane.names("configmaps")
+
+    def let_go(draft):
+        draft["metadata"]["finalizers"] = []
+
+    plane.store.mutate("configmaps", "default", "dependent", let_go)
+    await plane.settle()
+    assert not {"owner", "dependent"} & set(plane.names("configmaps"))

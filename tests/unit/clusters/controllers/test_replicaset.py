@@ -1,9 +1,9 @@
 """Which pods a ReplicaSet deletes first."""
 
-from control_plane import deployment_spec, template, unready
+from control_plane import condition, deployment_spec, later, template, unready
 
 from seatrial.clusters.local.controllers.replicaset import DELETION_COST, deletion_order
-from seatrial.clusters.local.store import timestamp
+from seatrial.clusters.local.store import StoreError, timestamp
 
 NOW_S = 1_800_000_000.0
 
@@ -91,3 +91,21 @@ async def test_scaling_down_takes_the_unready_pod(plane):
     await plane.settle()
     assert len(plane.pods()) == 2
     assert victim not in plane.names("pods")
+
+
+async def test_a_refused_pod_is_reported_and_tried_again(plane, monkeypatch):
+    create, refusals = plane.store.create, iter(range(3))
+
+    def refuse_three_times(resource, obj, **more):
+        if resource == "pods" and next(refusals, None) is not None:
+            raise StoreError(403, "Forbidden", "exceeded quota")
+        return create(resource, obj, **more)
+
+    monkeypatch.setattr(plane.store, "create", refuse_three_times)
+    plane.create("deployments", "shop", deployment_spec(1))
+    await plane.settle()
+    assert condition(plane.get("deployments", "shop"), "ReplicaFailure") == ("True", "FailedCreate")
+    assert "FailedCreate" in plane.event_reasons()
+    await later(lambda: len(plane.pods()) == 1)
+    await plane.settle()
+    assert condition(plane.get("deployments", "shop"), "ReplicaFailure") is None
