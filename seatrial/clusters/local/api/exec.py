@@ -67,11 +67,13 @@ class _Streams:
     async def receive(self) -> None:
         """Sort what the client sends until it leaves."""
         async for message in self._socket:
-            if message.type is not WSMsgType.BINARY or not message.data:
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT) or not message.data:
                 continue
-            if message.data[0] == STDIN and len(message.data) > 1:
-                self._stdin.put_nowait(message.data[1:])
-            elif message.data[:2] == bytes([CLOSE, STDIN]):
+            # The Python client sends text frames where Go's sends binary ones.
+            data = message.data.encode() if isinstance(message.data, str) else message.data
+            if data[0] == STDIN and len(data) > 1:
+                self._stdin.put_nowait(data[1:])
+            elif data[:2] == bytes([CLOSE, STDIN]):
                 self._stdin.put_nowait(b"")
         self._stdin.put_nowait(b"")
 
