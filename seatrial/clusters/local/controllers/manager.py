@@ -15,6 +15,7 @@ from seatrial.clusters.local.controllers.job import JobController
 from seatrial.clusters.local.controllers.namespace import NamespaceController
 from seatrial.clusters.local.controllers.replicaset import ReplicaSetController
 from seatrial.clusters.local.controllers.service import ServiceController
+from seatrial.clusters.local.controllers.unsupported import UnsupportedController
 from seatrial.clusters.local.controllers.volume import STANDARD, VolumeController
 from seatrial.clusters.local.store import Store
 
@@ -44,6 +45,7 @@ class ControllerManager:
             VolumeController(store, claims),
             AutoscalerController(store, usage),
             GarbageCollector(store),
+            UnsupportedController(store),
         )
 
     def start(self) -> None:
