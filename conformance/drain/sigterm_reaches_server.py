@@ -12,7 +12,7 @@ WITHIN_S = 2.0
 KILLED = 137
 
 
-@check("D8", level="MUST", promise="drain")
+@check("D8", level="MUST")
 def sigterm_reaches_server(deletion: PodDeletion) -> Verdict:
     delays_s: list[float] = []
     facts: list[str] = []

@@ -113,7 +113,8 @@ class OpenLoop:
 class ClosedLoop:
     """`concurrency` clients, each sending its next request when it has the answer to the last.
 
-    Exchanges are drawn at random from `seed`. A row's scheduled time is the end of the client's previous one.
+    Exchanges are drawn at random from `seed`. A row's scheduled time is the end of the client's previous one, and
+    `pause_after_refusal_s` later if that was answered with other than 2xx: a client that is refused does not spin.
     """
 
     stream: str
@@ -126,6 +127,7 @@ class ClosedLoop:
     timeout_s: float = 60.0
     connection: ConnectionUse = "keep-alive"
     keep: Keep = "wrong"
+    pause_after_refusal_s: float = 0.0
 
     def __post_init__(self) -> None:
         _need_exchanges(self.stream, self.exchanges)

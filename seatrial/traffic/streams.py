@@ -224,6 +224,8 @@ class SerialStream(Stream):
                 if kept is not None:
                     kept.close()
                 return
+            if isinstance(self._plan, ClosedLoop) and not 200 <= row.status < 300:
+                pause_s = self._plan.pause_after_refusal_s
             if row.error in (REFUSED, UNSENT):
                 pause_s = max(pause_s, _PAUSE_AFTER_ERROR_S)
             self._again_at(row.ended_s + pause_s, kept)

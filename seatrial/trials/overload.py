@@ -22,6 +22,7 @@ from seatrial.trials.world import World
 
 REPLICAS = 2
 UNDECLARED_CONCURRENCY = 8
+REFUSED_PAUSE_S = 0.05
 CLOSED_S, OVERLOAD_S, WARM_UP_S = 21.0, 45.0, 2.0
 OVERLOAD, LIGHT = 2.05, 0.3  # times the capacity; the oracles need 1.9 as sent
 WANTED_OFFER, MOST_GOOD = 1.9, 0.9
@@ -91,9 +92,11 @@ def overload(world: World) -> Overload:
         start_s = stage.now() + 0.3
         closed_s = (start_s, start_s + CLOSED_S)
         seed = world.random("overload").randrange(2**31)
-        rows = stage.send(
-            ClosedLoop(CLOSED, target, cases, concurrency, *closed_s, seed, timeout_s=30, connection="new")
-        )
+        closed = ClosedLoop(
+            CLOSED, target, cases, concurrency, *closed_s, seed, timeout_s=30, connection="new",
+            pause_after_refusal_s=REFUSED_PAUSE_S,
+        )  # fmt: skip
+        rows = stage.send(closed)
         capacity_rps = goodput_rps(rows, deadline_s, closed_s[0] + WARM_UP_S, closed_s[1])
 
         def through(stream: str, factor: float, start_s: float, length_s: float) -> tuple[float, float]:

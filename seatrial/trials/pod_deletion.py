@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from seatrial.contract import Drain, governed, placed
+from seatrial.contract import governed, placed
 from seatrial.observation import Log, Pod, Seen
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Connects, Load, OpenLoop
@@ -22,6 +22,7 @@ from seatrial.trials.world import World
 ROUNDS = 3
 REPLICAS = 2
 SERVICE_RPS = 10.0
+PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
 LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
 
 
@@ -59,35 +60,36 @@ class PodDeletion(Seen):
         return tuple(round for round in self.rounds if round.loaded)
 
 
-@trial("pod-deletion", promise="drain")
+@trial("pod-deletion", order=30)
 def pod_deletion(world: World) -> PodDeletion:
-    """Install two replicas with the promised drain, then take pods away."""
+    """Install two replicas with the promised drain, if one is, then take pods away."""
     drain = world.contract.drain
-    assert drain is not None
     with Stage(world, "drain") as stage:
-        stage.install(world.values(placed(governed(drain)), drain.values), replicas=REPLICAS)
+        stage.install(world.values(*((placed(governed(drain)), drain.values) if drain else ())), replicas=REPLICAS)
         stage.wait_pods(REPLICAS, world.contract.ready_within_s)
         stage.measure_lone(stage.pods()[0], workload.cases(world.contract))
-        _undisturbed(stage, drain)
-        rounds = tuple(_round(stage, drain, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
+        budget_s = float(drain.budget_s) if drain else 0.0
+        _undisturbed(stage, budget_s)
+        rounds = tuple(_round(stage, budget_s, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
         common = stage.seen()
-    logs = common["logs"]
-    signed = tuple(_with_sign(round, drain, logs) for round in rounds)
-    return PodDeletion(**common, rounds=signed, budget_s=float(drain.budget_s), propagation_s=drain.propagation_s)
+    sign = drain.sign_log if drain else ""
+    signed = tuple(_with_sign(round, sign, common["logs"]) for round in rounds)
+    propagation_s = drain.propagation_s if drain else PROPAGATION_S
+    return PodDeletion(**common, rounds=signed, budget_s=budget_s, propagation_s=propagation_s)
 
 
-def _undisturbed(stage: Stage, drain: Drain) -> None:
+def _undisturbed(stage: Stage, budget_s: float) -> None:
     """One request as long as those that must survive a drain, with nobody disturbing it."""
-    if stage.world.contract.inference.long:
+    if stage.world.contract.inference.long and budget_s:
         target = stage.pod_target(stage.pods()[0])
-        nearly = workload.long_case(stage.world.contract, NEARLY * float(drain.budget_s))
+        nearly = workload.long_case(stage.world.contract, NEARLY * budget_s)
         stage.collect(stage.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
 
 
 NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
 
 
-def _round(stage: Stage, drain: Drain, index: int, *, loaded: bool) -> Round:
+def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
     pods = stage.wait_pods(REPLICAS, stage.world.contract.ready_within_s)
     victim = pods[0]
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
@@ -95,7 +97,7 @@ def _round(stage: Stage, drain: Drain, index: int, *, loaded: bool) -> Round:
     start_s = stage.now() + 0.3
     delete_s = start_s + LEAD_S if loaded else start_s + 2.0
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
-    run = stage.start(*_mix(stage, victim, drain, index, start_s, sigterm_s, grace_s)) if loaded else None
+    run = stage.start(*_mix(stage, victim, budget_s, index, start_s, sigterm_s, grace_s)) if loaded else None
     stage.sleep_until(delete_s)
     deleted_s = delete_s
     if "deletion" not in stage.world.plant.disarmed:
@@ -110,7 +112,7 @@ def _round(stage: Stage, drain: Drain, index: int, *, loaded: bool) -> Round:
 
 
 def _mix(
-    stage: Stage, victim: Pod, drain: Drain, index: int, start_s: float, sigterm_s: float, grace_s: float
+    stage: Stage, victim: Pod, budget_s: float, index: int, start_s: float, sigterm_s: float, grace_s: float
 ) -> list[Load]:
     contract = stage.world.contract
     target, cases = stage.pod_target(victim), workload.cases(contract)
@@ -141,12 +143,12 @@ def _mix(
         ),
     ]
     if long := contract.inference.long:
-        nearly = workload.long_case(contract, NEARLY * float(drain.budget_s))
         spread = [sigterm_s - 0.2 - n * long.seconds / 8 for n in range(8)]
-        loads += [
-            OpenLoop("long", target, (workload.long_case(contract, long.seconds),), sorted(spread), (), [index] * 8),
-            OpenLoop("nearly", target, (nearly,), (sigterm_s - 0.15,), (), (index,)),
-        ]
+        longs = (workload.long_case(contract, long.seconds),)
+        loads.append(OpenLoop("long", target, longs, sorted(spread), (), [index] * 8))
+        if budget_s:
+            nearly = (workload.long_case(contract, NEARLY * budget_s),)
+            loads.append(OpenLoop("nearly", target, nearly, (sigterm_s - 0.15,), (), (index,)))
     return loads
 
 
@@ -157,10 +159,10 @@ def prestop_sleep_s(pod: Pod, container: str) -> float:
     return float((hook.get("sleep") or {}).get("seconds", 0))
 
 
-def _with_sign(round: Round, drain: Drain, logs: tuple[Log, ...]) -> Round:
+def _with_sign(round: Round, sign: str, logs: tuple[Log, ...]) -> Round:
     for log in logs:
-        if log.pod == round.victim and drain.sign_log:
+        if log.pod == round.victim and sign:
             for at_s, line in log.lines:
-                if drain.sign_log in line and at_s >= round.deleted_s - 0.5:
+                if sign in line and at_s >= round.deleted_s - 0.5:
                     return replace(round, drain_sign_s=at_s)
     return round
