@@ -35,7 +35,6 @@ from seatrial.traffic.plan import decode
 from seatrial.traffic.recorder import Recorder, pack
 
 _READ_LIMIT = 1024 * 1024
-_NICENESS = -10
 Reply = tuple[dict[str, Any], bytes]
 
 
@@ -142,9 +141,10 @@ def main() -> None:
     """Run the agent, on uvloop where it is installed."""
     # Ctrl-C reaches the whole process group; what was recorded until then must still be fetched.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # It uses little CPU but needs it at once; where that is not allowed, its lag is measured all the same.
+    # It uses little CPU but needs it at once, and niceness counts only within a session of processes (autogroups,
+    # sched(7)). Where real time is not allowed, the lag is what it is, and is measured.
     with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
     try:
         import uvloop
     except ImportError:
