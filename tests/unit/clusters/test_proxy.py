@@ -15,12 +15,6 @@ ADDRESS = "127.96.250.7"
 SPEC = {"clusterIP": ADDRESS, "ports": [{"name": "http", "port": 18080, "protocol": "TCP"}]}
 
 
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
-def event_loop_policy(request):
-    """The two differ in when they begin to read."""
-    return request.param()
-
-
 def endpoint(address="127.70.0.1", *, ready=True, serving=True, terminating=False):
     conditions = {"ready": ready, "serving": serving, "terminating": terminating}
     return {"addresses": [address], "conditions": conditions}
@@ -183,3 +177,22 @@ async def test_an_endpoint_that_does_not_listen_resets_the_connection(services):
     reader, _ = await services.connect()
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 5)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_what_a_client_sends_at_once_arrives_on_either_event_loop(new_loop):
+    """The two differ in when they begin to read: before or after the endpoint is connected."""
+
+    async def exchange():
+        services = Services()
+        _, port = await serve(answer_after_the_end)
+        await services.lead_to(port)
+        reader, writer = await services.connect()
+        writer.write(b"hello")
+        writer.write_eof()
+        answer = await asyncio.wait_for(reader.read(), 5)
+        await services.stop()
+        return answer
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(exchange()) == b"got hello"
