@@ -8,7 +8,7 @@ and nobody else owns is removed, and what another manager owns and it would chan
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seatrial.clusters.local.api import fieldset
@@ -45,6 +45,7 @@ class Owner:
     subresource: str
     time: str
     fields: Fields
+    written: Obj | None = field(default=None, compare=False)  # the fieldsV1 behind `fields`, if it is known
 
     def is_same(self, other: Owner) -> bool:
         """Whether both entries are of one owner; an applier stays itself when it changes the version."""
@@ -68,17 +69,19 @@ class Owner:
 
 def note_update(kind: Kind, old: Obj | None, new: Obj, manager: str, subresource: str | None, now: str) -> None:
     """Write managedFields of `new` after any write that is no apply."""
-    owners = _owners(old)
     change = compare(type_of_kind(kind), _without_owners(old), _without_owners(new))
     changed, removed = change.changed - _SERVERS, change.removed - _SERVERS
     if old is None and kind.status:
         changed = {path for path in changed if path[0] != "f:status"}
-    if changed or removed:
-        writer = Owner(manager, "Update", kind.api_version, subresource or "", now, NOTHING)
-        mine = next((owner for owner in owners if owner.is_same(writer)), writer)
-        others = [owner for owner in owners if not owner.is_same(writer)]
-        owners = [_reduced(owner, changed | removed) for owner in others]
-        owners.append(replace(mine, fields=frozenset((mine.fields | changed) - removed), time=now))
+    if not changed and not removed:
+        _keep_owners(new, old)
+        return
+    owners = _owners(old)
+    writer = Owner(manager, "Update", kind.api_version, subresource or "", now, NOTHING)
+    mine = next((owner for owner in owners if owner.is_same(writer)), writer)
+    others = [owner for owner in owners if not owner.is_same(writer)]
+    owners = [_reduced(owner, changed | removed) for owner in others]
+    owners.append(replace(mine, fields=frozenset((mine.fields | changed) - removed), time=now, written=None))
     _write(new, owners)
 
 
@@ -142,7 +145,7 @@ def _refuse_conflicts(others: Iterable[Owner], change: Comparison) -> None:
 
 
 def _reduced(owner: Owner, lost: set[Path]) -> Owner:
-    return replace(owner, fields=owner.fields - lost) if owner.fields & lost else owner
+    return replace(owner, fields=owner.fields - lost, written=None) if owner.fields & lost else owner
 
 
 def _without_owners(obj: Obj | None) -> Obj | None:
@@ -161,9 +164,16 @@ def _owners(obj: Obj | None) -> list[Owner]:
             entry.get("subresource", ""),
             entry["time"],
             fieldset.from_v1(entry["fieldsV1"]),
+            entry["fieldsV1"],
         )
         for entry in entries
     ]
+
+
+def _keep_owners(new: Obj, old: Obj | None) -> None:
+    new["metadata"].pop("managedFields", None)
+    if old is not None and "managedFields" in old["metadata"]:
+        new["metadata"]["managedFields"] = old["metadata"]["managedFields"]
 
 
 def _write(obj: Obj, owners: list[Owner]) -> None:
@@ -177,7 +187,7 @@ def _write(obj: Obj, owners: list[Owner]) -> None:
             "apiVersion": owner.api_version,
             "time": owner.time,
             "fieldsType": "FieldsV1",
-            "fieldsV1": fieldset.to_v1(owner.fields),
+            "fieldsV1": owner.written or fieldset.to_v1(owner.fields),
         }
         if owner.subresource:
             entry["subresource"] = owner.subresource
