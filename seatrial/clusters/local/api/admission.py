@@ -91,7 +91,7 @@ def _set_priority(objects: Objects, kind: Kind, pod: Obj) -> None:
 def _job(objects: Objects, kind: Kind, job: Obj) -> None:
     """A Job selects its pods by its own uid, unless it says otherwise."""
     metadata, spec = job["metadata"], job["spec"]
-    if spec["manualSelector"] or "selector" in spec:
+    if spec["manualSelector"]:
         return
     uid, name = metadata["uid"], metadata["name"]
     labels = spec["template"]["metadata"].setdefault("labels", {})
@@ -101,7 +101,9 @@ def _job(objects: Objects, kind: Kind, job: Obj) -> None:
         "batch.kubernetes.io/controller-uid": uid,
         "batch.kubernetes.io/job-name": name,
     }
-    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
+    # One that was given is kept beside it, for validation to refuse.
+    given = (spec.get("selector") or {}).get("matchLabels") or {}
+    spec["selector"] = {"matchLabels": {**given, "batch.kubernetes.io/controller-uid": uid}}
     if not metadata.get("labels"):
         metadata["labels"] = dict(labels)
 

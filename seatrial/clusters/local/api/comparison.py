@@ -29,14 +29,16 @@ def compare(type_: Type, old: Any, new: Any) -> Comparison:
     return found
 
 
-def _walk(type_: Type, old: Any, new: Any, path: Path, was_parent: bool, found: Comparison) -> None:
+def _walk(
+    type_: Type, old: Any, new: Any, path: Path, was_parent: bool, found: Comparison, *, in_map: bool = False
+) -> None:
     if old == new:
         return
     # A field without omitempty was there with its zero value, if what holds it was.
     was_zero = old is None and type_.always and was_parent
     if type_.atomic or type_.shape in ("scalar", "any"):
-        # An empty string is what Go writes for nothing.
-        if not (was_zero and new in ({}, [])) and not (old is None and new == ""):
+        # An empty string is what Go writes for nothing, but in a map it is something.
+        if not (was_zero and new in ({}, [])) and not (old is None and new == "" and not in_map):
             (found.removed if new is None else found.changed).add(path)
         return
     if old is None and not was_zero and path:
@@ -44,7 +46,8 @@ def _walk(type_: Type, old: Any, new: Any, path: Path, was_parent: bool, found: 
     elif new is None:
         found.removed.add(path)
     for child, before, after, here in _children(type_, old, new, path):
-        _walk(child, before, after, here, old is not None or was_zero or not path, found)
+        there = old is not None or was_zero or not path
+        _walk(child, before, after, here, there, found, in_map=type_.shape == "map")
 
 
 def _children(type_: Type, old: Any, new: Any, path: Path) -> Iterable[tuple[Type, Any, Any, Path]]:

@@ -51,6 +51,7 @@ CONFIG_KEY_RULE = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
     "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
+_FINALIZERS = ("foregroundDeletion", "orphan", "kubernetes")
 _RBAC = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
@@ -64,6 +65,15 @@ def metadata(kind: Kind, found: Obj) -> Iterator[Problem]:
     yield from labels(found.get("labels") or {}, "metadata.labels")
     for key in found.get("annotations") or {}:
         yield from _qualified(key.lower(), key, "metadata.annotations")
+
+    for index, finalizer in enumerate(found.get("finalizers") or ()):
+        if "/" not in finalizer and finalizer not in _FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield wrong(f"metadata.finalizers[{index}]", finalizer, why)
+    for owner in found.get("ownerReferences") or ():
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(field):
+                yield wrong(f"metadata.ownerReferences.{field}", "", "must not be empty")
 
 
 def _object_name(kind: Kind, name: str) -> Iterator[Problem]:

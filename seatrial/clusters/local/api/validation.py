@@ -6,15 +6,19 @@ fields and enumerations follow from the types; the rest is the rules that charts
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from seatrial.clusters.local.api import names
+from seatrial.clusters.local.api.autoscaler_validation import autoscaler
+from seatrial.clusters.local.api.bounds import not_negative, number_or_percent
 from seatrial.clusters.local.api.errors import invalid
 from seatrial.clusters.local.api.immutability import changes
 from seatrial.clusters.local.api.kinds import Kind
 from seatrial.clusters.local.api.pod_validation import pod_spec
 from seatrial.clusters.local.api.problems import Problem, not_supported, required, shown, wrong
+from seatrial.clusters.local.api.quantity import value as amount
 from seatrial.clusters.local.api.schema import Type, type_of_kind
 from seatrial.clusters.local.api.selectors import matches_labels
 
@@ -22,6 +26,12 @@ Obj = dict[str, Any]
 
 # May be empty although the types call them required.
 _MAY_BE_EMPTY = {("HTTPHeader", "value"), ("Sysctl", "value"), ("EndpointSlice", "endpoints"), ("PolicyRule", "verbs")}
+_KEYS_OF_TYPE = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+}
 MAX_DATA_BYTES = 1024 * 1024  # of a Secret or ConfigMap
 
 
@@ -64,6 +74,10 @@ def _raise(kind: Kind, obj: Obj, problems: Iterator[Problem] | list[Problem]) ->
         raise invalid(kind.kind, kind.group, (obj.get("metadata") or {}).get("name", ""), found)
 
 
+# Problems that are told of another field than the one with the wrong value.
+_TOLD_OF = {"DeploymentStrategy.type": "{above}", "PersistentVolumeClaimSpec.accessModes": "{above}.accessModes"}
+
+
 def _by_type(type_: Type, value: Any, path: str) -> Iterator[Problem]:
     if type_.shape == "struct" and isinstance(value, dict):
         for key in sorted(type_.required):
@@ -71,7 +85,9 @@ def _by_type(type_: Type, value: Any, path: str) -> Iterator[Problem]:
                 yield required(f"{path}.{key}")
         for key, item in value.items():
             if key in type_.fields and key != "status":
-                yield from _by_type(type_.fields[key], item, f"{path}.{key}")
+                told_of = _TOLD_OF.get(f"{type_.name}.{key}")
+                for reason, where, message in _by_type(type_.fields[key], item, f"{path}.{key}"):
+                    yield (reason, told_of.format(above=path) if told_of else where, message)
     elif type_.shape == "list" and type_.element is not None and isinstance(value, list):
         for index, item in enumerate(value):
             yield from _by_type(type_.element, item, f"{path}[{index}]")
@@ -93,8 +109,7 @@ def _missing(type_: Type, value: Obj, key: str) -> bool:
 
 def _workload(obj: Obj) -> Iterator[Problem]:
     spec = obj["spec"]
-    if spec.get("replicas", 0) < 0:
-        yield wrong("spec.replicas", spec["replicas"], "must be greater than or equal to 0")
+    yield from not_negative(spec, ("replicas", "minReadySeconds", "revisionHistoryLimit"))
     selector, labels = spec.get("selector") or {}, spec["template"].get("metadata", {}).get("labels") or {}
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield wrong("spec.selector", selector, "empty selector is invalid for deployment")
@@ -104,6 +119,9 @@ def _workload(obj: Obj) -> Iterator[Problem]:
     restart = spec["template"]["spec"].get("restartPolicy", "Always")
     if restart != "Always":
         yield not_supported("spec.template.spec.restartPolicy", restart, ("Always",))
+    if "activeDeadlineSeconds" in spec["template"]["spec"]:
+        message = "Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported"
+        yield ("FieldValueForbidden", "spec.template.spec.activeDeadlineSeconds", message)
     yield from pod_spec(spec["template"]["spec"], "spec.template.spec")
 
 
@@ -114,7 +132,11 @@ def _deployment(obj: Obj) -> Iterator[Problem]:
     if spec["strategy"].get("type") == "Recreate" and rolling is not None:
         message = "may not be specified when strategy `type` is 'Recreate'"
         yield ("FieldValueForbidden", "spec.strategy.rollingUpdate", f"Forbidden: {message}")
-    elif rolling and _is_zero(rolling.get("maxUnavailable")) and _is_zero(rolling.get("maxSurge")):
+    for field, most_percent in (("maxUnavailable", 100), ("maxSurge", None)):
+        if rolling and rolling.get(field) is not None:
+            path = f"spec.strategy.rollingUpdate.{field}"
+            yield from number_or_percent(rolling[field], path, most_percent=most_percent)
+    if rolling and _is_zero(rolling.get("maxUnavailable")) and _is_zero(rolling.get("maxSurge")):
         path = "spec.strategy.rollingUpdate.maxUnavailable"
         yield wrong(path, rolling["maxUnavailable"], "may not be 0 when `maxSurge` is 0")
     if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
@@ -129,9 +151,11 @@ def _is_zero(value: Any) -> bool:
 
 def _job(obj: Obj) -> Iterator[Problem]:
     spec = obj["spec"]
-    for field in ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"):
-        if spec.get(field, 0) < 0:
-            yield wrong(f"spec.{field}", spec[field], "must be greater than or equal to 0")
+    counts = ("parallelism", "completions", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
+    yield from not_negative(spec, counts)
+    selected = (spec.get("selector") or {}).get("matchLabels") or {}
+    if not spec["manualSelector"] and set(selected) - {"batch.kubernetes.io/controller-uid"}:
+        yield wrong("spec.selector", spec["selector"], "`selector` not auto-generated")
     yield from _job_template(spec["template"], "spec.template")
 
 
@@ -171,7 +195,24 @@ def _service(obj: Obj) -> Iterator[Problem]:
                 yield ("FieldValueDuplicate", path, f"Duplicate value: {shown(port)}")
             seen.add(key)
         yield from names.port_target(port.get("targetPort"), f"{path}.targetPort")
+        if port.get("nodePort") and spec["type"] in ("ClusterIP", "ExternalName"):
+            message = f"Forbidden: may not be used when `type` is '{spec['type']}'"
+            yield ("FieldValueForbidden", f"{path}.nodePort", message)
+    if spec.get("externalTrafficPolicy") and spec["type"] not in ("NodePort", "LoadBalancer"):
+        why = "may only be set for externally-accessible services"
+        yield wrong("spec.externalTrafficPolicy", spec["externalTrafficPolicy"], why)
+    if spec.get("clusterIP") not in (None, "", "None") and not _is_address(spec["clusterIP"]):
+        why = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+        yield wrong("spec.clusterIPs[0]", spec["clusterIP"], why)
     yield from names.labels(spec.get("selector") or {}, "spec.selector")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _config(obj: Obj) -> Iterator[Problem]:
@@ -182,6 +223,9 @@ def _config(obj: Obj) -> Iterator[Problem]:
 
 def _secret(obj: Obj) -> Iterator[Problem]:
     yield from _size(obj, sum(len(value) * 3 // 4 for value in (obj.get("data") or {}).values()))
+    for key in _KEYS_OF_TYPE.get(obj.get("type", ""), ()):
+        if key not in (obj.get("data") or {}):
+            yield required(f"data[{key}]")
 
 
 def _size(obj: Obj, size: int) -> Iterator[Problem]:
@@ -191,24 +235,13 @@ def _size(obj: Obj, size: int) -> Iterator[Problem]:
         yield ("FieldValueTooLong", "data", f"Too long: may not be more than {MAX_DATA_BYTES} bytes")
 
 
-def _autoscaler(obj: Obj) -> Iterator[Problem]:
-    spec = obj["spec"]
-    if spec["minReplicas"] < 1:
-        yield wrong("spec.minReplicas", spec["minReplicas"], "must be greater than or equal to 1")
-    if spec["maxReplicas"] < 1:
-        yield wrong("spec.maxReplicas", spec["maxReplicas"], "must be greater than 0")
-    if spec["maxReplicas"] < spec["minReplicas"]:
-        yield wrong("spec.maxReplicas", spec["maxReplicas"], "must be greater than or equal to `minReplicas`")
-    target = spec["scaleTargetRef"]
-    if "/" not in target.get("apiVersion", "") and target["kind"] != "ReplicationController":
-        path = "spec.scaleTargetRef.apiVersion"
-        yield wrong(path, target.get("apiVersion", ""), "apiVersion must specify API group")
-
-
 def _budget(obj: Obj) -> Iterator[Problem]:
     spec = obj.get("spec") or {}
     if "minAvailable" in spec and "maxUnavailable" in spec:
         yield wrong("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+    for field in ("minAvailable", "maxUnavailable"):
+        if spec.get(field) is not None:
+            yield from number_or_percent(spec[field], f"spec.{field}", most_percent=100)
 
 
 def _claim(obj: Obj) -> Iterator[Problem]:
@@ -217,6 +250,8 @@ def _claim(obj: Obj) -> Iterator[Problem]:
         yield required("spec.accessModes", "at least 1 access mode is required")
     if "storage" not in ((spec.get("resources") or {}).get("requests") or {}):
         yield required("spec.resources[storage]")
+    elif amount(str(spec["resources"]["requests"]["storage"])) <= 0:
+        yield wrong("spec.resources[storage]", spec["resources"]["requests"]["storage"], "must be greater than zero")
 
 
 _RULES: dict[str, Callable[[Obj], Iterator[Problem]]] = {
@@ -230,7 +265,7 @@ _RULES: dict[str, Callable[[Obj], Iterator[Problem]]] = {
     "services": _service,
     "configmaps": _config,
     "secrets": _secret,
-    "horizontalpodautoscalers": _autoscaler,
+    "horizontalpodautoscalers": autoscaler,
     "poddisruptionbudgets": _budget,
     "persistentvolumeclaims": _claim,
 }
