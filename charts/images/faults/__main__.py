@@ -7,7 +7,14 @@ from . import FOLDERS, listed
 
 json.dump(
     [
-        {"id": one.id, "breaks": sorted(one.breaks), "kind": one.kind, "description": one.description, "server": folder}
+        {
+            "id": one.id,
+            "breaks": sorted(one.breaks),
+            "kind": one.kind,
+            "description": one.description,
+            "server": folder,
+            "contract": one.contract,
+        }
         for folder in FOLDERS
         for one in sorted(listed(folder).values(), key=lambda planted: planted.id)
     ],

@@ -154,7 +154,7 @@ async def probe_under_load(subject: Server, path: str = "/livez") -> int | None:
     await subject.service.preload()
     async with client(subject) as connected:
         load = asyncio.gather(*(connected.post("/pii/extract", json=extract(f"t{index}")) for index in range(6)))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.08)
         try:
             return (await asyncio.wait_for(connected.get(path), 0.2)).status_code
         except TimeoutError:
@@ -174,8 +174,12 @@ async def test_healthy_probes_are_answered_under_load() -> None:
     ("name", "seen"),
     [("probe-behind-concurrency-gate", 503), ("probe-shares-workers", None), ("live-takes-engine-lock", None)],
 )
-async def test_probes_that_wait_with_the_work(name: str, seen: int | None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await probe_under_load(armed(name, **SLOTS)) == seen
+async def test_probes_that_wait_with_the_work(
+    name: str, seen: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
+    path = "/readyz" if name == "probe-behind-concurrency-gate" else "/livez"
+    assert await probe_under_load(armed(name, **SLOTS), path) == seen
     assert_fired(capsys, name)
 
 
@@ -196,6 +200,7 @@ async def test_every_refusal_leaves_memory_behind(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended: list[int] = []
+    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
     monkeypatch.setattr("faults.openmed.saturation.KEPT_PER_REJECT", 1024)
     monkeypatch.setattr("faults.openmed.saturation.MEMORY_LIMIT", 10 * 1024)
     monkeypatch.setattr("faults.openmed.saturation.os._exit", ended.append)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 
 from openmed_service.app import Endpoint
@@ -19,6 +20,7 @@ Answer = Callable[[Request], Awaitable[bytes]]
 Call = ExtractRequest | AnalyzeRequest
 Spans = Callable[[Call], Awaitable[list[Span]]]
 PROBES = ("/livez", "/readyz")
+OVERLOAD_AFTER_S = 25.0
 
 
 def around_answers(server: Server, wrap: Callable[[Answer, Request], Awaitable[bytes]]) -> None:
@@ -62,6 +64,30 @@ def on_reject(server: Server, act: Callable[[Request, ApiError], Awaitable[bytes
             raise
 
     around_answers(server, wrap)
+
+
+class Overload:
+    """Refusals by the limits without a pause of 2 s, for OVERLOAD_AFTER_S and longer.
+
+    Longer than a short crowd: what goes wrong only in an overload must not go wrong while its size is found out.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._first_s = self._last_s = float("-inf")
+        self.happened = False
+        on_reject(server, self._noted)
+
+    async def _noted(self, request: Request, error: ApiError) -> bytes:
+        now_s = time.monotonic()
+        if now_s - self._last_s > 2.0:
+            self._first_s = now_s
+        self._last_s = now_s
+        self.happened = self.happened or self.lasts
+        raise error
+
+    @property
+    def lasts(self) -> bool:
+        return time.monotonic() - self._last_s <= 2.0 and self._last_s - self._first_s >= OVERLOAD_AFTER_S
 
 
 def on_sigterm(server: Server, act: Callable[[], None]) -> None:

@@ -30,8 +30,8 @@ class Queue:
 
     @property
     def beyond(self) -> bool:
-        """More than twice as many as can be worked on."""
-        return self.inside > 2 * self.at_once
+        """More than four times as many as can be worked on."""
+        return self.inside > 4 * self.at_once
 
     async def _queued(self, inner: Answer, request: Request) -> bytes:
         if self.inside >= self.places:
@@ -46,8 +46,8 @@ class Queue:
 
 @fault("lock-convoy", breaks={"L6"})
 def lock_convoy(server: Server, fired: Fired) -> None:
-    """With more than twice as many requests as slots, everything takes three times as long."""
-    queue = Queue(server, 6 * slots(server))
+    """With more than four times as many requests as slots, everything takes three times as long."""
+    queue = Queue(server, 10 * slots(server))
 
     async def wrap(inner: Spans, call: Call) -> list[Span]:
         crowded, started = queue.beyond, time.monotonic()
@@ -62,8 +62,8 @@ def lock_convoy(server: Server, fired: Fired) -> None:
 
 @fault("internal-retries", breaks={"L6"})
 def internal_retries(server: Server, fired: Fired) -> None:
-    """With more than twice as many requests as slots, each is run three times: retries that nobody asked for."""
-    queue = Queue(server, 6 * slots(server))
+    """With more than four times as many requests as slots, each is run three times: retries that nobody asked for."""
+    queue = Queue(server, 10 * slots(server))
 
     async def wrap(inner: Spans, call: Call) -> list[Span]:
         for _ in range(2 if queue.beyond else 0):
@@ -80,7 +80,7 @@ def reject_costs_inference(server: Server, fired: Fired) -> None:
     queue = Queue(server, 20 * slots(server))
 
     async def wrap(inner: Answer, request: Request) -> bytes:
-        refuse = queue.inside >= 2 * queue.at_once
+        refuse = queue.inside >= 4 * queue.at_once
         body = await inner(request)
         if refuse:
             fired()

@@ -36,7 +36,7 @@ def probe_behind_auth(server: Server, fired: Fired) -> None:
 
 @fault("probe-counts-token", breaks={"P10"})
 def probe_counts_token(server: Server, fired: Fired) -> None:
-    """Each probe takes a token of the rate limit, and is refused when there is none."""
+    """Each readiness probe takes a token of the rate limit, and is refused when there is none."""
 
     async def wrap(inner: Endpoint, request: Request) -> Response:
         if server.service.rate.on:
@@ -44,13 +44,12 @@ def probe_counts_token(server: Server, fired: Fired) -> None:
         server.service.rate.take(_key(server, request))
         return await inner(request)
 
-    for path in PROBES:
-        around_probe(server, path, wrap)
+    around_probe(server, "/readyz", wrap)
 
 
 @fault("probe-behind-concurrency-gate", breaks={"P10"})
 def probe_behind_concurrency_gate(server: Server, fired: Fired) -> None:
-    """Each probe needs a slot, as an inference does."""
+    """Each readiness probe needs a slot, as an inference does."""
 
     async def wrap(inner: Endpoint, request: Request) -> Response:
         gate, key = server.service.gate, _key(server, request)
@@ -62,22 +61,21 @@ def probe_behind_concurrency_gate(server: Server, fired: Fired) -> None:
         finally:
             gate.release(key)
 
-    for path in PROBES:
-        around_probe(server, path, wrap)
+    around_probe(server, "/readyz", wrap)
 
 
 @fault("probe-ip-limit-60", breaks={"P10"})
 def probe_ip_limit_60(server: Server, fired: Fired) -> None:
-    """A limit of 60 requests a minute per address meets the node that sends the probes."""
+    """A limit of 60 requests in 10 s per address is for probes too."""
     seen: defaultdict[tuple[str, int], int] = defaultdict(int)
 
     async def wrap(inner: Endpoint, request: Request) -> Response:
-        minute, into_minute_s = divmod(time.monotonic(), 60)
-        window = (request.client.host if request.client else "", int(minute))
+        count, into_window_s = divmod(time.monotonic(), 10)
+        window = (request.client.host if request.client else "", int(count))
         seen[window] += 1
         if seen[window] > 60:
             fired()
-            raise rate_limited(60 - into_minute_s, "peer")
+            raise rate_limited(10 - into_window_s, "peer")
         return await inner(request)
 
     for path in PROBES:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from openmed_service.app import Endpoint
+from openmed_service.catalogue import DEFAULT_PII, resolve
 from openmed_service.errors import internal_error, not_ready
 from openmed_service.labels import Span
 from openmed_service.server import PRELOAD_FAILED, Server
@@ -43,7 +44,7 @@ def ready_on_bind(server: Server, fired: Fired) -> None:
     _ready_early(server, fired, lambda: True)
 
 
-@fault("ready-after-restart-stale", breaks={"P1"})
+@fault("ready-after-restart-stale", breaks={"P1"}, contract={"values": {"persistence": {"enabled": True}}})
 def ready_after_restart_stale(server: Server, fired: Fired) -> None:
     """A file in the cache volume says ready, and is still there after a restart of the container."""
     mark = Path(server.settings.cache_dir) / ".ready"
@@ -94,7 +95,11 @@ def ready_fallback_empty(server: Server, fired: Fired) -> None:
     service.probes.ready = ready  # type: ignore[method-assign]
 
 
-@fault("ready-second-model-late", breaks={"P1"})
+@fault(
+    "ready-second-model-late",
+    breaks={"P1"},
+    contract={"values": {"config": {"preloadModels": ["regex-pii", DEFAULT_PII]}}},
+)
 def ready_second_model_late(server: Server, fired: Fired) -> None:
     """Ready after the first of the models to preload; requests for the others fail until they follow."""
     service = server.service
@@ -117,16 +122,16 @@ def ready_second_model_late(server: Server, fired: Fired) -> None:
     around_answers(server, wrap)
 
 
-async def _asked(request: Request) -> str | None:
+async def _asked(request: Request) -> str:
     try:
-        name = (await request.json()).get("model_name")
+        name = (await request.json()).get("model_name", DEFAULT_PII)
     except (ValueError, AttributeError):
-        return None
-    return name if isinstance(name, str) else None
+        return DEFAULT_PII
+    return str(name)
 
 
-def _pending(server: Server, model: str | None) -> bool:
-    configured = server.settings.preload_models
+def _pending(server: Server, model: str) -> bool:
+    configured = {resolve(name) for name in server.settings.preload_models}
     return model in configured and model not in server.service.models.warm
 
 

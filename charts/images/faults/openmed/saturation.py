@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from faults.catalogue import Fired, fault, odd
 
-from ._hooks import PROBES, Answer, around_answers, around_probe, on_reject, slots
+from ._hooks import PROBES, Answer, Overload, around_answers, around_probe, on_reject, slots
 
 KEPT_PER_REJECT = 4 * 2**20
 MEMORY_LIMIT = 512 * 2**20
@@ -72,13 +72,13 @@ def sync_predict_blocks_loop(server: Server, fired: Fired) -> None:
 
 @fault("live-takes-engine-lock", breaks={"P5"})
 def live_takes_engine_lock(server: Server, fired: Fired) -> None:
-    """Liveness takes the engine's lock, which under load always goes to the next inference."""
+    """Liveness takes the engine's lock, which in an overload always goes to the next inference."""
+    overload, drain = Overload(server), server.service.drain
 
     async def wrap(inner: Endpoint, request: Request) -> Response:
-        if server.service.drain.in_flight:
+        while overload.lasts and drain.in_flight:
             fired()
-        while server.service.drain.in_flight:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
         return await inner(request)
 
     around_probe(server, "/livez", wrap)
@@ -86,12 +86,14 @@ def live_takes_engine_lock(server: Server, fired: Fired) -> None:
 
 @fault("queue-grows-to-oom", breaks={"P5"})
 def queue_grows_to_oom(server: Server, fired: Fired) -> None:
-    """Every refused request leaves 4 MiB behind; 512 MiB end the process with 137, where no memory limit does."""
+    """In an overload every refusal leaves 4 MiB behind; 512 MiB end the process with 137, where no limit does."""
     kept: list[bytes] = []
+    overload = Overload(server)
 
     async def keep(request: Request, error: ApiError) -> bytes:
-        fired()
-        kept.append(os.urandom(1024) * (KEPT_PER_REJECT // 1024))
+        if overload.lasts:
+            fired()
+            kept.append(os.urandom(1024) * (KEPT_PER_REJECT // 1024))
         if len(kept) * KEPT_PER_REJECT > MEMORY_LIMIT:
             os._exit(137)
         raise error
