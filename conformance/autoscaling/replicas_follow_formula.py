@@ -11,7 +11,7 @@ from seatrial.contract import Autoscaling, Contract
 from seatrial.suite import check
 from seatrial.trials.autoscaling import CALIBRATE, Scaling, judgeable, own_percent, seen_syncs
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
-from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, pods_of, unclamped
+from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, on_edge, pods_of, unclamped
 
 REACTION_S = 75.0
 CLEARLY = 0.02  # outside the tolerance by this
@@ -39,7 +39,7 @@ def replicas_follow_formula(contract: Contract, scaling: Scaling) -> Verdict:
     target = promise.cpu_percent
     for sync in judged:
         wanted = clamped(promise, sync)
-        if sync.desired != wanted:
+        if sync.desired != wanted and not on_edge(sync.percent or 0, target):
             return failed(
                 f"{wanted} replicas for {sync.current} at {sync.percent}% of a target of {target}%",
                 f"{sync.desired} desired",
@@ -123,6 +123,14 @@ def unloaded(promise: Autoscaling, scaling: Scaling) -> Verdict | None:
 def unmoved(promise: Autoscaling, scaling: Scaling, measured: list[Measurement], facts: list[str]) -> Verdict | None:
     """A first step that nothing came of, or late."""
     start_s = scaling.steps[0].start_s
+    before = [sync for sync in seen_syncs(scaling) if sync.at_s <= start_s]
+    if before[-1].desired > promise.min:
+        return inconclusive(
+            f"{promise.min} replicas until the load",
+            f"{before[-1].desired} desired before it",
+            "see what else loads the service; cpu_s_per_request may be declared too low",
+            n=len(before),
+        )
     rises_s = [sync.at_s - start_s for sync in seen_syncs(scaling) if sync.desired > promise.min]
     rose_s = next((rise_s for rise_s in rises_s if rise_s > 0), None)
     load = f"{scaling.steps[0].carried:g} times the load that one carries"

@@ -85,7 +85,7 @@ def crowd(world: World) -> Crowd:
         loop = _loop(stage, pod, LOOP, clients, LEAST_FOR_S, ANSWERS)
         stage.scrape([pod])
         # As many clients as fill two batches soon go in step, and every batch is full.
-        few = _loop(stage, pod, FEW, int(float(batching.max_size)) // 2 + 1, FEW_FOR_S, 0) if batching else Span()
+        few = _loop(stage, pod, FEW, max(1, int(float(batching.max_size)) // 2), FEW_FOR_S, 0) if batching else Span()
         stage.scrape([pod])
         if batching and not metrics_tell(contract):
             for repetition in range(REPETITIONS):

@@ -96,7 +96,12 @@ def _utilisation(status: Mapping[str, Any]) -> tuple[int | None, str]:
 def unclamped(current: int, percent: int, target: int) -> int:
     """What the formula asks for before minimum and maximum."""
     ratio = percent / target
-    return current if abs(ratio - 1) <= TOLERANCE else math.ceil(ratio * current)
+    return current if 1 - TOLERANCE <= ratio <= 1 + TOLERANCE else math.ceil(ratio * current)
+
+
+def on_edge(percent: int, target: int) -> bool:
+    """Exactly at the tolerance, where a rounding error decides, and not the same one in every version."""
+    return math.isclose(abs(percent / target - 1), TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True)
