@@ -44,19 +44,19 @@ def goodput_holds_at_2x(overload: Overload) -> Verdict:
         loaded = batched_rate(good_ends_s(over, overload.deadline_s), start_s, end_s, OVER_WARM_UP_S)
     except InputError as few:
         return inconclusive("goodput by the second of both phases", str(few), "run again", n=len(over))
-    if len(closed.rates_rps) * closed.width_s < WANTED_CLOSED or len(loaded.rates) * loaded.width_s < WANTED_OVER:
+    if len(closed.rates_rps) * closed.width_s < WANTED_CLOSED or len(loaded.rates_rps) * loaded.width_s < WANTED_OVER:
         return inconclusive(
             f"{WANTED_CLOSED} s of the closed loop and {WANTED_OVER} s of overload",
-            f"{len(closed.rates_rps)} and {len(loaded.rates)} batches", "run again", n=len(over),
+            f"{len(closed.rates_rps)} and {len(loaded.rates_rps)} batches", "run again", n=len(over),
         )  # fmt: skip
-    before, after = float(closed.rates_rps.mean()), float(loaded.rates.mean())
+    before, after = float(closed.rates_rps.mean()), float(loaded.rates_rps.mean())
     measured = [
         Measurement("goodput, closed loop", before, "/s", n=len(closed.rates_rps)),
         Measurement(
-            "goodput at twice the capacity", after, "/s", n=len(loaded.rates), limit=f">= {0.8 * before:.1f} /s"
+            "goodput at twice the capacity", after, "/s", n=len(loaded.rates_rps), limit=f">= {0.8 * before:.1f} /s"
         ),
     ]
-    decision = judge_ratio(closed.rates_rps, loaded.rates, LEAST_RATIO)
+    decision = judge_ratio(closed.rates_rps, loaded.rates_rps, LEAST_RATIO)
     found = f"{after:.1f}/s of {before:.1f}/s, a ratio of {after / before if before else float('nan'):.2f}"
     if decision == "fail":
         return failed(
