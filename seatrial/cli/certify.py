@@ -27,7 +27,7 @@ from seatrial.suite.subject import read_subject
 @click.option("--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks of your own.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
 @click.option("--seed", type=int, default=20240229, show_default=True, help="Of every schedule and every draw.")
-@click.option("--lanes", type=click.IntRange(1, 8), default=0, help="Trials side by side; default: fit for the cores.")
+@click.option("--lanes", type=click.IntRange(1, 8), help="Trials side by side; default: fit for the cores.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report page here too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -41,7 +41,7 @@ def certify(
     folders: tuple[Path, ...],
     runs: Path,
     seed: int,
-    lanes: int,
+    lanes: int | None,
     html: Path | None,
     as_json: bool,
     quiet: bool,

@@ -21,26 +21,26 @@ class Trial:
     """`run(world, earlier observations…)` applies the stimulus and returns an observation of type `observes`.
 
     `promise` is the part of the contract without which there is nothing to do. `after` are the observation types
-    that `run` needs. `quiet` says that its timings must not be disturbed: such trials run one after the other,
-    the rest beside them. Those of a lower `order` start first.
+    that `run` needs. `timed` says that its verdicts rest on timings: one lane is kept free of such trials. Those of
+    a lower `order` start first.
     """
 
     name: str
     observes: type[Seen]
     after: tuple[type[Seen], ...]
     promise: str
-    quiet: bool
+    timed: bool
     order: int
     run: Apply
 
 
-def trial(name: str, *, promise: str = "", quiet: bool = True, order: int = 50) -> Callable[[Apply], Trial]:
+def trial(name: str, *, promise: str = "", timed: bool = True, order: int = 50) -> Callable[[Apply], Trial]:
     """Declare a trial; what it observes and needs is read from the function's annotations."""
 
     def declare(function: Apply) -> Trial:
         hints: dict[str, Any] = typing.get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)[1:]
-        return Trial(name, hints["return"], tuple(hints[p] for p in parameters), promise, quiet, order, function)
+        return Trial(name, hints["return"], tuple(hints[p] for p in parameters), promise, timed, order, function)
 
     return declare
 

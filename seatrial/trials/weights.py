@@ -64,7 +64,7 @@ class BrokenWeights(Seen):
         )
 
 
-@trial("weights", promise="weights", quiet=False, order=20)
+@trial("weights", promise="weights", timed=False, order=20)
 def weights(world: World, install: Install) -> BrokenWeights:
     """Both sides at once."""
     base_s = max(install.took_s, LEAST_INSTALL_S)
