@@ -52,8 +52,10 @@ def _struct(type_: Type, value: Any, path: str, unknown: list[str]) -> Obj:
         if item is None:
             continue
         found = _value(declared, item, here, unknown, f"{type_.name}.{_without_indexes(here)}")
-        # Go leaves empty maps and lists out (`omitempty`) unless the field is required.
-        if declared.shape in ("map", "list") and not found and key not in type_.required:
+        # Go leaves empty maps and lists out (`omitempty`) unless the field is required. No policies at all are told
+        # from policies that are not given: those have defaults, none is refused.
+        kept = key in type_.required or (type_.name, key) == ("HPAScalingRules", "policies")
+        if declared.shape in ("map", "list") and not found and not kept:
             continue
         decoded[key] = found
     return decoded

@@ -6,10 +6,12 @@ Source: k8s.io/kubernetes/pkg/apis/*/validation, the `Validate...Update` functio
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from seatrial.clusters.local.api.kinds import Kind
 from seatrial.clusters.local.api.problems import Problem, wrong
+from seatrial.clusters.local.api.quantity import value as amount
 
 Obj = dict[str, Any]
 
@@ -65,7 +67,7 @@ def changes(kind: Kind, new: Obj, stored: Obj, subresource: str | None) -> Itera
         case "services":
             yield from _service(new["spec"], stored["spec"])
         case "persistentvolumeclaims":
-            yield from _claim(new["spec"], stored["spec"])
+            yield from _claim(new["spec"], stored["spec"], bound=stored["status"].get("phase") == "Bound")
 
 
 def _at(obj: Obj, path: str) -> Any:
@@ -103,8 +105,8 @@ def _service(spec: Obj, before: Obj) -> Iterator[Problem]:
         yield wrong("spec.clusterIPs[0]", spec.get("clusterIPs"), "may not change once set")
 
 
-def _claim(spec: Obj, before: Obj) -> Iterator[Problem]:
-    free = ("resources", "volumeAttributesClassName", "volumeName")
+def _claim(spec: Obj, before: Obj, *, bound: bool) -> Iterator[Problem]:
+    free = ("volumeAttributesClassName", "volumeName", *(("resources",) if bound else ()))
     kept = {key: value for key, value in spec.items() if key not in free}
     was = {key: value for key, value in before.items() if key not in free}
     renamed = before.get("volumeName") and spec.get("volumeName") != before.get("volumeName")
@@ -114,3 +116,10 @@ def _claim(spec: Obj, before: Obj) -> Iterator[Problem]:
         was.pop("storageClassName", None)
     if kept != was or renamed:
         yield ("FieldValueForbidden", "spec", _CLAIM_RULE)
+    if bound and _storage(spec) < _storage(before):
+        why = "Forbidden: field can not be less than status.capacity"
+        yield ("FieldValueForbidden", "spec.resources.requests.storage", why)
+
+
+def _storage(spec: Obj) -> Decimal:
+    return amount(str(spec["resources"]["requests"]["storage"]))
