@@ -208,14 +208,3 @@ async def test_every_refusal_leaves_memory_behind(
         await at_once(connected, [extract() for _ in range(12)])
     assert ended == [137]
     assert_fired(capsys, "queue-grows-to-oom")
-
-
-async def test_odd_readiness_sheds_load_and_comes_back() -> None:
-    subject = armed("shed-by-readiness", kind="odd", **LIMITS)
-    await subject.service.preload()
-    async with client(subject) as connected:
-        assert (await connected.get("/readyz")).status_code == 200
-        await at_once(connected, [extract() for _ in range(3)])
-        assert (await connected.get("/readyz")).status_code == 503
-        await asyncio.sleep(2.1)
-        assert (await connected.get("/readyz")).status_code == 200

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from openmed_service.app import Endpoint
 from openmed_service.catalogue import Model
 from openmed_service.engine import Outcome
-from openmed_service.errors import ApiError, not_ready
+from openmed_service.errors import ApiError
 from openmed_service.rampart import Options
 from openmed_service.server import Server
 from starlette.requests import Request
 from starlette.responses import Response
 
-from faults.catalogue import Fired, fault, odd
+from faults.catalogue import Fired, fault
 
 from ._hooks import PROBES, Answer, Overload, around_answers, around_probe, on_reject, slots
 
@@ -99,24 +99,3 @@ def queue_grows_to_oom(server: Server, fired: Fired) -> None:
         raise error
 
     on_reject(server, keep)
-
-
-@odd("shed-by-readiness", spares={"P5"})
-def shed_by_readiness(server: Server, fired: Fired) -> None:
-    """Not ready for 2 s after each refusal, so that the load goes elsewhere."""
-    ready = server.service.probes.ready
-    refused_at = float("-inf")
-
-    async def noted(request: Request, error: ApiError) -> bytes:
-        nonlocal refused_at
-        refused_at = time.monotonic()
-        raise error
-
-    def shedding() -> None:
-        ready()
-        if time.monotonic() - refused_at < 2.0:
-            fired()
-            raise not_ready()
-
-    server.service.probes.ready = shedding  # type: ignore[method-assign]
-    on_reject(server, noted)
