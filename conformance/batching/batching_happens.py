@@ -23,10 +23,10 @@ def batching_happens(contract: Contract, crowd: Crowd) -> Verdict:
     rows = crowd.ledger.of(LOOP).to(crowd.pod)
     answered = rows.select(rows.right)
     offered_s = float(answered.ended_s.max() - rows.sent_s.min()) if len(answered) else 0.0
-    if crowd.clients < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
+    if crowd.open_at_once() < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
         return inconclusive(
-            f"{size} or more clients for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} right answers",
-            f"{crowd.clients} for {offered_s:.1f} s, {len(answered)} right answers",
+            f"{size} or more requests open at a time for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} right answers",
+            f"{crowd.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} right answers",
             "see B1 and the pod's log",
             n=len(answered),
         )

@@ -46,6 +46,13 @@ class Crowd(Seen):
     loop: Span = Span()
     few: Span = Span()  # clients that do not fill a batch; empty without batching
 
+    def open_at_once(self) -> float:
+        """Requests of the closed loop that were open at a time, on average (Little's law); 0 without any."""
+        rows = self.ledger.of(LOOP).to(self.pod)
+        if not len(rows):
+            return 0.0
+        return float((rows.ended_s - rows.sent_s).sum() / (rows.ended_s.max() - rows.sent_s.min()))
+
     def sizes(self, metric: str, span: Span) -> Sizes | None:
         """The batches of a part of the trial; None where the metrics do not tell."""
         pair = around(self.scrapes, self.pod, span.start_s, span.end_s) if metric else None

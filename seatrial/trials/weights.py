@@ -86,7 +86,8 @@ def _side(world: World, kind: Kind, window_s: float, repair_s: float) -> tuple[d
     index = KINDS.index(kind)
     with Stage(world, kind) as stage:
         _ = stage.generator  # made before the first container starts
-        stage.install(world.values(getattr(promise, kind)), replicas=1, wait=False)
+        taken = {} if "weights" in world.plant.disarmed else getattr(promise, kind)
+        stage.install(world.values(taken), replicas=1, wait=False)
         begun = stage.wait_change(lambda changes: started(changes) is not None, world.contract.ready_within_s)
         first = started(stage.watcher.changes())
         if begun and first is not None:

@@ -32,7 +32,12 @@ def answer(number):
 
 
 def loop_rows(n=2016, cases=72):
-    return [row(LOOP, 20 + i * 0.005, 0.06, case=f"c{i % cases}") for i in range(n)]
+    return [row(LOOP, 20 + i * 0.005, 0.08, case=f"c{i % cases}") for i in range(n)]
+
+
+def alone(rows):
+    """The same requests by one client."""
+    return [{**one, "ended_s": one["sent_s"] + 0.005} for one in rows]
 
 
 def crowd(rows=None, *, loop=(8,) * 252, few=(4, 4), lone=(1,) * 12, runs=None, clients=16, extra=()):
@@ -120,7 +125,7 @@ def test_without_batching_no_batch_has_to_be_seen_and_few_inputs_are_said():
     [
         (batching(), crowd(loop_rows(1999))),
         (batching(), crowd([])),
-        (batching(), crowd(clients=15)),
+        (batching(), crowd(alone(loop_rows()))),
         (batching(), crowd(loop_rows(cases=63))),
         (batching(), crowd(few=())),
         (batching(), crowd(loop=(7,) * 288)),
@@ -130,7 +135,7 @@ def test_without_batching_no_batch_has_to_be_seen_and_few_inputs_are_said():
     ids=[
         "too few",
         "none",
-        "too few clients",
+        "one client",
         "63 inputs",
         "one size",
         "never full",
@@ -173,7 +178,7 @@ def test_work_one_by_one_fails(seen, said):
 @pytest.mark.parametrize(
     "seen",
     [
-        crowd(clients=7),
+        crowd(alone(loop_rows())),
         crowd([]),
         crowd(loop_rows(400)),
         crowd([lost(one) for one in loop_rows()]),
@@ -182,7 +187,7 @@ def test_work_one_by_one_fails(seen, said):
         replace(crowd(), scrapes=()),
     ],
     ids=[
-        "fewer clients than a batch",
+        "one client",
         "none",
         "too short",
         "none right",
