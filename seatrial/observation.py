@@ -304,3 +304,21 @@ class Seen:
     pods: tuple[Pod, ...]
     generator: GeneratorHealth
     marks: Mapping[str, float] = field(default_factory=dict)  # named moments of the stimulus
+
+    def environmental(self, rows: Ledger) -> Mask:
+        """Which of these rows broke when the beacon did, shape (n,): no fault of the subject can be told from them.
+
+        Within a second of each other ended a row and a beacon's without an answer, or, where the row never was
+        connected, they set out: a Service without a network times out later the longer a client waits.
+        """
+        beacon = self.ledger.of("beacon")
+        lost = beacon.select(~beacon.right)
+        near: Mask = np.zeros(len(rows), dtype=np.bool_)
+        for sent_s, ended_s in zip(lost.sent_s.tolist(), lost.ended_s.tolist(), strict=True):
+            near |= np.abs(rows.ended_s - ended_s) <= SHARED_WITHIN_S
+            near |= np.isnan(rows.connected_s) & (np.abs(rows.sent_s - sent_s) <= SHARED_WITHIN_S)
+        broken: Mask = rows.error != rows.code("")
+        return near & broken
+
+
+SHARED_WITHIN_S = 1.0

@@ -3,20 +3,15 @@
 Source: Welch's contrast of per-second goodput, overload against a closed loop at twice the concurrency.
 """
 
-import numpy as np
-
 from seatrial.errors import InputError
-from seatrial.observation import Ledger
 from seatrial.stats.rates import batched_rate, judge_ratio
 from seatrial.suite import check
-from seatrial.trials.overload import BASELINE, CLOSED, WANTED_OFFER, Overload, good_ends_s
+from seatrial.trials.overload import CLOSED, WANTED_OFFER, Overload, good_ends_s
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 LEAST_RATIO = 0.8
 WANTED_CLOSED, WANTED_OVER = 18, 39
 OVER_WARM_UP_S = 5.0
-MOST_BEACON_RATIO = 2.0
-BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about the subject's own latency
 
 
 @check("L6", level="MUST")
@@ -29,14 +24,11 @@ def goodput_holds_at_2x(overload: Overload) -> Verdict:
             f"{WANTED_OFFER:g} times the capacity offered", overload.overload_facts(),
             "see that nothing holds back the generator", n=len(over),
         )  # fmt: skip
-    calm, busy = ledger.of("beacon").between(*_span(ledger.of(BASELINE))), ledger.of("beacon").between(start_s, end_s)
-    if len(calm) and len(busy):
-        ratio = float(np.median(busy.latency_s) / np.median(calm.latency_s))
-        if not ratio <= MOST_BEACON_RATIO and float(np.median(busy.latency_s)) > BEACON_FLOOR_S:
-            return inconclusive(
-                f"a beacon as fast as before, within {MOST_BEACON_RATIO:g} times", f"{ratio:.1f} times slower",
-                "give the cluster more cores: the machine is saturated, not the service", n=len(busy),
-            )  # fmt: skip
+    if slowed := overload.beacon_trouble(start_s, end_s):
+        return inconclusive(
+            "a beacon as fast as before the overload", slowed,
+            "give the cluster more cores: the machine is saturated, not the service", n=len(over),
+        )  # fmt: skip
     try:
         closed = batched_rate(
             good_ends_s(ledger.of(CLOSED), overload.deadline_s), overload.closed_s[0], overload.closed_s[1], 0.0
@@ -73,7 +65,3 @@ def goodput_holds_at_2x(overload: Overload) -> Verdict:
         f"{LEAST_RATIO:g} of the goodput, or more, when twice the capacity is offered", found, n=len(over),
         measurements=measured, detects="a ratio of 0.6 where goodput varies by a tenth from second to second",
     )  # fmt: skip
-
-
-def _span(rows: Ledger) -> tuple[float, float]:
-    return (float(rows.scheduled_s.min()), float(rows.scheduled_s.max())) if len(rows) else (0.0, 0.0)

@@ -3,15 +3,12 @@
 Source: contract `limits.concurrency`.
 """
 
-import json
-from typing import Any
-
-from seatrial.contract import Contract, Reject
+from seatrial.contract import Contract
 from seatrial.observation import Ledger, Request
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.suite import check
-from seatrial.traffic.answers import contains
 from seatrial.trials.overload import OVERLOADED, Overload
+from seatrial.trials.workload import is_declared_refusal
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_ROWS, WANTED_REJECTS = 600, 300
@@ -29,9 +26,17 @@ def overload_rejected_fast(contract: Contract, overload: Overload) -> Verdict:
             "declare limits.concurrency as it is, so that the capacity is found", n=len(rows),
         )  # fmt: skip
     rejects = rows.select(rows.status == limit.reject.status)
-    other = [row for row in rows if not row.right and not declared(row, limit.reject)]
+    other = [row for row in rows if not row.right and not is_declared_refusal(row, limit.reject)]
     if other:
-        first = other[0]
+        shared = set(rows.row[overload.environmental(rows)].tolist())
+        own = [row for row in other if row.row not in shared]
+        if not own:
+            return inconclusive(
+                "a beacon without errors wherever the service has one",
+                f"{len(other)} rows broke within a second of a beacon's error",
+                "mend the cluster's network, then run again", n=len(rows), rows=other,
+            )  # fmt: skip
+        other, first = own, own[0]
         return failed(
             f"every row a right answer or a refusal with {limit.reject.status} as declared",
             f"{len(other)} of {len(rows)} neither, the first {first.error or f'answered {first.status}'} "
@@ -54,6 +59,13 @@ def overload_rejected_fast(contract: Contract, overload: Overload) -> Verdict:
     ]
     late_judged = judge_proportion(late, len(right), LATE_SHARE) if len(right) else "between"
     slow_judged = judge_proportion(slow, len(rejects), LATE_SHARE) if len(rejects) else "between"
+    slowed = overload.beacon_trouble(*overload.overload_s)
+    if "fail" in (late_judged, slow_judged) and slowed:
+        return inconclusive(
+            "a beacon as fast as before the overload", slowed,
+            "give the cluster more cores: the machine is saturated, not the service", n=len(rows),
+            measurements=measured,
+        )  # fmt: skip
     if "fail" in (late_judged, slow_judged):
         what = f"{late} of {len(right)} answers after {overload.deadline_s:g} s"
         if slow_judged == "fail":
@@ -79,20 +91,6 @@ def overload_rejected_fast(contract: Contract, overload: Overload) -> Verdict:
         measurements=measured,
         detects=f"{detects:.0%} of refusals slow" if detects else "",
     )
-
-
-def declared(row: Request, reject: Reject) -> bool:
-    """Whether a row is a refusal with the declared status and body."""
-    if row.error or row.status != reject.status:
-        return False
-    return reject.body is None or contains(_parsed(row.body), reject.body, 0.0)
-
-
-def _parsed(body: str) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
 
 
 def _slowest(rows: Ledger) -> list[Request]:

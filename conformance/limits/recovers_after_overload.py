@@ -3,11 +3,15 @@
 Source: the rows after the settling time are held against the upper bound of the baseline's p95.
 """
 
-from seatrial.observation import Change
+import numpy as np
+
+from seatrial.contract import Contract
+from seatrial.observation import Change, Ledger
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.stats.quantiles import upper_bound
 from seatrial.suite import check
 from seatrial.trials.overload import BASELINE, OVERLOADED, RECOVERY, Overload
+from seatrial.trials.workload import is_declared_refusal
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import is_ready, latest
 
@@ -16,9 +20,10 @@ SLOW_SHARE = 0.15
 
 
 @check("L8", level="MUST")
-def recovers_after_overload(overload: Overload) -> Verdict:
+def recovers_after_overload(contract: Contract, overload: Overload) -> Verdict:
     ledger = overload.ledger
     baseline, after = ledger.of(BASELINE), ledger.of(RECOVERY).between(*overload.recovery_s)
+    baseline, after = _without_full(contract, overload, baseline), _without_full(contract, overload, after)
     if not overload.was_overload:
         return inconclusive(
             OVERLOADED, overload.overload_facts(),
@@ -28,10 +33,17 @@ def recovers_after_overload(overload: Overload) -> Verdict:
         return inconclusive(
             f"{WANTED_BASELINE} right answers before the overload and {WANTED_ROWS} rows after it",
             f"{int(baseline.right.sum())} of {len(baseline)} right before, {len(after)} rows after",
-            "lower the baseline load, or see why it is refused", n=len(after),
+            "see why requests are refused at 0.3 of the capacity, evenly spaced", n=len(after),
         )  # fmt: skip
     lost = after.select(~after.right)
+    if len(lost) and overload.environmental(lost).all():
+        return inconclusive(
+            "a beacon without errors wherever the service has one",
+            f"{len(lost)} rows broke within a second of a beacon's error",
+            "mend the cluster's network, then run again", n=len(after), rows=lost,
+        )  # fmt: skip
     if len(lost):
+        lost = lost.select(~overload.environmental(lost))
         first = next(iter(lost))
         return failed(
             "no error and no refusal once the overload is over",
@@ -48,6 +60,12 @@ def recovers_after_overload(overload: Overload) -> Verdict:
         Measurement("slower than that after", slow / len(after), n=len(after), limit=f"<= {SLOW_SHARE:g}"),
     ]
     decision = judge_proportion(slow, len(after), SLOW_SHARE)
+    slowed = overload.beacon_trouble(*overload.recovery_s)
+    if decision == "fail" and slowed:
+        return inconclusive(
+            "a beacon as fast as before the overload", slowed,
+            "give the cluster more cores: the machine is slow, not the service", n=len(after), measurements=measured,
+        )  # fmt: skip
     if decision == "fail":
         return failed(
             f"at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s", f"{slow} of {len(after)}",
@@ -65,6 +83,16 @@ def recovers_after_overload(overload: Overload) -> Verdict:
         f"{len(after)} right answers, {slow} slower than the p95 before ({bound_s:.3f} s)", n=len(after),
         measurements=measured, detects=f"{share:.0%} of answers slower" if share else "",
     )  # fmt: skip
+
+
+def _without_full(contract: Contract, overload: Overload, rows: Ledger) -> Ledger:
+    """The rows but for the declared refusals of a replica that had as much to do as it takes at once."""
+    limit = contract.limits.concurrency
+    if limit is None:
+        return rows
+    refused = rows.select(np.isin(rows.row, [row.row for row in rows if is_declared_refusal(row, limit.reject)]))
+    full = refused.row[overload.refused_when_full(refused, float(limit.limit))]
+    return rows.select(~np.isin(rows.row, full))
 
 
 def _unready(changes: tuple[Change, ...]) -> list[str]:

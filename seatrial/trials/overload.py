@@ -1,7 +1,8 @@
 """Find what two replicas carry, offer them twice that, and see whether they come back.
 
 Phases, all through the Service: lone cases, a closed loop at twice the concurrency (its goodput is the capacity C),
-0.3 C as a baseline, 2 C, 0.3 C again. Where a concurrency limit is promised, probes are then sent to one pod while
+0.3 C as a baseline, 2 C, 0.3 C again; Poisson at 2 C, evenly spaced at 0.3 C, for a service that has slots and no
+queue refuses some of any Poisson load. Where a concurrency limit is promised, probes are then sent to one pod while
 long cases hold all its slots.
 """
 
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import governed, placed
-from seatrial.observation import Ledger, Pod, Seen
-from seatrial.traffic.arrivals import poisson
+from seatrial.observation import Ledger, Mask, Pod, Seen
+from seatrial.traffic.arrivals import constant, poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.stage import Stage
@@ -27,7 +28,9 @@ CLOSED_S, OVERLOAD_S, WARM_UP_S = 21.0, 45.0, 2.0
 OVERLOAD, LIGHT = 2.05, 0.3  # times the capacity; the oracles need 1.9 as sent
 WANTED_OFFER, MOST_GOOD = 1.9, 0.9
 OVERLOADED = f"an overload: {WANTED_OFFER:g} times the capacity offered, fewer than {MOST_GOOD:.0%} of the rows good"
-WANTED_ROWS = 300
+WANTED_ROWS, WANTED_OVER = 300, 600
+MOST_BEACON_RATIO = 2.0
+BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about the subject's own latency
 SETTLE_S = 5.0
 PROBES, PROBE_RPS = 100, 20.0
 CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload", "recovery", "hold", "extra"
@@ -67,6 +70,36 @@ class Overload(Seen):
         """Whether 1.9 capacities were offered or more, and fewer than 0.9 of the rows were good."""
         return self.offered_ratio >= WANTED_OFFER and self.good_share < MOST_GOOD
 
+    def beacon_trouble(self, start_s: float, end_s: float) -> str:
+        """What speaks against the machine in a phase, next to the baseline; "" where the beacon was as fast."""
+        beacon, baseline = self.ledger.of("beacon"), self.ledger.of(BASELINE)
+        if not len(baseline):
+            return "no baseline to hold the beacon against"
+        calm = beacon.between(float(baseline.scheduled_s.min()), float(baseline.scheduled_s.max()))
+        busy = beacon.between(start_s, end_s)
+        if not len(calm) or not len(busy):
+            return f"{len(calm)} rows of the beacon before, {len(busy)} meanwhile"
+        before_s, then_s = float(np.median(calm.latency_s)), float(np.median(busy.latency_s))
+        if then_s <= BEACON_FLOOR_S or then_s <= MOST_BEACON_RATIO * before_s:
+            return ""
+        return f"a beacon {then_s / before_s:.1f} times slower: {then_s:.3f} s, {before_s:.3f} s before"
+
+    def refused_when_full(self, rows: Ledger, limit: float) -> Mask:
+        """Which of these rows (refusals) met as many requests on one replica as it takes at once, shape (n,).
+
+        Arrivals at random meet in numbers now and then, however light the load (Erlang 1917): such a refusal is the
+        limit at work. Counted are all that may have been there between the row's sending and its answer.
+        """
+        through = self.ledger.of(BASELINE, OVER, RECOVERY)
+        held = through.select(through.right)
+        full = []
+        for row in rows:
+            here = (held.sent_s <= row.first_byte_s) & (held.ended_s >= row.sent_s)
+            if row.pod:
+                here &= np.isin(held.pod, [held.code(row.pod), held.code("")])
+            full.append(int(here.sum()) >= limit)
+        return np.asarray(full, dtype=np.bool_)
+
     def overload_facts(self) -> str:
         """The same as a sentence."""
         return (
@@ -100,16 +133,19 @@ def overload(world: World) -> Overload:
         capacity_rps = goodput_rps(rows, deadline_s, closed_s[0] + WARM_UP_S, closed_s[1])
 
         def through(stream: str, factor: float, start_s: float, length_s: float) -> tuple[float, float]:
-            arrivals = poisson(
-                max(factor * capacity_rps, 1.0), start_s, start_s + length_s, seed + len(stream)
+            rps, end_s = max(factor * capacity_rps, 1.0), start_s + length_s
+            # Light load comes evenly: of Poisson arrivals at 0.3 C, four slots without a queue rightly refuse 1 in 40.
+            arrivals = (
+                constant(rps, start_s, end_s) if factor < 1 else poisson(rps, start_s, end_s, seed + len(stream))
             ).tolist()
             picks = workload.drawn(len(arrivals), len(cases), seed)
             stage.start(OpenLoop(stream, target, cases, arrivals, picks, timeout_s=30.0))
-            return start_s, start_s + length_s
+            return start_s, end_s
 
         light_s = 1.1 * WANTED_ROWS / max(LIGHT * capacity_rps, 1.0)
         baseline_s = through(BASELINE, LIGHT, stage.now() + 1.0, light_s)
-        over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(stage, pods) + 5))
+        enough_s = 1.1 * WANTED_OVER / max(OVERLOAD * capacity_rps, 1.0)
+        over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(stage, pods) + 5, enough_s))
         recovery_s = through(RECOVERY, LIGHT, over_s[1], SETTLE_S + light_s)
         stage.sleep_until(recovery_s[1] + 1.0)
         held = _fill_slots(stage, stage.pods(), int(float(limit.limit))) if limit else ""

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.contract import Contract, Json
+from seatrial.contract import Contract, Json, Reject
 from seatrial.errors import InputError
-from seatrial.observation import Pod
+from seatrial.observation import Pod, Request
+from seatrial.traffic.answers import contains
 from seatrial.traffic.plan import Exchange, PodTarget
 
 
@@ -60,6 +61,20 @@ def _filled(template: Json, seconds: float) -> Json:
     if isinstance(template, dict):
         return {key: _filled(value, seconds) for key, value in template.items()}
     return template
+
+
+def is_declared_refusal(row: Request, reject: Reject) -> bool:
+    """Whether a row is a whole refusal with the declared status and body."""
+    if row.error or row.status != reject.status:
+        return False
+    return reject.body is None or contains(_parsed(row.body), reject.body)
+
+
+def _parsed(body: str) -> Json:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
