@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from seatrial.contract import Autoscaling
+from seatrial.errors import ClusterError
 from seatrial.observation import Change, Pod, Seen
 from seatrial.traffic.generator import Run
 from seatrial.traffic.plan import OpenLoop
@@ -76,7 +77,10 @@ def autoscaling(world: World) -> Scaling:
         stage.install(world.values(promise.values), replicas=promise.min)
         if promise.overlay:
             stage.bring(world.contract_folder / promise.overlay)
-        pods = stage.wait_pods(promise.min, world.contract.ready_within_s)
+        stage.wait_change(lambda changes: len(ready_pods(changes)) >= promise.min, world.contract.ready_within_s)
+        pods = stage.pods()  # a chart that renders more than the fewest is for the check to see
+        if not pods:
+            raise ClusterError(f"{stage.namespace}: expected {promise.min} Ready pods, found none; see P1")
         deployment, ready_s = stage.full_name(), stage.now()
         request_cores = cpu_request_cores(pods[0], world.contract.container)
         idle_cores = _idle(stage, cpu, deployment, ready_s)
