@@ -98,7 +98,7 @@ def _pod(name: str, command: list[str] | None) -> dict[str, Any]:
         "name": name,
         "image": AGENT,
         "imagePullPolicy": "IfNotPresent",
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+        "resources": {"requests": {"cpu": "500m" if name == "generator" else "50m", "memory": "64Mi"}},
     }
     if command:
         container["command"] = command
