@@ -206,3 +206,17 @@ class TestSuccess:
 
     def test_an_exec_probe_succeeds_when_its_command_does(self, seen):
         assert seen.ready_at("exec") - seen.said("exec", "started")[0].at >= 2.0
+
+
+def test_restarts_after_failed_liveness_wait_from_the_third_on(kube, witness):
+    """The back-off is asked about the container before the one that was just stopped, so it lags by one."""
+    again = probe("live", failureThreshold=1)
+    kube.create(witness.pod("doomed", "on_sigterm(0); serve(live='200 500')", livenessProbe=again))
+
+    def said(event: str) -> list[float]:
+        return [one.at for one in witness.heard(kube.namespace, "doomed", event)]
+
+    eventually(lambda: len(said("started")) >= 5, within_s=100, every_s=0.5)
+    waited = [start - stop for stop, start in zip(said("sigterm"), said("started")[1:], strict=False)]
+    assert max(waited[:2]) < 9
+    assert 9 <= waited[2] < 19 <= waited[3] < 39

@@ -55,6 +55,8 @@ class Container:
         self._process_spec: ProcessSpec | None = None
         self._backoff = Backoff()
         self._ended_at_s = 0.0
+        self._ended_before_at_s: float | None = None  # the run before the last one; None: there was none
+        self._failed_probe = False  # why the last run ended
         self._pre_stopping: asyncio.Task[None] | None = None
         self._started_at_s = 0.0
         self._probes = ContainerProbes(sandbox, spec, self.execute, self._settled)
@@ -114,6 +116,7 @@ class Container:
     def _runs(self, process: Process, spec: ProcessSpec) -> None:
         self.process, self._process_spec = process, spec
         self._pre_stopping = None
+        self._failed_probe = False
         self._next_run({"running": {"startedAt": timestamp()}})
         self._started_at_s = asyncio.get_running_loop().time()
         self._tell("Created", f"Created container: {self.name}")
@@ -144,6 +147,7 @@ class Container:
 
     def _ends(self, terminated: Obj) -> None:
         self._probes.stop()
+        self._ended_before_at_s = self._ended_at_s or None
         self._ended_at_s = asyncio.get_running_loop().time()
         record = self.record
         ended = {"finishedAt": timestamp(), "containerID": record.container_id}
@@ -153,12 +157,17 @@ class Container:
         self._changed()
 
     async def _back_off(self) -> None:
-        delay_s = self._backoff.delay_s(self._ended_at_s)
         loop = asyncio.get_running_loop()
-        if delay_s:
+        # The kubelet stops a container for its probe and starts it anew in one go, before it has seen the end: what
+        # it goes by is the end of the run before. So here the waits lag by one, and the first is skipped.
+        known_end_s = self._ended_before_at_s if self._failed_probe else self._ended_at_s
+        if known_end_s is None:
+            return
+        if known_end_s + self._backoff.delay_s(known_end_s) > loop.time():
+            delay_s = self._backoff.delay_s(self._ended_at_s)
             pod = self._sandbox.pod["metadata"]
-            whose = f"{self.name} in pod {pod['name']}_{pod['namespace']}({pod['uid']})"
-            self._warn("BackOff", f"Back-off restarting failed container {whose}")
+            whose = f"{pod['name']}_{pod['namespace']}({pod['uid']})"
+            self._warn("BackOff", f"Back-off restarting failed container {self.name} in pod {whose}")
             text = f"{delay_s // 60:.0f}m{delay_s % 60:.0f}s" if delay_s >= 60 else f"{delay_s:.0f}s"
             self.record.last_state = self.record.state
             self._waits("CrashLoopBackOff", f"back-off {text} restarting failed container={self.name} pod={whose}")
@@ -239,6 +248,7 @@ class Container:
             restarted = self._sandbox.pod["spec"].get("restartPolicy", "Always") != "Never"
             message = f"Container {self.name} failed {kind} probe"
             grace_s = self._probes.grace_period_s(kind, self._pod_grace_s)
+            self._failed_probe = True
             self._kill(message + ", will be restarted" if restarted else message, grace_s)
         elif kind == "startup":
             self._has_started()
