@@ -21,12 +21,12 @@ def batching_happens(contract: Contract, crowd: Crowd) -> Verdict:
     if size < 2:
         return skipped(f"batching.max_size is {size}")
     rows = crowd.ledger.of(LOOP).to(crowd.pod)
-    answered = rows.select(rows.right)
+    answered = rows.select((rows.error == rows.code("")) & (rows.status >= 200) & (rows.status < 300))
     offered_s = float(answered.ended_s.max() - rows.sent_s.min()) if len(answered) else 0.0
     if crowd.open_at_once() < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
         return inconclusive(
-            f"{size} or more requests open at a time for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} right answers",
-            f"{crowd.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} right answers",
+            f"{size} or more requests open at a time for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} answers",
+            f"{crowd.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} answers",
             "see B1 and the pod's log",
             n=len(answered),
         )
