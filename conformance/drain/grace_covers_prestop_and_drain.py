@@ -30,7 +30,8 @@ def grace_covers_prestop_and_drain(contract: Contract, deletion: PodDeletion) ->
     prestop_s = 0.0
     lost = deletion.ledger.of()
     for round in deletion.loaded():
-        prestop_s = max(prestop_s, round.prestop_s)
+        # A hook that does not say how long it takes is measured: from the deletion to the sign of SIGTERM.
+        prestop_s = max(prestop_s, round.prestop_s if round.prestop_known else round.told_s - round.deleted_s)
         rows = deletion.ledger.of("nearly").in_group(round.index)
         for row in rows:
             remaining_s = length_s - (round.told_s - row.sent_s)

@@ -8,8 +8,12 @@ Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
 from seatrial.observation import Log, Pod, Seen
 from seatrial.traffic.arrivals import poisson
@@ -18,11 +22,13 @@ from seatrial.trials import workload
 from seatrial.trials.stage import Stage
 from seatrial.trials.trial import trial
 from seatrial.trials.world import World
+from seatrial.watch.pods import Termination, events, of_pod, terminations
 
 ROUNDS = 3
 REPLICAS = 2
 SERVICE_RPS = 10.0
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
+REQUESTS = ("short", "half-sent", "long", "nearly", "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
 LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
 
 
@@ -40,6 +46,7 @@ class Round:
     gone_s: float | None
     grace_period_s: float
     loaded: bool
+    prestop_known: bool = True  # False: a preStop hook whose length its spec does not tell
 
     @property
     def told_s(self) -> float:
@@ -58,6 +65,26 @@ class PodDeletion(Seen):
     def loaded(self) -> tuple[Round, ...]:
         """The rounds under load."""
         return tuple(round for round in self.rounds if round.loaded)
+
+    def exits(self, round: Round) -> tuple[Termination, ...]:
+        """How the victim's regular containers ended; () unless the final state of every one was seen."""
+        changes = self.timeline.changes
+        names = {
+            status["name"]
+            for change in of_pod(changes, round.victim)
+            for status in change.object.get("status", {}).get("containerStatuses", ())
+        }
+        ended = tuple(end for end in terminations(changes, round.victim) if end.seen_s > round.deleted_s)
+        return ended if {end.container for end in ended} == names else ()
+
+    def exit_s(self, end: Termination) -> float:
+        """When a container ended: up to a second early, for finishedAt has whole seconds.
+
+        The node's clock may be ahead of ours; no end is later than its arrival in the watch.
+        """
+        if not end.finished_at:
+            return end.seen_s
+        return min(parsed_s(end.finished_at, self.wall_origin_s), end.seen_s)
 
 
 @trial("pod-deletion", order=30)
@@ -93,11 +120,12 @@ def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
     pods = stage.wait_pods(REPLICAS, stage.world.contract.ready_within_s)
     victim = pods[0]
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
-    prestop_s = prestop_sleep_s(victim, stage.world.contract.container)
+    sleep_s = prestop_sleep_s(victim.spec, stage.world.contract.container)
+    prestop_s = sleep_s or 0.0
     start_s = stage.now() + 0.3
     delete_s = start_s + LEAD_S if loaded else start_s + 2.0
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
-    run = stage.start(*_mix(stage, victim, budget_s, index, start_s, sigterm_s, grace_s)) if loaded else None
+    run = stage.start(*_mix(stage, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s)) if loaded else None
     stage.sleep_until(delete_s)
     deleted_s = delete_s
     if "deletion" not in stage.world.plant.disarmed:
@@ -106,13 +134,23 @@ def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
     if run:
         stage.sleep_until((gone_s or stage.now()) + LEAD_S)
         run.stop()
+    if events(stage.watcher.changes(), "FailedPreStopHook", pod=victim.name):
+        prestop_s = 0.0  # a hook that cannot run holds up nothing
     return Round(
-        index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded
-    )
+        index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded,
+        prestop_known=sleep_s is not None,
+    )  # fmt: skip
 
 
 def _mix(
-    stage: Stage, victim: Pod, budget_s: float, index: int, start_s: float, sigterm_s: float, grace_s: float
+    stage: Stage,
+    victim: Pod,
+    budget_s: float,
+    index: int,
+    start_s: float,
+    delete_s: float,
+    sigterm_s: float,
+    grace_s: float,
 ) -> list[Load]:
     contract = stage.world.contract
     target, cases = stage.pod_target(victim), workload.cases(contract)
@@ -132,7 +170,8 @@ def _mix(
             shorts(f"kept-{n}", list(workload.steps(sigterm_s - 2.0 + n * 0.05, end_s, 0.2)), connection="keep-alive")
             for n in range(4)
         ),
-        Connects("connect", target, workload.steps(sigterm_s - 1.0, end_s, 0.02), hold_s=0.01),
+        # From the deletion on, however long preStop is said to take: a hook that fails shows here.
+        Connects("connect", target, workload.steps(delete_s - 1.0, end_s, 0.02), hold_s=0.01),
         OpenLoop(
             "service",
             stage.service(),
@@ -152,11 +191,22 @@ def _mix(
     return loads
 
 
-def prestop_sleep_s(pod: Pod, container: str) -> float:
-    """How long the container's preStop hook sleeps, in seconds; 0 without one."""
-    chosen = next(c for c in pod.spec["containers"] if container in ("", c["name"]))
+def prestop_sleep_s(spec: Mapping[str, Any], container: str) -> float | None:
+    """How long a container's preStop hook sleeps, in seconds: 0 without one, None for a hook that does not say.
+
+    Read are the sleep action, and a `sleep N` among the words of a command.
+    """
+    chosen = next(c for c in spec["containers"] if container in ("", c["name"]))
     hook = (chosen.get("lifecycle") or {}).get("preStop") or {}
-    return float((hook.get("sleep") or {}).get("seconds", 0))
+    if not hook:
+        return 0.0
+    if sleep := hook.get("sleep"):
+        return float(sleep.get("seconds", 0))
+    found = SLEEP.search(" ".join((hook.get("exec") or {}).get("command") or ()))
+    return float(found[1]) if found else None
+
+
+SLEEP = re.compile(r"(?:^|[\s;&|/])sleep\s+(\d+(?:\.\d+)?)s?(?=$|[\s;&|])")
 
 
 def _with_sign(round: Round, sign: str, logs: tuple[Log, ...]) -> Round:

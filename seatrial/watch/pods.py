@@ -86,21 +86,22 @@ def terminations(changes: Sequence[Change], pod: str) -> tuple[Termination, ...]
     """Every ended life of the pod's regular containers, once each, in order of arrival.
 
     Taken from the state and the last state in every event up to and in DELETED (Kubernetes, "Pod Lifecycle":
-    the final state is in the object before it is removed).
+    the final state is in the object before it is removed). A state that the kubelet made up for a container it lost
+    (ContainerStatusUnknown, always 137) says nothing about the container, and is left out.
     """
     found: dict[tuple[str, str], Termination] = {}
     for change in of_pod(changes, pod):
         for status in change.object.get("status", {}).get("containerStatuses", ()):
             for state in (status.get("lastState", {}), status.get("state", {})):
-                if ended := state.get("terminated"):
+                if (ended := state.get("terminated")) and ended.get("reason") != "ContainerStatusUnknown":
                     life = (status["name"], ended.get("containerID", ""))
                     found.setdefault(
                         life,
                         Termination(
                             status["name"],
                             ended["exitCode"],
-                            ended.get("reason", ""),
-                            ended.get("finishedAt", ""),
+                            ended.get("reason") or "",
+                            ended.get("finishedAt") or "",
                             change.at_s,
                         ),
                     )
