@@ -1,0 +1,154 @@
+"""D1: a pod that is told to stop finishes what it has accepted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seatrial.trials.pod_deletion import REQUESTS
+from seatrial.verdict import Outcome
+from tests.helpers.drains import DRAIN, deletion, refused, reset
+from tests.helpers.observations import contract, judged, wrong
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+CONTRACT = contract(drain=DRAIN)
+
+
+def verdict(seen, promises=CONTRACT):
+    return judged("D1", promises, seen)
+
+
+def in_flight(row, round):
+    return row["stream"] in REQUESTS and row["sent_s"] <= round.told_s - 0.02 and row["ended_s"] > round.told_s
+
+
+def where(holds, becomes):
+    """Change the rows of which something holds."""
+    return lambda row, round: becomes(row, round) if holds(row, round) else row
+
+
+def test_a_pod_that_finishes_everything_passes_with_what_it_finished():
+    found = verdict(deletion())
+    assert found.outcome is PASS
+    assert found.n >= 50
+    assert "a loss of" in found.detects
+
+
+@pytest.mark.parametrize(
+    ("fault", "stream", "cut"),
+    [
+        ("drain-drop-last-100ms", "short", lambda row, round: reset(row, round.told_s + 0.01)),
+        ("drain-drops-queued", "long", lambda row, round: wrong(row, '{"error":"stopping"}', 503)),
+        ("drain-drops-half-sent", "half-sent", lambda row, round: reset(row, round.told_s + 0.005)),
+        ("drain-cap-1s", "long", lambda row, round: reset(row, round.told_s + 1.0)),
+        ("an empty 200", "short", lambda row, round: wrong(row, "")),
+        ("a truncated answer", "short", lambda row, round: {**row, "error": "eof", "correct": 0}),
+        ("keep-alive connections are closed at once", "kept-0", lambda row, round: reset(row, round.told_s + 0.001)),
+    ],
+)
+def test_accepted_requests_that_are_lost_fail_with_their_rows(fault, stream, cut):
+    seen = deletion(change=where(lambda row, round: row["stream"] == stream and in_flight(row, round), cut))
+    found = verdict(seen)
+    assert found.outcome is FAIL, fault
+    streams = {row.stream for row in seen.ledger if row.row in found.rows}
+    assert streams == {stream}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_single_request_in_flight_that_goes_wrong_fails_and_is_named(data):
+    seen = deletion()
+    rows = [
+        row
+        for round in seen.loaded()
+        for row in seen.ledger.in_group(round.index).to(round.victim).of(*REQUESTS)
+        if row.sent_s <= round.told_s - 0.02 and row.ended_s > round.told_s
+    ]
+    chosen = data.draw(st.sampled_from(rows))
+    correct = np.where(seen.ledger.row == chosen.row, 0, seen.ledger.correct)
+    found = verdict(replace(seen, ledger=replace(seen.ledger, correct=correct)))
+    assert (found.outcome, found.rows) == (FAIL, (chosen.row,))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32))
+def test_the_order_of_rows_does_not_matter(seed):
+    seen = deletion()
+    order = np.random.default_rng(seed).permutation(len(seen.ledger))
+    found = verdict(replace(seen, ledger=seen.ledger.select(order)))
+    assert (found.outcome, found.n) == (PASS, verdict(seen).n)
+
+
+def test_requests_cut_before_the_log_tells_of_the_signal_are_lost_all_the_same():
+    """The line is stamped when the runtime reads it; the connections were cut a moment earlier."""
+    early = where(lambda row, round: row["stream"] == "long", lambda row, round: reset(row, round.told_s - 0.03))
+    assert verdict(deletion(change=early)).outcome is FAIL
+
+
+@pytest.mark.parametrize(("before_sign_s", "outcome"), [(0.015, PASS), (0.025, FAIL)])
+def test_a_request_sent_less_than_20_ms_before_the_signal_may_be_lost(before_sign_s, outcome):
+    def moved(row, round):
+        if row["stream"] == "half-sent" and row["sent_s"] < round.sigterm_due_s - 0.05:
+            shift = round.told_s - before_sign_s - row["sent_s"]
+            return reset({**row, "sent_s": row["sent_s"] + shift, "connected_s": row["connected_s"] + shift}, 1e6)
+        return row
+
+    assert verdict(deletion(change=moved)).outcome is outcome
+
+
+def test_a_listener_that_closes_at_sigterm_refuses_what_it_never_accepted():
+    """D3 and D4 judge whether it closed too early; a refused request was not in flight."""
+    after = where(
+        lambda row, round: row["stream"] == "short" and row["sent_s"] > round.sigterm_due_s + 0.08,
+        lambda row, round: {**refused(row), "ended_s": round.told_s + 0.01},
+    )
+    assert verdict(deletion(change=after)).outcome is PASS
+
+
+def test_a_refusal_that_the_contract_declares_for_a_full_replica_is_no_lost_work():
+    busy = {"limit": 4, "reject": {"status": 503, "body": {"error": "busy"}}}
+    full = where(
+        lambda row, round: row["stream"] == "short" and round.index == 0 and in_flight(row, round),
+        lambda row, round: wrong(row, '{"error": "busy"}', 503),
+    )
+    limited = contract(drain=DRAIN, limits={"concurrency": busy})
+    assert verdict(deletion(change=full), limited).outcome is PASS
+    assert verdict(deletion(change=full), CONTRACT).outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [("long", "short"), ("short", "kept-0", "kept-1", "kept-2", "kept-3", "half-sent"), ("half-sent",)],
+    ids=["too few open", "none sent in the last 100 ms", "no half-sent body"],
+)
+def test_too_little_in_flight_is_inconclusive(missing):
+    found = verdict(deletion(change=lambda row, round: None if row["stream"] in missing else row))
+    assert found.outcome is INCONCLUSIVE
+
+
+def test_refused_half_sent_requests_do_not_count_as_bodies_under_way():
+    gone = where(lambda row, round: row["stream"] == "half-sent", lambda row, round: refused(row))
+    assert verdict(deletion(change=gone)).outcome is INCONCLUSIVE
+
+
+def test_nothing_seen_is_never_a_pass():
+    assert verdict(replace(deletion(), rounds=())).outcome is INCONCLUSIVE
+    assert verdict(deletion(change=lambda row, round: None)).outcome is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"exit_codes": (143,)},
+        {"prestop_s": 4.0, "closed_s": 4.15, "exit_s": 9.5, "exit_seen_s": 9.7, "removed_s": 9.6},
+        {"sign_s": None},
+        {"headers": '{"connection": "close"}'},
+    ],
+    ids=["exit 143", "a preStop hook of 4 s, the listener closed at SIGTERM", "no sign in the log", "http10-close"],
+)
+def test_healthy_but_odd_pods_pass(odd):
+    headers = odd.pop("headers", "")
+    seen = deletion(change=lambda row, round: {**row, "headers": headers}, **odd)
+    assert verdict(seen).outcome is PASS
