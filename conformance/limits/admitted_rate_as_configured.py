@@ -73,7 +73,10 @@ def admitted_rate_as_configured(contract: Contract, limited: RateLimited) -> Ver
                 "keep one bucket for the declared scope, with the configured rate and burst",
                 n=n, measurements=measured, evidence=facts,
             )  # fmt: skip
-        if window.burst >= 2 * window.per_second and len(first) < window.burst:
+        offered_first = int((rows.sent_s < window.start_s + FIRST_S).sum())
+        if window.burst >= 2 * window.per_second and offered_first < window.burst:
+            unsure.append(f"{at}: {offered_first} cases sent in the first second, too few for the burst")
+        elif window.burst >= 2 * window.per_second and len(first) < window.burst:
             return failed(
                 f"a burst of {window.burst:g} admitted at once", f"{at}: {len(first)} in the first second",
                 "let the bucket hold the configured burst", n=n, measurements=measured, evidence=facts,

@@ -19,24 +19,28 @@ def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
     assert limit is not None
     refused = limited.ledger.of(SATURATE, EXHAUST, FLOOD).with_status(limit.reject.status)
     n = len(refused)
-    unreadable = [row for row in refused if promised_wait_s(row) is None]
+    unreadable = [row for row in refused if promised_wait_s(row, limited.wall_origin_s) is None]
     if n and unreadable:
         return failed(
-            "a Retry-After of whole seconds on every refusal",
+            "a Retry-After on every refusal: whole seconds, or a date that is not over",
             f"{len(unreadable)} of {n} without one that can be read, the first has {_given(unreadable[0])}",
-            "send Retry-After as whole seconds with every declared refusal",
+            "send Retry-After with every declared refusal, best as whole seconds",
             n=n,
             rows=unreadable,
         )
-    honest = [wait for wait in limited.waits if not wait.searched and wait.promised_s is not None]
-    if n < WANTED_REFUSALS or len(honest) < HONEST_ROUNDS:
+    if n < WANTED_REFUSALS or not limited.waits:
         return inconclusive(
-            f"{WANTED_REFUSALS} refusals, and {HONEST_ROUNDS} silent waits after the bucket was exhausted",
-            f"{n} refusals, {len(honest)} waits",
+            f"{WANTED_REFUSALS} refusals, and silent waits after the bucket was exhausted",
+            f"{n} refusals, {len(limited.waits)} waits",
             "see that the limit is on and that its demand reaches one replica",
             n=n,
         )
-    promised = [f"round {wait.index}: promised {wait.promised_s:g} s, {_outcome(wait.admitted)}" for wait in honest]
+    honest = [wait for wait in limited.waits if not wait.searched and wait.promised_s is not None]
+    promised = [
+        f"round {wait.index}: promised {wait.promised_s or 0:g} s, {_outcome(wait.admitted)}" for wait in honest
+    ]
+    shortest_s = min((wait.waited_s for wait in limited.waits if wait.admitted), default=float("inf"))
+    longest_s = max((wait.promised_s or 0.0 for wait in limited.waits), default=0.0)
     if early := [wait for wait in honest if not wait.admitted]:
         return failed(
             f"{len(honest)} of {len(honest)} admitted after the promised wait",
@@ -46,10 +50,8 @@ def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
             n=n,
             evidence=promised,
         )
-    shortest_s = min(wait.waited_s for wait in limited.waits if wait.admitted)
-    longest_s = max(wait.promised_s or 0.0 for wait in honest)
     measured = Measurement(
-        "promised wait, longest", longest_s, "s", n=len(honest),
+        "promised wait, longest", longest_s, "s", n=len(limited.waits),
         limit=f"<= {shortest_s + max(SLACK_S, shortest_s):.2f} s (true wait {shortest_s:.2f} s or less)",
     )  # fmt: skip
     if longest_s > shortest_s + max(SLACK_S, shortest_s):
@@ -60,6 +62,13 @@ def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
             n=n,
             measurements=[measured],
             evidence=promised,
+        )
+    if len(honest) < HONEST_ROUNDS:
+        return inconclusive(
+            f"{WANTED_REFUSALS} refusals, and {HONEST_ROUNDS} silent waits after the bucket was exhausted",
+            f"{n} refusals, {len(honest)} waits",
+            "see that the limit is on and that its demand reaches one replica",
+            n=n,
         )
     return passed(
         "Retry-After on every refusal, enough and not far too long",

@@ -7,11 +7,11 @@ import numpy as np
 
 from seatrial.contract import Contract
 from seatrial.observation import Ledger
-from seatrial.stats.buckets import judge_bucket
+from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.suite import check
 from seatrial.trials.overload import EXTRA, Overload
 from seatrial.trials.rate_limit import FLOOD, RateLimited
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
 
 PROBES = 100
 NEAR_S = 0.1
@@ -22,6 +22,8 @@ KINDS = ("probe-readiness", "probe-liveness")
 def probes_bypass_auth_and_limits(
     contract: Contract, limited: RateLimited | None, overload: Overload | None
 ) -> Verdict:
+    if not (contract.probes.readiness or contract.probes.liveness):
+        return skipped("the contract does not promise an HTTP probe")
     facts: list[str] = []
     n = 0
     situations: list[tuple[str, Ledger, Ledger]] = []
@@ -56,10 +58,18 @@ def probes_bypass_auth_and_limits(
         facts.append(f"{where}: {len(probes)} of {len(probes)} probes 2xx")
     if limited and contract.limits.rate:
         for pod in limited.probed:
-            if cost := _tokens_missing(contract, limited, pod):
+            judged = _bucket(contract, limited, pod)
+            if judged.steady is None:
+                return inconclusive(
+                    f"{FEWEST_EXPECTED:g} cases due to be admitted while the bucket is empty", f"{pod}: fewer",
+                    "set a higher rate for the trial", n=n, evidence=facts,
+                )  # fmt: skip
+            if judged.decision == "fail":
                 return failed(
-                    "as many cases admitted as without probes", f"{pod}: {cost}", "do not take tokens for probes", n=n,
-                    evidence=facts,
+                    "as many cases admitted as without probes",
+                    f"{pod}: {judged.steady.admitted} admitted once empty, a bucket without probes admits "
+                    f"{judged.steady.ideal}",
+                    "do not take tokens for probes", n=n, evidence=facts,
                 )  # fmt: skip
     if not n:
         return inconclusive("probes while the limiter is exhausted", "none", "declare probes and a long case", n=0)
@@ -82,15 +92,12 @@ def _exhausted_around(probes: Ledger, refused: Ledger) -> int:
     return int(((before <= NEAR_S) & (after <= NEAR_S)).sum())
 
 
-def _tokens_missing(contract: Contract, limited: RateLimited, pod: str) -> str:
+def _bucket(contract: Contract, limited: RateLimited, pod: str) -> BucketJudgement:
     limit = contract.limits.rate
     assert limit is not None
     rows = limited.ledger.of(FLOOD).to(pod)
     answered = rows.select(rows.error == rows.code(""))
-    judged = judge_bucket(
+    return judge_bucket(
         answered.sent_s, answered.first_byte_s, answered.status != limit.reject.status,
         float(limit.per_second), float(limit.burst),
     )  # fmt: skip
-    if judged.decision == "fail" and judged.steady:
-        return f"{judged.steady.admitted} admitted once empty, a bucket without probes admits {judged.steady.ideal}"
-    return ""

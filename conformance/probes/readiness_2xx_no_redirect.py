@@ -4,6 +4,8 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": the kubelet takes
 success, with a ProbeWarning event.
 """
 
+import json
+
 from seatrial.suite import check
 from seatrial.trials.install import Install
 from seatrial.verdict import Verdict, failed, inconclusive, passed
@@ -24,10 +26,10 @@ def readiness_2xx_no_redirect(install: Install) -> Verdict:
             n=0,
         )
     for row in asked:
-        if "location" in row.headers or not 200 <= row.status < 300:
+        if row.error or not 200 <= row.status < 300 or "location" in json.loads(row.headers or "{}"):
             return failed(
                 "status 200 to 299 without a Location header on the readiness path",
-                f"{row.pod} answered {row.status or row.error} {row.headers}",
+                f"{row.pod or row.target} answered {row.error or row.status} {row.headers}",
                 "answer the probe itself; let it pass by authentication and path rewriting",
                 n=len(asked),
                 rows=[row],

@@ -4,6 +4,8 @@ Source: Kubernetes, "Pod Lifecycle", readiness; contract `probes.readiness`.
 Judged at every container start that the install and the deletions caused, and after a restart in place.
 """
 
+import numpy as np
+
 from seatrial.contract import Contract
 from seatrial.suite import check
 from seatrial.trials.install import Install
@@ -20,12 +22,13 @@ def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
     facts: list[str] = []
     for start in install.starts:
         polls = install.ledger.of(POLLED).in_group(start.index)
-        good = polls.select((polls.status >= 200) & (polls.status < 300))
-        if not len(good):
-            continue
-        ready_s = float(good.ended_s.min())
-        not_ready = int((polls.ended_s < ready_s).sum())
+        good = polls.select((polls.status >= 200) & (polls.status < 300) & (polls.error == polls.code("")))
         cases = install.ledger.of(AT_FIRST_2XX, AT_READY).in_group(start.index)
+        if not len(good) and not len(cases):
+            continue
+        # The kubelet may have seen a 2xx that the polls missed: then the first case marks the moment.
+        ready_s = float(np.nanmin([*good.ended_s, *cases.scheduled_s]))
+        not_ready = int((polls.ended_s < ready_s).sum())
         wrong = cases.select(~cases.right | (cases.ended_s - cases.scheduled_s > deadline_s))
         n += len(cases)
         facts.append(
@@ -43,7 +46,7 @@ def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
                 rows=wrong,
                 evidence=facts,
             )
-        if not_ready and len(cases) >= CASES:
+        if not_ready and len(good) and len(cases) >= CASES:
             judged += 1
             restarts += start.restart > 0
     wanted_restarts = 1 if contract.restart else 0

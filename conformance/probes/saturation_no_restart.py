@@ -4,6 +4,7 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe 
 container and makes the load of the others worse.
 """
 
+from seatrial.contract import Contract
 from seatrial.observation import Change
 from seatrial.suite import check
 from seatrial.trials.overload import OVERLOADED, Overload
@@ -15,10 +16,10 @@ LEAST_WINDOW_S = 30.0
 
 
 @check("P5", level="MUST")
-def saturation_no_restart(overload: Overload) -> Verdict:
+def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
     start_s, end_s = overload.overload_s
     n = len(overload.over)
-    liveness = [p for pod in overload.pods if (p := probe(pod.spec, "", "liveness"))]
+    liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.container, "liveness"))]
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
     if not overload.was_overload or end_s - start_s < window_s:
         return inconclusive(
@@ -31,7 +32,7 @@ def saturation_no_restart(overload: Overload) -> Verdict:
     restarted = {pod: count for pod, count in counts.items() if count}
     facts = [
         f"{name}: {end.container} ended with {end.exit_code} ({end.reason})"
-        for name in {pod.name for pod in overload.pods}
+        for name in dict.fromkeys(pod.name for pod in overload.pods)
         for end in terminations(changes, name)
         if end.seen_s >= start_s
     ]

@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 from seatrial.contract import Governed, RateLimit, governed, merged, placed
 from seatrial.observation import Ledger, Pod, Request, Seen
+from seatrial.stats.buckets import FEWEST_EXPECTED
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
@@ -21,7 +24,7 @@ from seatrial.trials.world import World
 DEMAND = 3.6  # times the configured rate; the oracle needs 3
 WINDOW_S = 20.0
 HONEST_ROUNDS, SEARCH_ROUNDS = 10, 5
-LATE_S = 0.05
+LATE_S, LATE_DATE_S = 0.05, 1.0  # after the promise: a date has whole seconds, of another clock
 PROBES, PROBE_RPS = 100, 20.0
 REPLICAS = 2
 SATURATE, EXHAUST, RETRY, SEARCH, FLOOD = "saturate", "exhaust", "retry", "search", "flood"
@@ -71,8 +74,8 @@ def rate_limit(world: World) -> RateLimited:
         stage.measure_lone(pods[0], workload.cases(world.contract), count=int(min(12, burst)))
         time.sleep(burst / rate + 0.5)
         windows = [_saturate(stage, pods[0], 0, rate, burst)]
-        waits = _waits(stage, pods[0], burst)
-        probed = _probe(stage, pods, rate)
+        waits = _waits(stage, pods[0], rate, burst)
+        probed = _probe(stage, pods, rate, burst)
         if isinstance(limit.per_second, Governed):
             stage.upgrade(_values(world, limit, 2.0), replicas=REPLICAS)
             stage.wait_change(lambda _: not {p.name for p in stage.pods()} & {p.name for p in pods}, 60)
@@ -100,20 +103,20 @@ def _saturate(stage: Stage, pod: Pod, index: int, rate: float, burst: float) -> 
     end_s = start_s + WINDOW_S
     seed = stage.world.random(f"rate-{index}").randrange(2**31)
     # A crowd first, for the burst, then Poisson.
-    crowd = [start_s + 0.002 * n for n in range(int(burst) + 5)]
+    crowd = _crowd(start_s, burst)
     arrivals = crowd + poisson(DEMAND * rate, crowd[-1] + 0.01, end_s, seed).tolist()
     picks, groups = workload.drawn(len(arrivals), len(cases), seed), [index] * len(arrivals)
     stage.send(OpenLoop(SATURATE, stage.pod_target(pod), cases, arrivals, picks, groups, timeout_s=15.0))
     return Window(index, pod.name, rate, burst, start_s, end_s)
 
 
-def _waits(stage: Stage, pod: Pod, burst: float) -> list[Patience]:
+def _waits(stage: Stage, pod: Pod, rate: float, burst: float) -> list[Patience]:
     waits: list[Patience] = []
     low, high = 0.0, 1.0  # of the promised wait: the true one lies between
     for index in range(HONEST_ROUNDS + SEARCH_ROUNDS):
         searching = index >= HONEST_ROUNDS
         share = (low + high) / 2 if searching else 1.0
-        wait = _wait(stage, pod, index, burst, share, searching)
+        wait = _wait(stage, pod, index, rate, burst, share, searching)
         waits.append(wait)
         if searching and wait.admitted:
             high = share
@@ -122,28 +125,27 @@ def _waits(stage: Stage, pod: Pod, burst: float) -> list[Patience]:
     return waits
 
 
-def _wait(stage: Stage, pod: Pod, index: int, burst: float, share: float, searching: bool) -> Patience:
+def _wait(stage: Stage, pod: Pod, index: int, rate: float, burst: float, share: float, searching: bool) -> Patience:
     cases, target = workload.cases(stage.world.contract), stage.pod_target(pod)
     count = int(burst) + 10
     arrivals = [0.003 * n for n in range(count)]
     picks, groups = workload.in_turn(count, len(cases)), [index] * count
     rows = stage.collect(stage.start_now(OpenLoop(EXHAUST, target, cases, arrivals, picks, groups, timeout_s=15.0)))
     refused = last_refused(rows, stage.world.contract.limits.rate)
-    promised_s = promised_wait_s(refused) if refused else None
+    wall_origin_s = stage.world.clock.wall_origin_s
+    promised_s = promised_wait_s(refused, wall_origin_s) if refused else None
     told_s = float(refused.first_byte_s) if refused else stage.now()
-    waited_s = (promised_s if promised_s is not None else 1.0) * share + (0.0 if searching else LATE_S)
-    at_s = max(told_s + waited_s, stage.now() + 0.1) if not searching else told_s + waited_s
+    waited_s = (promised_s if promised_s is not None else 1.0) * share
+    if waited_s > (longest_s := 2 / rate + 3.0):  # no bucket of this rate needs so long: not worth waiting for
+        waited_s, searching = longest_s, True
+    elif not searching:
+        waited_s += LATE_DATE_S if refused and not _given(refused).isdigit() else LATE_S
+    at_s = max(told_s + waited_s, stage.now() + 0.1)
     again = stage.send(
         OpenLoop(SEARCH if searching else RETRY, target, cases[:1], (at_s,), (), (index,), timeout_s=15.0)
     )
     row = next(iter(again))
-    return Patience(index, searching, promised_s, row.sent_s - told_s, row.status != _status(stage))
-
-
-def _status(stage: Stage) -> int:
-    limit = stage.world.contract.limits.rate
-    assert limit is not None
-    return limit.reject.status
+    return Patience(index, searching, promised_s, row.sent_s - told_s, row.right)
 
 
 def last_refused(rows: Ledger, limit: RateLimit | None) -> Request | None:
@@ -154,24 +156,46 @@ def last_refused(rows: Ledger, limit: RateLimit | None) -> Request | None:
     return max(refused, key=lambda row: row.first_byte_s, default=None)
 
 
-def promised_wait_s(row: Request) -> float | None:
-    """The seconds of a Retry-After header in whole seconds; None for anything else."""
-    value = json.loads(row.headers or "{}").get("retry-after", "")
-    return float(value) if value.isdigit() else None
+def promised_wait_s(row: Request, wall_origin_s: float) -> float | None:
+    """The wait that a Retry-After header asks for, in seconds from the answer; None where it cannot be read.
+
+    Whole seconds, or a date (RFC 9110, 10.2.3) that is not over: one within the present second asks for no wait.
+    """
+    value = _given(row)
+    if value.isdigit() and value.isascii():
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    wait_s = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - (wall_origin_s + row.first_byte_s)
+    return max(wait_s, 0.0) if wait_s > -1.0 else None
 
 
-def _probe(stage: Stage, pods: tuple[Pod, ...], rate: float) -> tuple[str, ...]:
+def _given(row: Request) -> str:
+    value: str = json.loads(row.headers or "{}").get("retry-after", "")
+    return value.strip()
+
+
+def _crowd(start_s: float, burst: float) -> list[float]:
+    """A few more arrivals than the burst, all within the first second: what a full bucket admits at once."""
+    count = int(burst) + 5
+    return [start_s + min(0.002, 0.9 / count) * n for n in range(count)]
+
+
+def _probe(stage: Stage, pods: tuple[Pod, ...], rate: float, burst: float) -> tuple[str, ...]:
     """Probe every pod as the kubelet does while its bucket is kept empty."""
     contract = stage.world.contract
     cases = workload.cases(contract)
-    start_s = stage.now() + 0.5
-    end_s = start_s + PROBES / PROBE_RPS
+    begin_s = stage.now() + 0.1
+    crowd = _crowd(begin_s, burst)
+    start_s = crowd[-1] + 0.4
+    # Long enough for FEWEST_EXPECTED admissions: fewer do not show a token that a probe took.
+    end_s = start_s + max(PROBES / PROBE_RPS, min(1.1 * FEWEST_EXPECTED / rate, WINDOW_S))
     flood_rps = max(50.0, DEMAND * rate)
     loads = []
     for pod in pods:
-        flood = workload.steps(start_s - 0.45, end_s + 0.3, 1 / flood_rps)
-        crowd = [start_s - 0.45 + 0.002 * n for n in range(int(float(contract.limits.rate.burst)) + 5)]  # type: ignore[union-attr]
-        arrivals = sorted([*crowd, *flood])
+        arrivals = sorted([*crowd, *workload.steps(begin_s, end_s + 0.3, 1 / flood_rps)])
         picks = workload.in_turn(len(arrivals), len(cases))
         loads.append(OpenLoop(FLOOD, stage.pod_target(pod), cases, arrivals, picks, timeout_s=15.0))
         for kind in ("readiness", "liveness"):
