@@ -24,6 +24,7 @@ from seatrial.trials.harness import BEACON_PORT
 from seatrial.trials.world import RUN_LABEL, World
 from seatrial.watch import pods as pod_facts
 from seatrial.watch.exec import run_in_pod
+from seatrial.watch.trouble import trouble
 from seatrial.watch.watcher import Watcher
 
 RELEASE = "subject"
@@ -84,16 +85,20 @@ class Stage:
     def _release(self, act: Callable[..., Any], wait: bool) -> float:
         cluster = self.world.cluster
         before = time.monotonic()
-        act(
-            self.world.chart_for(self.namespace, RELEASE, self.values),
-            release=RELEASE,
-            namespace=self.namespace,
-            values=self.values,
-            kubeconfig=cluster.kubeconfig(),
-            context=cluster.context,
-            timeout_s=self.world.contract.ready_within_s,
-            wait=wait,
-        )
+        try:
+            act(
+                self.world.chart_for(self.namespace, RELEASE, self.values),
+                release=RELEASE,
+                namespace=self.namespace,
+                values=self.values,
+                kubeconfig=cluster.kubeconfig(),
+                context=cluster.context,
+                timeout_s=self.world.contract.ready_within_s,
+                wait=wait,
+            )
+        except charts.ReleaseFailed as failed:
+            why = trouble(self.watcher.changes(), self.watcher.logs())
+            raise ClusterError(f"{' '.join(str(failed).split())}{'; ' if why else ''}{why}") from failed
         return time.monotonic() - before
 
     def bring(self, overlay: Path) -> None:
