@@ -291,7 +291,8 @@ class Store:
         else:
             keep_what_clients_cannot_write(kind, new, stored)
         admission.on_update(self, kind, new, stored, subresource)
-        if kind.generation and desired(new) != desired(stored):
+        # Being placed on a node is no change of what is wanted of a pod.
+        if kind.generation and subresource != "binding" and desired(new) != desired(stored):
             new["metadata"]["generation"] = stored["metadata"].get("generation", 1) + 1
         return new
 

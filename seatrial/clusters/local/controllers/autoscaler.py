@@ -22,6 +22,7 @@ from seatrial.clusters.local.store import Event, Store, StoreError, timestamp
 
 SYNC_S = 15.0
 SCALABLE = {"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets"}
+UNABLE = "the HPA was unable to compute the replica count: "
 NO_ADAPTER = {
     "Pods": ("FailedGetPodsMetric", "custom.metrics.k8s.io"),
     "Object": ("FailedGetObjectMetric", "custom.metrics.k8s.io"),
@@ -157,7 +158,7 @@ class AutoscalerController(Controller):
         most = max(readings, key=lambda reading: reading.proposal.replicas, default=None)
         if unreadable:
             first = unreadable[0]
-            self._events.warning(autoscaler, first.reason, str(first))
+            self._events.warning(autoscaler, first.reason, first.condition.removeprefix(UNABLE))
             if most is None or most.proposal.replicas < current:
                 say("ScalingActive", "False", first.reason, first.condition)
                 counted = f"invalid metrics ({len(unreadable)} invalid out of {len(metrics)})"
@@ -173,7 +174,7 @@ class AutoscalerController(Controller):
         if kind in NO_ADAPTER:
             reason, group = NO_ADAPTER[kind]
             why = f"no {group.split('.')[0]} metrics API ({group}) registered"
-            message = f"the HPA was unable to compute the replica count: {why}"
+            message = f"{UNABLE}{why}"
             raise UnreadableMetric(reason, message, why)
         source = metric["resource" if kind == "Resource" else "containerResource"]
         resource, container, target = source["name"], source.get("container"), source["target"]
@@ -193,7 +194,7 @@ class AutoscalerController(Controller):
             which = "resource" if kind == "Resource" else "container"
             text = f"failed to get {resource} {what}: {why}"
             reason = f"FailedGet{kind}Metric"
-            condition = f"the HPA was unable to compute the replica count: {text}"
+            condition = f"{UNABLE}{text}"
             raise UnreadableMetric(
                 reason, condition, f"failed to get {resource} {which} metric value: {text}"
             ) from None

@@ -181,7 +181,8 @@ class Kubelet:
             self._started.recorder.not_scheduled(pod, why)
             return
         self._started.recorder.scheduled(pod, NODE_NAME)
-        self._store.mutate("pods", namespace, name, lambda draft: draft["spec"].update(nodeName=NODE_NAME))
+        node = {"nodeName": NODE_NAME}
+        self._store.mutate("pods", namespace, name, lambda draft: draft["spec"].update(node), subresource="binding")
 
     def _changed(self, event: Event) -> None:
         obj = event.object

@@ -202,7 +202,9 @@ class PodWorker:
         phase = status.phase(self._policy, inits, mains, self._ended)
         if self._why and self._ended:
             phase = "Failed"
-        conditions = status.conditions(pod, phase, inits, mains, has_sandbox=bool(self.sandbox.ip))
+        conditions = status.conditions(
+            pod, phase, inits, mains, has_sandbox=bool(self.sandbox.ip) and phase not in ("Succeeded", "Failed")
+        )
         new = {
             "phase": phase,
             "observedGeneration": pod["metadata"].get("generation", 1),

@@ -50,7 +50,7 @@ class ContainerRecord:
             "name": self.name,
             "image": self.image,
             "imageID": self.image if self.container_id else "",
-            "containerID": self.container_id,
+            **({"containerID": self.container_id} if self.container_id else {}),
             "state": self.state,
             "lastState": self.last_state,
             "restartCount": self.restart_count,
