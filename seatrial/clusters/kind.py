@@ -54,11 +54,16 @@ class KindCluster:
         return f"kind-{self.cluster}"
 
     def up(self) -> None:
-        if self._api is not None:
-            return
-        self._kubeconfig = self._running_kubeconfig() or self._exported_or_created()
-        self._api = connect(self._kubeconfig, self.context)
-        self._await_nodes(self._api)
+        if self._api is None:
+            self._use(self._running_kubeconfig() or self._exported_kubeconfig() or self._created_kubeconfig())
+
+    def attach(self) -> None:
+        """Use the cluster if it runs; raises ClusterError if it does not, rather than create one."""
+        if self._api is None:
+            kubeconfig = self._running_kubeconfig() or self._exported_kubeconfig()
+            if kubeconfig is None:
+                raise ClusterError(f"expected a running kind cluster named {self.cluster}, found none; create it first")
+            self._use(kubeconfig)
 
     def down(self) -> None:
         if self._created:
@@ -115,15 +120,29 @@ class KindCluster:
                 return file
         return None
 
-    def _exported_or_created(self) -> Path:
+    def _exported_kubeconfig(self) -> Path | None:
+        """What kind itself says about this cluster; None if it does not run."""
+        if self.cluster not in _run("kind", "get", "clusters").split():
+            return None
+        kubeconfig = self._own_kubeconfig()
+        _run("kind", "export", "kubeconfig", "--name", self.cluster, "--kubeconfig", str(kubeconfig))
+        return kubeconfig
+
+    def _created_kubeconfig(self) -> Path:
+        kubeconfig = self._own_kubeconfig()
+        self._kubeconfig, self._created = kubeconfig, True  # so that `down` removes what a failure leaves behind
+        _create(self.cluster, kubeconfig, self.node_image, self.config)
+        return kubeconfig
+
+    def _own_kubeconfig(self) -> Path:
         kubeconfig = self._given or _state_folder() / f"kind-{self.cluster}.kubeconfig"
         kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-        if self.cluster in _run("kind", "get", "clusters").split():
-            _run("kind", "export", "kubeconfig", "--name", self.cluster, "--kubeconfig", str(kubeconfig))
-        else:
-            self._created = True
-            _create(self.cluster, kubeconfig, self.node_image, self.config)
         return kubeconfig
+
+    def _use(self, kubeconfig: Path) -> None:
+        self._kubeconfig = kubeconfig
+        self._api = connect(kubeconfig, self.context)
+        self._await_nodes(self._api)
 
     def _await_nodes(self, api: client.ApiClient) -> None:
         deadline = time.monotonic() + NODES_READY_WITHIN_S

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.kind
 def kind():
     cluster = KindCluster()
     try:
-        cluster.up()
+        cluster.attach()
     except ClusterError as error:
         pytest.skip(f"no kind cluster: {error}")
     yield cluster
@@ -44,6 +44,11 @@ def test_a_cluster_that_it_did_not_create_survives_down(kind):
     attached.up()
     attached.down()
     assert connect(kind.kubeconfig(), kind.context)
+
+
+def test_a_cluster_that_does_not_run_cannot_be_attached_to():
+    with pytest.raises(ClusterError, match="a running kind cluster named no-such-cluster, found none"):
+        KindCluster("no-such-cluster").attach()
 
 
 def test_kinds_own_export_is_used_where_there_is_no_kubeconfig(kind, tmp_path):
