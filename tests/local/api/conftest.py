@@ -33,7 +33,7 @@ def http(request):
     else:
         cluster = KindCluster()
         try:
-            cluster.up()
+            cluster.attach()
         except SeatrialError as error:
             pytest.skip(f"no kind cluster: {error}")
         kubeconfig, context = cluster.kubeconfig(), cluster.context
