@@ -4,6 +4,7 @@ Source: Helm, "Chart Hooks"; "helm upgrade". Run with the library, which is Helm
 """
 
 import json
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,12 +63,12 @@ class Release:
 
 
 @pytest.fixture
-def release(kube, tmp_path, monkeypatch, request):
+def release(kube, tmp_path, monkeypatch):
     library = helm.HelmSdk()
     monkeypatch.setattr(helm, "available", lambda: library)
 
     def made(*manifests: dict[str, Any]) -> Release:
-        return Release(kube, f"r{abs(hash(request.node.name)) % 10**8}", tmp_path / "made", manifests)
+        return Release(kube, f"r-{uuid.uuid4().hex[:8]}", tmp_path / "made", manifests)
 
     return made
 
