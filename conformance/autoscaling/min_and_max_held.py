@@ -13,7 +13,7 @@ from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.autoscaler import ReplicaChange, autoscalers, replica_changes, unclamped
 
 
-@check("A6", level="MUST", promise="autoscaling")
+@check("A6", level="MUST", promise="autoscaling", on_schedule=False)
 def min_and_max_held(contract: Contract, scaling: Scaling) -> Verdict:
     promise = contract.autoscaling
     assert promise is not None

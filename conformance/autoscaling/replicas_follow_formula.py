@@ -21,7 +21,7 @@ LOADED = 0.5  # of the target: below it, any two idle pods look alike
 ANSWERED, CPU_RISE = 0.9, 3.0
 
 
-@check("A1", level="MUST", promise="autoscaling")
+@check("A1", level="MUST", promise="autoscaling", on_schedule=False)
 def replicas_follow_formula(contract: Contract, scaling: Scaling) -> Verdict:
     promise = contract.autoscaling
     assert promise is not None

@@ -14,7 +14,7 @@ LEAST_ANSWERS = 100
 DO = "let a batch wait for company up to the declared delay, and run it as one"
 
 
-@check("B2", level="MUST", promise="batching")
+@check("B2", level="MUST", promise="batching", on_schedule=False)
 def batching_happens(contract: Contract, crowd: Crowd) -> Verdict:
     assert contract.batching is not None
     size = int(float(contract.batching.max_size))

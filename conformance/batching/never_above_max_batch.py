@@ -13,7 +13,7 @@ WANTED_BURSTS, WANTED_FULL = 20, 10
 BURST_WITHIN_S = 0.02
 
 
-@check("B3", level="MUST", promise="batching")
+@check("B3", level="MUST", promise="batching", on_schedule=False)
 def never_above_max_batch(contract: Contract, batches: Batches) -> Verdict:
     metric = contract.metrics.batch_size if contract.metrics else ""
     if not metric:

@@ -22,7 +22,7 @@ WANTED_ROUNDS, WANTED_SHARED, NEIGHBOURS = 9, 6, 3
 MOST_OF_TIME = 0.6  # of that one by one: what was faster was worked on together
 
 
-@check("B5", level="MUST", promise="batching.poison")
+@check("B5", level="MUST", promise="batching.poison", on_schedule=False)
 def poison_fails_alone(contract: Contract, batches: Batches) -> Verdict:
     assert contract.batching is not None
     poison = contract.batching.poison

@@ -23,7 +23,7 @@ DISTINCT = 64
 OPEN_SHARE = 0.75  # of the clients, on average
 
 
-@check("B1", level="MUST")
+@check("B1", level="MUST", on_schedule=False)
 def response_belongs_to_request(contract: Contract, crowd: Crowd) -> Verdict:
     rows = answered(contract, crowd.ledger.of(LOOP, FEW).to(crowd.pod))
     wrong = rows.select(~rows.right)

@@ -13,7 +13,7 @@ MARGIN_S = 1.0
 LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the test
 
 
-@check("D7", level="MUST", promise="drain")
+@check("D7", level="MUST", promise="drain", on_schedule=False)
 def grace_covers_prestop_and_drain(contract: Contract, deletion: PodDeletion) -> Verdict:
     drain = contract.drain
     assert drain is not None

@@ -21,7 +21,7 @@ RECENT_S = 0.1
 WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT = 20, 5, 3
 
 
-@check("D1", level="MUST", promise="drain")
+@check("D1", level="MUST", promise="drain", on_schedule=False)
 def drain_in_flight_finishes(contract: Contract, deletion: PodDeletion) -> Verdict:
     rounds = deletion.loaded()
     each = [(round, _accepted(contract, in_flight(deletion, round))) for round in rounds]

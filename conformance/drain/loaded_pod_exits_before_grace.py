@@ -13,7 +13,7 @@ MARGIN_S = 1.0
 KILLED = 137
 
 
-@check("D5", level="MUST")
+@check("D5", level="MUST", on_schedule=False)
 def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> Verdict:
     exit_codes = contract.drain.exit_codes if contract.drain else (0, 143)
     longest_s = 0.0

@@ -16,7 +16,7 @@ WITHIN_S = 2.0
 KILLED = 137
 
 
-@check("D8", level="MUST")
+@check("D8", level="MUST", on_schedule=False)
 def sigterm_reaches_server(contract: Contract, deletion: PodDeletion) -> Verdict:
     # Without a declared sign a server may drain in silence: then only its end tells.
     declared = contract.drain is not None and bool(contract.drain.sign_log)

@@ -14,7 +14,7 @@ WANTED_DEMAND = 3.0
 FIRST_S = 1.0
 
 
-@check("L3", level="MUST", promise="limits.rate")
+@check("L3", level="MUST", promise="limits.rate", on_schedule=False)
 def admitted_rate_as_configured(contract: Contract, limited: RateLimited) -> Verdict:
     limit = contract.limits.rate
     assert limit is not None

@@ -13,7 +13,7 @@ WANTED_REFUSALS = 100
 SLACK_S = 2.0
 
 
-@check("L2", level="MUST", promise="limits.rate.reject.retry_after")
+@check("L2", level="MUST", promise="limits.rate.reject.retry_after", on_schedule=False)
 def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
     limit = contract.limits.rate
     assert limit is not None

@@ -18,7 +18,7 @@ ASKED_SHARE = 0.8  # of the polls and cases that fit in the window
 SLACK_S = 1.0  # of the window, for the clock of the watch
 
 
-@check("P2", level="MUST", promise="weights")
+@check("P2", level="MUST", promise="weights", on_schedule=False)
 def missing_weights_never_ready(contract: Contract, weights: BrokenWeights) -> Verdict:
     assert contract.weights is not None
     if not weights.install_s > 0 or {side.kind for side in weights.sides} != set(KINDS):

@@ -18,7 +18,7 @@ NEAR_S = 0.1
 KINDS = ("probe-readiness", "probe-liveness")
 
 
-@check("P10", level="MUST", promise="limits.rate|limits.concurrency")
+@check("P10", level="MUST", promise="limits.rate|limits.concurrency", on_schedule=False)
 def probes_bypass_auth_and_limits(
     contract: Contract, limited: RateLimited | None, overload: Overload | None
 ) -> Verdict:

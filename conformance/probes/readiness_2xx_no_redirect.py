@@ -12,7 +12,7 @@ from seatrial.verdict import Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import events, ready_at_s
 
 
-@check("P11", level="MUST", promise="probes.readiness")
+@check("P11", level="MUST", promise="probes.readiness", on_schedule=False)
 def readiness_2xx_no_redirect(install: Install) -> Verdict:
     changes = install.timeline.changes
     pods = [pod.name for pod in install.pods if ready_at_s(changes, pod.name) is not None]

@@ -15,7 +15,7 @@ from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 WANTED_STARTS = 3
 
 
-@check("P1", level="MUST", promise="probes.readiness")
+@check("P1", level="MUST", promise="probes.readiness", on_schedule=False)
 def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
     deadline_s = contract.inference.deadline_s or float("inf")
     judged, restarts, n = 0, 0, 0
@@ -29,7 +29,7 @@ def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
         # The kubelet may have seen a 2xx that the polls missed: then the first case marks the moment.
         ready_s = float(np.nanmin([*good.ended_s, *cases.scheduled_s]))
         not_ready = int((polls.ended_s < ready_s).sum())
-        wrong = cases.select(~cases.right | (cases.ended_s - cases.scheduled_s > deadline_s))
+        wrong = cases.select(~cases.right | (cases.ended_s - cases.sent_s > deadline_s))
         n += len(cases)
         facts.append(
             f"start {start.index} ({start.pod}, restart {start.restart}): {not_ready} probes not ready, then 2xx "

@@ -23,11 +23,17 @@ Judge = Callable[..., Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check as it was declared. `promise` is a dotted path in the contract, "" where it always applies."""
+    """One check as it was declared.
+
+    `promise` is a dotted path in the contract, "" where it always applies. `on_schedule` says that its oracle counts
+    from the times at which requests were due: it is judged only where the generator kept them. A check that judges
+    rows by the times at which they were really sent does without: a late start does not undo a lost answer.
+    """
 
     id: str
     level: Level
     promise: str
+    on_schedule: bool
     name: str
     title: str
     function: Judge
@@ -57,13 +63,13 @@ def _bare(kind: Any) -> Any:
 DECLARED = "__seatrial_check__"
 
 
-def check(id: str, *, level: Level, promise: str = "") -> Callable[[Judge], Judge]:
+def check(id: str, *, level: Level, promise: str = "", on_schedule: bool = True) -> Callable[[Judge], Judge]:
     """Declare a check: `id` is stable and unique, `promise` the part of the contract without which it is skipped."""
 
     def declare(function: Judge) -> Judge:
         source = Path(inspect.getsourcefile(function) or "").resolve()
         title = (inspect.getdoc(inspect.getmodule(function)) or function.__name__).splitlines()[0]
-        setattr(function, DECLARED, Check(id, level, promise, function.__name__, title, function, source))
+        setattr(function, DECLARED, Check(id, level, promise, on_schedule, function.__name__, title, function, source))
         return function
 
     return declare

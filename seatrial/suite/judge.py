@@ -40,7 +40,7 @@ def judge(
                 lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again"
             )
     seen = {name: observations.get(kind) for name, kind in needed.items()}
-    if doubt := next(filter(None, (_doubt(each) for each in seen.values() if each)), None):
+    if doubt := next(filter(None, (_doubt(each, check.on_schedule) for each in seen.values() if each)), None):
         return doubt
     try:
         verdict = check.function(**seen, **dict.fromkeys(check.contract_parameters(), contract))
@@ -51,7 +51,7 @@ def judge(
     return verdict
 
 
-def _doubt(seen: Seen) -> Verdict | None:
+def _doubt(seen: Seen, on_schedule: bool) -> Verdict | None:
     health = seen.generator
     if health.self_test:
         return errored(f"the generator's self-test recorded wrongly: {'; '.join(health.self_test)}", "report this")
@@ -63,7 +63,7 @@ def _doubt(seen: Seen) -> Verdict | None:
             f"{health.clock_bound_s * 1000:.1f} ms",
             "run the generator nearer to the API server",
         )
-    if not health.lag_bound_kept:
+    if health.sent != health.scheduled or (on_schedule and not health.lag_bound_kept):
         return inconclusive(
             f"a generator on schedule: start lag p99 <= {health.lag_p99_bound_s * 1000:.0f} ms, "
             f"at most {health.lag_max_bound_s * 1000:.0f} ms, everything sent",
