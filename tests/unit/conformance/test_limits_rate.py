@@ -1,0 +1,230 @@
+"""L2 and L3: a rate limit as configured, and a Retry-After that can be taken at its word."""
+
+from dataclasses import replace
+from email.utils import formatdate
+
+import pytest
+
+from seatrial.observation import Request, ledger
+from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, promised_wait_s
+from seatrial.verdict import Outcome
+from tests.helpers.observations import common, contract, judged
+from tests.helpers.overloads import broken, late
+from tests.helpers.rate_limits import BURST, LIMIT, bucket, patience, rate_limited
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+CONTRACT = contract(limits={"rate": LIMIT})
+
+
+def outcome(id, seen):
+    return judged(id, CONTRACT, seen).outcome
+
+
+@pytest.mark.parametrize("id", ["L2", "L3"])
+def test_a_bucket_as_configured_passes(id):
+    found = judged(id, CONTRACT, rate_limited())
+    assert found.outcome is PASS
+    assert found.n >= 100
+
+
+@pytest.mark.parametrize("id", ["L2", "L3"])
+def test_nothing_seen_is_never_a_pass(id):
+    assert outcome(id, replace(rate_limited(), ledger=ledger([]), windows=(), waits=())) is INCONCLUSIVE
+    assert outcome(id, rate_limited(change=lambda row: None)) is INCONCLUSIVE
+
+
+# L3
+
+
+def per_minute(arrivals_s, rate):
+    left = 60 * rate
+    return [n < left for n in range(len(arrivals_s))]
+
+
+def refusals_burn_tokens(arrivals_s, rate):
+    left, at_s, told = BURST, arrivals_s[0], []
+    for arrival_s in arrivals_s:
+        left, at_s = min(BURST, left + rate * (arrival_s - at_s)), arrival_s
+        told.append(left >= 1)
+        left = max(left - 1, -BURST)
+    return told
+
+
+def value_ignored(arrivals_s, rate):
+    return bucket()(arrivals_s, 10.0)
+
+
+@pytest.mark.parametrize(
+    "admits",
+    [
+        bucket(burst=2 * BURST, factor=2.0),
+        refusals_burn_tokens,
+        bucket(burst=1.0),
+        per_minute,
+        bucket(factor=1.1),
+        bucket(factor=0.9),
+        value_ignored,
+        bucket(burst=BURST + 3),
+        lambda arrivals_s, rate: [True] * len(arrivals_s),
+    ],
+    ids=[
+        "rate-per-process", "rate-rejects-burn-tokens", "rate-burst-ignored", "rate-per-minute",
+        "rate-off-by-10-percent", "ten percent too few", "rate-value-ignored", "burst of three more", "no limit",
+    ],
+)  # fmt: skip
+def test_another_bucket_than_configured_fails(admits):
+    assert outcome("L3", rate_limited(admits=admits)) is FAIL
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        lambda row: broken(row, "reset", 0.01),
+        lambda row: {**row, "status": 500, "correct": 0},
+        lambda row: {**row, "correct": 0},
+    ],
+    ids=["reset", "500", "a wrong answer"],
+)
+def test_a_single_row_that_is_neither_right_nor_refused_fails_and_is_named(becomes):
+    count = iter(range(10**9))
+    seen = rate_limited(change=lambda row: becomes(row) if row["stream"] == SATURATE and next(count) == 100 else row)
+    found = judged("L3", CONTRACT, seen)
+    assert (found.outcome, len(found.rows)) == (FAIL, 1)
+
+
+def test_slow_answers_do_not_accuse_a_healthy_bucket():
+    count = iter(range(10**9))
+    slow = rate_limited(change=lambda row: late(row, 0.4 if next(count) % 3 else 0.01))
+    assert outcome("L3", slow) is not FAIL
+
+
+@pytest.mark.parametrize(("demand", "expected"), [(2.5, INCONCLUSIVE), (3.6, PASS), (6.0, PASS)])
+def test_the_demand_is_three_times_the_rate(demand, expected):
+    assert outcome("L3", rate_limited(demand=demand)) is expected
+
+
+def test_one_configured_rate_says_nothing_about_the_value():
+    assert outcome("L3", rate_limited(windows=1)) is INCONCLUSIVE
+
+
+def test_a_bucket_that_was_never_seen_empty_is_inconclusive():
+    """Without refusals in a row the rate is not known; too few tokens were asked for."""
+    seen = rate_limited(demand=3.6)
+    rows = seen.ledger.of(SATURATE)
+    thin = rows.select((rows.group == 1) | (rows.sent_s < 21))
+    short = tuple(replace(w, end_s=w.start_s + (1.0 if w.index == 0 else 20.0)) for w in seen.windows)
+    assert outcome("L3", replace(seen, ledger=thin, windows=short)) is INCONCLUSIVE
+
+
+def test_a_burst_larger_than_what_a_second_offers_is_not_judged():
+    seen = rate_limited()
+    huge = tuple(replace(window, burst=5000.0) for window in seen.windows)
+    assert outcome("L3", replace(seen, windows=huge)) is not PASS
+    rows = seen.ledger.of(SATURATE)
+    spread = rows.select((rows.sent_s - rows.sent_s.min()) % 100 > 0.9)
+    few = replace(seen, ledger=spread, windows=tuple(replace(w, burst=60.0) for w in seen.windows))
+    assert outcome("L3", few) is not PASS
+
+
+# L2
+
+
+@pytest.mark.parametrize("header", ["", "soon", "-1", "1.5", formatdate(-3600, usegmt=True), "²"])
+def test_a_refusal_without_a_readable_promise_fails_and_is_named(header):
+    found = judged("L2", CONTRACT, rate_limited(retry_after=header))
+    assert found.outcome is FAIL
+    assert found.rows
+
+
+def test_one_refusal_of_many_without_a_header_is_enough():
+    count = iter(range(10**9))
+
+    def bare(row):
+        return {**row, "headers": "{}"} if row["status"] == 429 and next(count) == 50 else row
+
+    assert len(judged("L2", CONTRACT, rate_limited(change=bare)).rows) == 1
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        patience(promised_s=0.0, admitted=False),
+        patience(promised_s=1.0, admitted=False),
+        (*patience()[:9], Patience(9, False, 1.0, 1.05, False), *patience()[10:]),
+        tuple(Patience(n, True, 100.0, 3.2, True) for n in range(15)),
+        tuple(Patience(n, True, 3600.0, 3.2, True) for n in range(15)),
+        patience(promised_s=3.0),
+    ],
+    ids=[
+        "retry-after-zero", "retry-after-per-request-reset", "one of ten", "retry-after-milliseconds",
+        "retry-after-3600", "two and a half seconds too long",
+    ],
+)  # fmt: skip
+def test_a_promise_too_short_or_far_too_long_fails(waits):
+    assert outcome("L2", rate_limited(waits=waits)) is FAIL
+
+
+@pytest.mark.parametrize(("promised_s", "expected"), [(2.45, PASS), (2.46, FAIL)])
+def test_two_seconds_beyond_the_true_wait_are_borne(promised_s, expected):
+    assert outcome("L2", rate_limited(waits=patience(promised_s=promised_s, true_s=0.45))) is expected
+
+
+def test_twice_a_long_true_wait_is_borne():
+    assert outcome("L2", rate_limited(waits=patience(promised_s=10.0, true_s=5.0))) is PASS
+    assert outcome("L2", rate_limited(waits=patience(promised_s=10.1, true_s=5.0))) is FAIL
+
+
+def test_a_second_of_jitter_passes():
+    waits = tuple(
+        Patience(n, False, 1.0 + n % 2, 1.05 + n % 2, True) if n < 10 else Patience(n, True, 1.0 + n % 2, 0.4, True)
+        for n in range(15)
+    )
+    assert outcome("L2", rate_limited(waits=waits)) is PASS
+
+
+def test_a_date_passes():
+    def dated(row):
+        answered_s = row["first_byte_s"]
+        header = formatdate(int(answered_s + 1.1), usegmt=True)
+        return {**row, "headers": f'{{"retry-after": "{header}"}}'} if row["status"] == 429 else row
+
+    assert outcome("L2", rate_limited(change=dated)) is PASS
+
+
+def test_too_few_refusals_or_waits_are_inconclusive():
+    few = rate_limited(change=lambda row: None if row["stream"] in (SATURATE, FLOOD, EXHAUST) else row)
+    assert outcome("L2", few) is INCONCLUSIVE
+    assert outcome("L2", rate_limited(waits=patience()[3:])) is INCONCLUSIVE
+    assert outcome("L2", rate_limited(waits=())) is INCONCLUSIVE
+    unread = tuple(replace(wait, promised_s=None) for wait in patience())
+    assert outcome("L2", rate_limited(waits=unread)) is INCONCLUSIVE
+
+
+def refusal_with(header: str) -> Request:
+    (row,) = common([{"first_byte_s": 100.25, "headers": f'{{"retry-after": "{header}"}}'}])["ledger"]
+    return row
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        ("0", 0.0),
+        ("30", 30.0),
+        (" 2 ", 2.0),
+        (formatdate(1102, usegmt=True), 1.75),
+        ("Thursday, 01-Jan-70 00:18:22 GMT", 1.75),
+        (formatdate(1100, usegmt=True), 0.0),
+        (formatdate(1099, usegmt=True), None),
+        ("", None),
+        ("1e3", None),
+        ("tomorrow", None),
+    ],
+)
+def test_a_promise_is_read_as_seconds_or_as_a_date(header, wait_s):
+    """The answer came at 1100.25 on the wall clock."""
+    assert promised_wait_s(refusal_with(header), 1000.0) == wait_s
+
+
+def test_a_refusal_without_headers_promises_nothing():
+    (row,) = common([{"first_byte_s": 1.0}])["ledger"]
+    assert promised_wait_s(row, 0.0) is None

@@ -1,0 +1,334 @@
+"""P1, P10 and P11: what a ready pod does, what its readiness path says, and what probes cost."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seatrial.observation import Change, ledger
+from seatrial.trials.overload import EXTRA
+from seatrial.trials.rate_limit import FLOOD, RateLimited
+from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, POLLED
+from seatrial.verdict import Outcome
+from tests.helpers import installs, rate_limits
+from tests.helpers.drains import refused
+from tests.helpers.installs import install
+from tests.helpers.observations import checks, contract, judged, wrong
+from tests.helpers.overloads import CONCURRENCY, PROBES, broken, late, overload
+from tests.helpers.rate_limits import rate_limited
+
+PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
+RESTARTED = contract(probes=installs.PROBES, restart=["kill", "1"])
+
+
+def p1(seen, promises=RESTARTED):
+    return judged("P1", promises, seen)
+
+
+def first_cases(count, becomes):
+    def change(row):
+        return becomes(row) if row["stream"] == AT_FIRST_2XX and int(row["case"][1:]) < count else row
+
+    return change
+
+
+# P1
+
+
+def test_pods_that_answer_from_their_first_2xx_on_pass():
+    found = p1(install())
+    assert (found.outcome, found.n) == (PASS, 160)
+
+
+@pytest.mark.parametrize(
+    ("change", "stream"),
+    [
+        (first_cases(5, lambda row: {**refused(row), "error": "timeout"}), AT_FIRST_2XX),
+        (first_cases(5, lambda row: wrong(row, "", 503)), AT_FIRST_2XX),
+        (first_cases(20, lambda row: wrong(row, "{}")), AT_FIRST_2XX),
+        (lambda row: wrong(row, "{}") if row["stream"] == AT_READY and row["group"] == 3 else row, AT_READY),
+        (lambda row: wrong(row, "{}", 404) if row["case"] == "c7" else row, None),
+        (first_cases(1, lambda row: late(row, 2.1)), AT_FIRST_2XX),
+    ],
+    ids=[
+        "ready-on-bind", "ready-first-five-503", "ready-fallback-empty", "ready-after-restart-stale",
+        "ready-second-model-late", "later than the deadline",
+    ],
+)  # fmt: skip
+def test_a_case_that_is_not_right_after_ready_fails_and_is_named(change, stream):
+    seen = install(change=change)
+    found = p1(seen)
+    assert found.outcome is FAIL
+    streams = {row.stream for row in seen.ledger if row.row in found.rows}
+    assert streams == ({stream} if stream else {AT_FIRST_2XX, AT_READY})
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 159))
+def test_any_single_case_that_is_wrong_fails(number):
+    count = iter(range(10**9))
+    cases = (AT_FIRST_2XX, AT_READY)
+    seen = install(change=lambda row: wrong(row, "") if row["stream"] in cases and next(count) == number else row)
+    assert (p1(seen).outcome, len(p1(seen).rows)) == (FAIL, 1)
+
+
+@pytest.mark.parametrize(("took_s", "expected"), [(1.999, PASS), (2.001, FAIL)])
+def test_cases_have_until_the_deadline(took_s, expected):
+    assert p1(install(change=first_cases(1, lambda row: late(row, took_s)))).outcome is expected
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        install(starts=2),
+        install(starts=3),
+        install(not_ready=0),
+        install(change=lambda row: None if row["stream"] in (AT_FIRST_2XX, AT_READY) else row),
+        install(change=lambda row: None),
+        install(change=lambda row: None if row["stream"] == POLLED else row),
+    ],
+    ids=["two starts", "no restart", "ready before it was looked at", "no cases", "nothing", "no polls"],
+)
+def test_p1_without_its_preconditions_is_inconclusive(seen):
+    assert p1(seen).outcome is INCONCLUSIVE
+
+
+def test_without_a_way_to_restart_three_starts_are_enough():
+    assert p1(install(starts=3), contract(probes=installs.PROBES)).outcome is PASS
+
+
+def test_a_cut_2xx_is_not_ready_yet():
+    """The kubelet fails a probe whose body breaks off."""
+    cut = install(
+        change=lambda row: (
+            {**row, "status": 200, "error": "eof"} if row["stream"] == POLLED and row["status"] == 503 else row
+        )
+    )
+    assert p1(cut).outcome is PASS
+
+
+def test_wrong_cases_after_the_kubelets_ready_fail_although_no_poll_saw_a_2xx():
+    def never(row):
+        if row["stream"] == POLLED:
+            return {**row, "status": 503}
+        return wrong(row, "") if row["stream"] == AT_READY else None if row["stream"] == AT_FIRST_2XX else row
+
+    assert p1(install(change=never)).outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: {**row, "status": 204} if row["stream"] == POLLED and row["status"] == 200 else row,
+        lambda row: refused(row) if row["stream"] == POLLED and row["status"] == 503 else row,
+        lambda row: {**row, "headers": '{"connection": "close"}'},
+    ],
+    ids=["ready-204", "ready-at-first-accept", "http10-close"],
+)
+def test_healthy_but_odd_starts_pass(change):
+    assert p1(install(change=change)).outcome is PASS
+
+
+# P11
+
+
+def p11(seen):
+    return judged("P11", contract(probes=installs.PROBES), seen)
+
+
+def on(stream, **changed):
+    return lambda row: {**row, **changed} if row["stream"] == stream else row
+
+
+def warning(type="ADDED"):
+    message = "Readiness probe warning: Probe terminated redirects"
+    return Change(15.0, "Event", type, "w", {"reason": "ProbeWarning", "message": message})
+
+
+def test_a_readiness_path_of_its_own_passes():
+    found = p11(install())
+    assert (found.outcome, found.n) == (PASS, 15)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"change": on("readiness-path", status=302, headers='{"location": "https://login.example"}')},
+        {"change": on("readiness-path", status=301, headers='{"location": "/ready/"}')},
+        {"change": on("readiness-path", headers='{"location": "/"}')},
+        {"change": on("random-path", status=200, body='{"ready": true}')},
+        {"changes": (warning(),)},
+        {"change": on("readiness-path", status=404)},
+        {"change": on("readiness-path", status=200, error="eof")},
+    ],
+    ids=[
+        "ready-redirect-login", "ready-redirect-slash", "a location on a 200", "ready-catch-all",
+        "the kubelet warned", "404", "cut",
+    ],
+)  # fmt: skip
+def test_a_readiness_path_that_says_nothing_fails(how):
+    found = p11(install(**how))
+    assert found.outcome is FAIL
+    assert found.rows or found.evidence
+
+
+def test_one_pod_that_redirects_is_enough():
+    def one(row):
+        hit = row["stream"] == "readiness-path" and row["pod"] == "pod-2"
+        return {**row, "status": 302, "headers": '{"location": "/"}'} if hit else row
+
+    assert p11(install(change=one)).outcome is FAIL
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"change": on("readiness-path", status=204, body="")},
+        {"change": on("readiness-path", body="x" * 20_000)},
+        {"change": on("random-path", status=200, body="<html>app</html>")},
+        {"change": on("random-path", status=0, error="reset")},
+        {"change": on("readiness-path", headers='{"content-type": "text/x-location"}')},
+        {"changes": (warning("DELETED"),)},
+    ],
+    ids=["204", "over 10 KiB", "another page elsewhere", "resets elsewhere", "the word in a value", "an old event"],
+)
+def test_odd_readiness_answers_pass(how):
+    assert p11(install(**how)).outcome is PASS
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        install(ready=False),
+        install(change=lambda row: None if row["stream"] == "readiness-path" else row),
+        install(change=lambda row: None if row["stream"] == "random-path" else row),
+        replace(install(), ledger=ledger([])),
+    ],
+    ids=["no pod ready", "readiness not asked", "no random path asked", "empty"],
+)
+def test_p11_without_its_preconditions_is_inconclusive(seen):
+    assert p11(seen).outcome is INCONCLUSIVE
+
+
+# P10
+
+
+def promises(**limits):
+    made = contract(probes=PROBES, limits=limits)
+    long = {"request": {"text": "{seconds}"}, "expect": {"answer": "{seconds}"}}
+    inference = {**made.inference.model_dump(), "long": long}
+    return made.model_validate({**made.model_dump(), "inference": inference})
+
+
+BOTH = promises(rate=rate_limits.LIMIT, concurrency=CONCURRENCY)
+
+
+def p10(limited, overloaded, contract=BOTH):
+    names = checks()["P10"].observes()
+    given = {name: limited if kind is RateLimited else overloaded for name, kind in names.items()}
+    return checks()["P10"].function(contract=contract, **given)
+
+
+def probes(becomes, kind="probe-", every=1):
+    count = iter(range(10**9))
+
+    def change(row):
+        hit = row["stream"].startswith(kind) and next(count) % every == every - 1
+        return becomes(row) if hit else row
+
+    return change
+
+
+def test_probes_that_are_answered_whatever_is_refused_pass():
+    found = p10(rate_limited(), overload())
+    assert (found.outcome, found.n) == (PASS, 600)
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        probes(lambda row: {**row, "status": 401}, "probe-liveness"),
+        probes(lambda row: {**row, "status": 503}, "probe-readiness"),
+        probes(lambda row: {**row, "status": 403}),
+        probes(lambda row: {**row, "status": 429}, every=100),
+        probes(lambda row: broken(row, "timeout", 1.0), every=150),
+        probes(lambda row: {**row, "status": 302}, "probe-readiness", every=50),
+    ],
+    ids=["probe-behind-auth", "concurrency-gate", "host-allowlist", "ip-limit", "one times out", "one redirects"],
+)
+def test_a_probe_that_is_refused_fails_and_is_named(becomes):
+    limited = rate_limited(change=becomes)
+    found = p10(limited, overload())
+    assert found.outcome is FAIL
+    assert {row.stream for row in limited.ledger if row.row in found.rows} <= {"probe-readiness", "probe-liveness"}
+    assert found.rows
+    assert p10(rate_limited(), overload(change=becomes)).outcome is FAIL
+
+
+@pytest.mark.parametrize("rate", [10.0, 5.0])
+def test_probes_that_take_tokens_fail(rate):
+    slower = {**rate_limits.LIMIT, "per_second": rate}
+    contract = promises(rate=slower, concurrency=CONCURRENCY)
+    assert p10(rate_limited(rate=rate), overload(), contract).outcome is PASS
+    assert p10(rate_limited(rate=rate, probe_tokens=True), overload(), contract).outcome is FAIL
+
+
+def test_too_few_tokens_to_miss_any_are_inconclusive():
+    short = rate_limited(change=lambda row: None if row["stream"] == FLOOD and row["sent_s"] > 205.9 else row)
+    slow = promises(rate={**rate_limits.LIMIT, "per_second": 6.0}, concurrency=CONCURRENCY)
+    found = p10(replace(short), overload(), slow)
+    assert found.outcome is INCONCLUSIVE
+
+
+def thin(stream, gap_s):
+    last = {}
+
+    def change(row):
+        if row["stream"] != stream or row["status"] == 200:
+            return row
+        if row["sent_s"] - last.get(row["pod"], -1e9) < gap_s:
+            return None
+        last[row["pod"]] = row["sent_s"]
+        return row
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("limited", "overloaded"),
+    [
+        (rate_limited(change=thin(FLOOD, 0.25)), overload()),
+        (rate_limited(), overload(change=thin(EXTRA, 0.25))),
+        (rate_limited(change=lambda row: None if row["stream"] == FLOOD else row), overload()),
+        (rate_limited(), overload(change=lambda row: None if row["stream"] == EXTRA else row)),
+        (rate_limited(change=probes(lambda row: None, every=50)), overload()),
+        (rate_limited(), overload(change=probes(lambda row: None))),
+        (rate_limited(), overload(held_pod="")),
+        (None, None),
+    ],
+    ids=[
+        "refusals too far apart", "slots not seen full around each probe", "the limiter left alone", "slots free",
+        "fewer than a hundred of a kind", "no probes", "no pod held", "neither was seen",
+    ],
+)  # fmt: skip
+def test_p10_without_an_exhausted_limiter_is_inconclusive(limited, overloaded):
+    assert p10(limited, overloaded).outcome is INCONCLUSIVE
+
+
+def test_either_limit_alone_can_be_judged():
+    assert p10(rate_limited(), None, promises(rate=rate_limits.LIMIT)).outcome is PASS
+    assert p10(None, overload(), promises(concurrency=CONCURRENCY)).outcome is PASS
+
+
+def test_a_chart_with_one_kind_of_probe_is_judged_on_that():
+    one = probes(lambda row: None, "probe-liveness")
+    assert p10(rate_limited(change=one), overload(change=one)).outcome is PASS
+
+
+def test_without_probes_there_is_nothing_to_judge():
+    assert p10(rate_limited(), overload(), contract(limits={"concurrency": CONCURRENCY})).outcome is SKIPPED
+
+
+def test_204_and_probes_on_a_port_of_their_own_pass():
+    assert p10(rate_limited(change=probes(lambda row: {**row, "status": 204})), overload()).outcome is PASS
