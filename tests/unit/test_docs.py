@@ -1,0 +1,150 @@
+"""The documentation says what the code does: every key, check, command and example, and nothing else."""
+
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from seatrial.cli.main import seatrial_command
+from seatrial.content import content
+from seatrial.contract import Case, Contract, Governed, Pattern
+from seatrial.suite.registry import load_checks
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """Table rows whose first cell is one key in backticks: key to the other cells."""
+    cells = ([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines())
+    return {row[0].strip("`"): row[1:] for row in cells if row and re.fullmatch(r"`[\w.]+`", row[0])}
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from models_in(inner)
+
+
+def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, typing.Any]]:
+    for name, field in model.model_fields.items():
+        yield f"{above}{name}", field
+        for inner in models_in(field.annotation):
+            if inner is not Governed:
+                yield from keys_of(inner, f"{above}{name}.")
+
+
+FIELDS = dict(keys_of(Contract))
+BESIDE = {name for model in (Governed, Pattern) for name in model.model_fields}
+
+
+def test_the_contract_page_names_every_key_and_no_other():
+    documented = set(rows(page("docs/contract.md")))
+    assert documented - BESIDE == set(FIELDS) - BESIDE
+    assert documented >= BESIDE
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_a_keys_default_is_the_one_that_the_contract_page_gives(key):
+    _, default, _ = rows(page("docs/contract.md"))[key]
+    field = FIELDS[key]
+    if field.is_required():
+        assert default == "required"
+    elif isinstance(field.default, bool):
+        assert default == f"`{str(field.default).lower()}`"
+    elif isinstance(field.default, BaseModel):
+        status = getattr(field.default, "status", None)
+        assert default == (f"status {status}" if status else "none")
+    elif field.default and isinstance(field.default, float):
+        assert float(default.strip("`")) == field.default
+    elif field.default and isinstance(field.default, tuple):
+        assert default == f"`{list(field.default)}`"
+    elif field.default:
+        assert default == f"`{field.default}`"
+    else:
+        assert default in ("none", "any", "`0`", "the first", "`case-N`")
+
+
+def test_governed_numbers_are_called_governed():
+    called = {key for key, cells in rows(page("docs/contract.md")).items() if cells[0].startswith("governed")}
+    assert called == {key for key, field in FIELDS.items() if Governed in models_in(field.annotation)}
+
+
+def test_a_case_is_documented_as_the_contract_has_it():
+    assert {key.rpartition(".")[2] for key in FIELDS if key.startswith("inference.cases.")} == set(Case.model_fields)
+
+
+def test_the_catalogue_has_every_check_with_its_name_level_and_promise():
+    described = dict(re.findall(r"^### (\w+) `([\w-]+)`$", page("docs/checks.md"), re.MULTILINE))
+    table = {
+        cells[0]: cells
+        for cells in re.findall(r"^\| (\w+) \| `([\w-]+)` \| (\w+) \| (.*?) \|", page("docs/checks.md"), re.MULTILINE)
+    }
+    checks = load_checks(content("conformance"))
+    names = {id: check.name.replace("_", "-") for id, check in checks.items()}
+    assert described == names
+    assert {id: (name, level) for id, name, level, _ in table.values()} == {
+        id: (names[id], check.level) for id, check in checks.items()
+    }
+    promises = {id: "|".join(re.findall(r"`([\w.]+)`", promise)) for id, _, _, promise in table.values()}
+    assert promises == {id: check.promise for id, check in checks.items()}
+
+
+def test_the_readme_names_every_command_and_every_command_that_it_names_exists():
+    table = set(rows(page("README.md").partition("## Commands")[2].partition("## ")[0]))
+    assert table == set(commands())
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_commands_and_their_options_exist_as_they_are_shown(file):
+    known = commands()
+    for name, rest in re.findall(
+        r"(?:^(?:    |\$ )?|`)seatrial ([a-z]+)([^`\n]*)", file.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        assert name in known, f"seatrial {name}"
+        options = {option for parameter in known[name].params for option in parameter.opts}
+        for option in re.findall(r"(?<!\S)--[a-z-]+", rest.partition("#")[0]):
+            assert option in {*options, "--help"}, f"seatrial {name} {option}"
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_links_within_the_repository_lead_somewhere(file):
+    for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
+        if target and "://" not in target:
+            assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_the_guide_lists_the_example_to_the_letter():
+    listed = dict(
+        re.findall(r"^`([\w./-]+)`\n\n```\w+\n(.*?)```$", page("docs/certify-your-own.md"), re.MULTILINE | re.DOTALL)
+    )
+    folder = ROOT / "examples" / "greeter"
+    assert listed == {
+        str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in folder.rglob("*") if file.is_file()
+    }
+
+
+def commands() -> dict[str, click.Command]:
+    from seatrial.cli import main
+
+    main._add_commands()
+    return dict(seatrial_command.commands)
+
+
+def test_the_check_that_contributors_are_shown_is_one(tmp_path):
+    shown = re.search(r"### A check\n.*?```python\n(.*?)```", page("CONTRIBUTING.md"), re.DOTALL)
+    assert shown is not None
+    (tmp_path / "deleted_pod_is_gone.py").write_text(shown[1], encoding="utf-8")
+    check = load_checks(tmp_path)["X1"]
+    assert check.title == "A pod that was deleted is gone within a minute."
+    assert [kind.__name__ for kind in check.observes().values()] == ["PodDeletion"]
