@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 
@@ -44,7 +45,8 @@ def main() -> None:
         sys.exit(3)
     except (KeyboardInterrupt, click.Abort):
         click.echo("seatrial: interrupted; the record so far is kept", err=True)
-        sys.exit(130)
+        sys.stdout.flush()
+        os._exit(130)  # a trial in a thread of its own would go on to its end
 
 
 if __name__ == "__main__":

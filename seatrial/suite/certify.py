@@ -28,7 +28,7 @@ from seatrial.suite.runner import Suite
 from seatrial.suite.subject import Subject
 from seatrial.trials.harness import Harness
 from seatrial.trials.trial import Trial
-from seatrial.trials.world import Plant, World
+from seatrial.trials.world import RUN_LABEL, Plant, World
 from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
 
@@ -113,12 +113,20 @@ def certify(
             verdicts = suite.run(world)
     except BaseException as stopped:
         record.interrupt(f"{type(stopped).__name__}: {stopped}")
+        remove_namespaces(Api.connect(cluster.kubeconfig(), cluster.context), run_id.rpartition("-")[2])
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     status = summarise(record.verdicts()).exit_status
     record.finish(status)
     return Result(record.folder, verdicts, status)
+
+
+def remove_namespaces(api: Api, run: str) -> None:
+    """Delete what a run that was stopped has made on the cluster: its namespaces, found by their label."""
+    for item in api.get("/api/v1/namespaces", labelSelector=RUN_LABEL)["items"]:
+        if item["metadata"]["labels"][RUN_LABEL].split("-")[0] == run:
+            api.delete(f"/api/v1/namespaces/{item['metadata']['name']}")
 
 
 def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str, ...]) -> RunHeader:

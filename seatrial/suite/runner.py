@@ -39,17 +39,11 @@ class Suite:
         """Every check's verdict, in the order of the ids."""
         waiting = self._needed()
         running: dict[Future[Seen], tuple[Trial, float]] = {}
-        with ThreadPoolExecutor(self.lanes, thread_name_prefix="trial") as pool:
+        pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="trial")
+        try:
             self._judge_complete()
             while waiting or running:
-                while trial := next((t for t in waiting if self._startable(t, running)), None):
-                    waiting.remove(trial)
-                    if blocked := next((kind for kind in trial.after if kind in self.lost), None):
-                        self._finish(trial, None, f"it needs {blocked.__name__}: {self.lost[blocked]}", 0.0)
-                        continue
-                    running[pool.submit(self._apply, trial, world, dict(self.seen))] = (trial, time.monotonic())
-                if not running:
-                    continue
+                self._start_what_can(pool, world, waiting, running)
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     trial, started = running.pop(future)
@@ -58,7 +52,24 @@ class Suite:
                         self._finish(trial, None, _why(error), took_s)
                     else:
                         self._finish(trial, future.result(), "", took_s)
+        finally:
+            # Not waited for: after Ctrl-C a trial would otherwise go on to its end.
+            pool.shutdown(wait=False, cancel_futures=True)
         return {id: self.verdicts[id] for id in self.checks}
+
+    def _start_what_can(
+        self,
+        pool: ThreadPoolExecutor,
+        world: World,
+        waiting: list[Trial],
+        running: dict[Future[Seen], tuple[Trial, float]],
+    ) -> None:
+        while trial := next((t for t in waiting if self._startable(t, running)), None):
+            waiting.remove(trial)
+            if blocked := next((kind for kind in trial.after if kind in self.lost), None):
+                self._finish(trial, None, f"it needs {blocked.__name__}: {self.lost[blocked]}", 0.0)
+            else:
+                running[pool.submit(self._apply, trial, world, dict(self.seen))] = (trial, time.monotonic())
 
     def _needed(self) -> list[Trial]:
         """The trials behind the checks that apply, with what they build on."""
