@@ -8,6 +8,7 @@ parent-death signal would be tied to the thread that happened to start it.
 
 import json
 import os
+import signal
 import sys
 import threading
 from typing import Any, TextIO
@@ -81,6 +82,7 @@ def serve(requests: TextIO, answers: TextIO) -> None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks; this process ends with it
     # Whatever the library prints must not land among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -51,7 +51,11 @@ class ProcessChannel:
     def open(self, on_line: OnLine, on_closed: OnClosed) -> None:
         try:
             self._process = subprocess.Popen(
-                [self._python, *_COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                [self._python, *_COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for us; the agent ends when its stdin does
             )
         except OSError as reason:
             raise ClusterError(
