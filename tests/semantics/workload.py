@@ -177,8 +177,8 @@ def service(name: str, *, app: str | None = None, **spec: Any) -> Manifest:
 
 
 def probe(path: str, **timing: int) -> Manifest:
-    """An HTTP probe every second, unless `timing` says otherwise."""
-    return {"httpGet": {"path": f"/{path}", "port": PORT}, "periodSeconds": 1, **timing}
+    """An HTTP probe every second, unless `timing` says otherwise; patient, for the machine may be busy."""
+    return {"httpGet": {"path": f"/{path}", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5, **timing}
 
 
 def witness_pod() -> Manifest:
