@@ -212,8 +212,9 @@ class _Worker:
     def ask(self, action: str, arguments: dict[str, Any]) -> Any:
         future: Future[dict[str, Any]] = Future()
         with self._lock:
-            request = {"id": next(self._ids), "action": action, "arguments": arguments}
-            self._waiting[request["id"]] = future
+            number = next(self._ids)
+            request = {"id": number, "action": action, "arguments": arguments}
+            self._waiting[number] = future
             if not self.alive:
                 raise ClusterError("expected an answer from the Helm worker process, but it has ended; run again")
             assert self._process.stdin

@@ -149,8 +149,8 @@ class Ledger:
     @property
     def right(self) -> Mask:
         """Rows with a whole and right answer, shape (n,)."""
-        whole: Mask = self.error == self.code("")
-        return whole & (self.correct == RIGHT)
+        right: Mask = np.logical_and(self.error == self.code(""), self.correct == RIGHT)
+        return right
 
     @property
     def latency_s(self) -> Floats:

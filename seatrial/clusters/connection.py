@@ -1,6 +1,7 @@
 """A client for a kubeconfig, and errors that say who must act when there is none."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ def connect(kubeconfig: Path, context: str | None) -> client.ApiClient:
             f"{kubeconfig}: expected a context named {context!r}, found {', '.join(known) or 'none'}; "
             "name one with --context"
         )
+    load: Callable[..., client.ApiClient] = config.new_client_from_config
     try:
-        api = config.new_client_from_config(str(kubeconfig), context=context)
+        api = load(str(kubeconfig), context=context)
     except config.ConfigException as error:
         raise InputError(f"{kubeconfig}: expected a usable context, found: {error}; name one with --context") from None
     kubernetes_version(api)
@@ -81,6 +83,6 @@ def in_cluster_address(api: client.ApiClient, namespace: str, service: str, port
 
 def _said(error: client.ApiException) -> str:
     try:
-        return str(json.loads(error.body)["message"])
+        return str(json.loads(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
         return str(error.reason)
