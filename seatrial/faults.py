@@ -93,9 +93,13 @@ def run_rows(
         cells[number] = run_row(world, number, row, checks)
         on_cells(cells[number])
 
-    with ThreadPoolExecutor(lanes, thread_name_prefix="row") as pool:
+    pool = ThreadPoolExecutor(lanes, thread_name_prefix="row")
+    try:
         for _ in pool.map(one, numbered):
             pass
+    finally:
+        # Not waited for: after Ctrl-C a row would otherwise go on to its end.
+        pool.shutdown(wait=False, cancel_futures=True)
     return [cell for number, _ in numbered for cell in cells[number]]
 
 

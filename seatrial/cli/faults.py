@@ -59,9 +59,13 @@ def faults(
     started = time.monotonic()
     done = 0
 
+    so_far: list[matrix.Cell] = []
+
     def tell(cells: list[matrix.Cell]) -> None:
         nonlocal done
         done += 1
+        so_far.extend(cells)
+        _write(so_far, markdown, json_file)
         for cell in cells:
             passed_s = int(time.monotonic() - started)
             head = f"{passed_s // 60:3}:{passed_s % 60:02} [{done}/{len(rows)}]"
@@ -84,10 +88,14 @@ def faults(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         cluster.down()
-    table = matrix.as_markdown(cells)
+    _write(cells, markdown, json_file)
+    click.echo(matrix.as_markdown(cells))
+    return matrix.verdict_of(cells)
+
+
+def _write(cells: list[matrix.Cell], markdown: Path | None, json_file: Path | None) -> None:
+    """What is known so far: a matrix takes long, and may be stopped."""
     if markdown:
-        markdown.write_text(table, encoding="utf-8")
+        markdown.write_text(matrix.as_markdown(cells), encoding="utf-8")
     if json_file:
         json_file.write_text(json.dumps([asdict(cell) for cell in cells], indent=1), encoding="utf-8")
-    click.echo(table)
-    return matrix.verdict_of(cells)
