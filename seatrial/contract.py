@@ -7,14 +7,14 @@ A promise that is not made is not checked. A number that a Helm value governs is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seatrial.errors import InputError
+from seatrial.explain import explained
 
 Seconds = Annotated[float, Field(gt=0)]
 Json = Any
@@ -33,8 +33,26 @@ class Governed(_Model):
     def __float__(self) -> float:
         return float(self.set)
 
+    @field_validator("set")
+    @classmethod
+    def _is_a_number(cls, given: bool | int | float | str) -> bool | int | float | str:
+        try:
+            number = float(given)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            raise ValueError(f"expected a number of 0 or more, found {given!r}; give the number promised")
+        return given
 
-Number = Annotated[float, Field(ge=0)] | Governed
+
+def _above_zero(number: float | Governed) -> float | Governed:
+    if float(number) <= 0:
+        raise ValueError(f"expected more than 0, found {float(number):g}; remove the promise if none is made")
+    return number
+
+
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Governed
+Positive = Annotated[Number, AfterValidator(_above_zero)]
 
 
 class Case(_Model):
@@ -102,8 +120,8 @@ class Drain(_Model):
 class RateLimit(_Model):
     """A token bucket: sustained rate and burst of one replica."""
 
-    per_second: Number
-    burst: Number
+    per_second: Positive
+    burst: Positive
     scope: Literal["replica"] = "replica"
     reject: Reject = Reject(status=429)
     values: dict[str, Any] = {}
@@ -112,7 +130,7 @@ class RateLimit(_Model):
 class Concurrency(_Model):
     """How many requests one replica works on at once; the rest are refused."""
 
-    limit: Number
+    limit: Positive
     reject: Reject = Reject(status=503)
     reject_within_s: Seconds = 0.25
     values: dict[str, Any] = {}
@@ -229,7 +247,7 @@ def read_contract(path: Path) -> Contract:
     try:
         return Contract.model_validate(_with_cases(document, file))
     except ValidationError as refused:
-        raise InputError("\n".join(_explained(file, error) for error in refused.errors())) from None
+        raise InputError(explained(file, refused.errors(), Contract)) from None
 
 
 def _with_cases(document: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -247,7 +265,10 @@ def _with_cases(document: dict[str, Any], file: Path) -> dict[str, Any]:
                 f"found {' '.join(str(broken).split())}; correct the name or the file"
             ) from None
     elif isinstance(cases, dict):
-        pattern = Pattern.model_validate(cases)
+        try:
+            pattern = Pattern.model_validate(cases)
+        except ValidationError as refused:
+            raise InputError(explained(file, refused.errors(), Pattern, ("inference", "cases"))) from None
         cases = [
             {"request": _numbered(pattern.request, i), "expect": _numbered(pattern.expect, i)}
             for i in range(pattern.count)
@@ -265,40 +286,6 @@ def _numbered(template: Json, i: int) -> Json:
     if isinstance(template, dict):
         return {key: _numbered(value, i) for key, value in template.items()}
     return template
-
-
-def _explained(file: Path, error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        keys = _keys_beside(error["loc"])
-        near = get_close_matches(str(error["loc"][-1]), keys, n=1)
-        hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(keys)}" if keys else "remove it"
-        return f"{file}, {where}: expected a key of the contract, found an unknown one; {hint}"
-    if error["type"] == "missing":
-        return f"{file}, {where}: expected a value, found none; add it"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not where:
-        return f"{file}, {message}"
-    return f"{file}, {where}: expected {_lowered(message)}, found {error['input']!r:.80}; correct it"
-
-
-def _lowered(message: str) -> str:
-    return message.removeprefix("Input should be ").removeprefix("a valid ")
-
-
-def _keys_beside(location: tuple[Any, ...]) -> list[str]:
-    model: type[BaseModel] | None = Contract
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part)) if model else None
-        model = next(_models_in(field.annotation), None) if field else None
-    return list(model.model_fields) if model else []
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in getattr(annotation, "__args__", ()):
-        yield from _models_in(inner)
 
 
 def governed(model: BaseModel | None) -> Iterator[Governed]:
@@ -337,12 +324,16 @@ def _named(value: Any) -> bool:
 
 
 def placed(settings: Iterator[Governed]) -> dict[str, Any]:
-    """The Helm values that these governed numbers ask for."""
+    """The Helm values that these governed numbers ask for. Raises InputError where one path lies inside another."""
     result: dict[str, Any] = {}
     for setting in settings:
         *path, leaf = setting.value.split(".")
         inner = result
         for part in path:
             inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise InputError(f"{setting.value}: expected values that do not hold one another, found {part} set too")
+        if isinstance(inner.get(leaf), dict):
+            raise InputError(f"{setting.value}: expected values that do not hold one another, found one inside it")
         inner[leaf] = setting.set
     return result

@@ -1,0 +1,108 @@
+"""What pydantic finds wrong with a file, as messages that name the key as its author wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+MOST_MESSAGES = 5
+
+
+def explained(
+    file: Path, errors: Sequence[Mapping[str, Any]], root: type[BaseModel], within: tuple[str, ...] = ()
+) -> str:
+    """One line for each thing that is wrong with a file read into `root`; the first few tell how the rest goes.
+
+    `within` is the path in the file to what was read.
+    """
+    lines: dict[str, None] = {}
+    for error, place in _of_one_alternative([(error, _place(error["loc"], root)) for error in errors]):
+        lines[_line(file, error, ".".join([*within, *place.path]), place)] = None
+    more = len(lines) - MOST_MESSAGES
+    return "\n".join([*list(lines)[:MOST_MESSAGES], *([f"and {more} more like these"] if more > 0 else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an error is: the path as written in the file, and the model whose key is its last part.
+
+    `alternative` names the type that was tried for a value that may be of several, `choice` the path to that value.
+    """
+
+    path: tuple[str, ...]
+    beside: type[BaseModel] | None
+    alternative: str = ""
+    choice: tuple[str, ...] = ()
+
+
+def _place(location: Sequence[Any], root: type[BaseModel]) -> _Place:
+    model: type[BaseModel] | None = root
+    beside, alternative, tag_follows = model, "", False
+    path: list[str] = []
+    choice: tuple[str, ...] = ()
+    for part in location:
+        if tag_follows:
+            alternative, choice, tag_follows = str(part), tuple(path), False
+            continue
+        path.append(str(part))
+        if isinstance(part, int):
+            continue
+        beside = model
+        field = model.model_fields.get(str(part)) if model else None
+        model = next(_models_in(field.annotation), None) if field else None
+        tag_follows = field is not None and _alternatives(field.annotation) > 1
+    return _Place(tuple(path), beside, alternative, choice)
+
+
+def _alternatives(annotation: Any) -> int:
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return sum(part is not type(None) for part in get_args(annotation)) if is_union else 1
+
+
+def _of_one_alternative(
+    found: Sequence[tuple[Mapping[str, Any], _Place]],
+) -> Iterator[tuple[Mapping[str, Any], _Place]]:
+    """A value that fits none of several types is told of once: inside the one that it looks like, else as a whole."""
+    inside = {place.choice for _, place in found if place.choice and len(place.path) > len(place.choice)}
+    told: set[tuple[str, ...]] = set()
+    for error, place in found:
+        whole = place.path == place.choice
+        if place.choice and whole and (place.choice in inside or place.choice in told):
+            continue
+        told.add(place.choice)
+        yield error, place
+
+
+def _line(file: Path, error: Mapping[str, Any], where: str, place: _Place) -> str:
+    if error["type"] == "extra_forbidden":
+        keys = list(place.beside.model_fields) if place.beside else []
+        near = get_close_matches(place.path[-1], keys, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"the keys are {', '.join(keys)}" if keys else "remove it"
+        return f"{file}, {where}: expected a key of the contract, found an unknown one; {hint}"
+    if error["type"] == "missing":
+        return f"{file}, {where}: expected a value, found none; add it"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{file}, {where}: {message}" if where else f"{file}, {message}"
+    wanted = message.removeprefix("Input should be ").removeprefix("a valid ")
+    wanted = "mapping" if wanted.startswith("dictionary") else wanted.replace("tuple", "list")
+    if place.alternative and place.path == place.choice and _names_number(place.alternative):
+        wanted += ", or {value: the Helm value, set: a number}"
+    return f"{file}, {where}: expected {wanted}, found {error['input']!r:.80}; correct it"
+
+
+def _names_number(alternative: str) -> bool:
+    return "float" in alternative
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)

@@ -1,0 +1,193 @@
+"""A contract is read once; each mistake in it gives one message: file, key, what was expected, what to do."""
+
+from copy import deepcopy
+
+import pytest
+import yaml
+
+from seatrial.contract import Governed, governed, merged, placed, read_contract
+from seatrial.errors import InputError
+
+MINIMAL = {
+    "apiVersion": "seatrial/v1",
+    "name": "echo",
+    "inference": {"path": "/echo", "cases": {"count": 16, "request": {"n": "{i}"}, "expect": {"n": "{i}"}}},
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(**changed):
+        document = deepcopy(MINIMAL)
+        for path, value in changed.items():
+            *parents, leaf = path.split("__")
+            inner = document
+            for parent in parents:
+                inner = inner.setdefault(parent, {})
+            inner[leaf] = value
+        (tmp_path / "contract.yaml").write_text(yaml.safe_dump(document))
+        return read_contract(tmp_path)
+
+    return write_and_read
+
+
+def test_a_minimal_contract_promises_no_more_than_it_says(read):
+    contract = read()
+    assert [case.request for case in contract.inference.cases] == [{"n": n} for n in range(16)]
+    assert (contract.drain, contract.limits.rate, contract.limits.concurrency, contract.batching) == (None,) * 4
+    assert not contract.probes.readiness
+
+
+NUMBER = "or {value: the Helm value, set: a number}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "key", "said"),
+    [
+        ({"foo": 1}, "foo", "the keys are apiVersion, name"),
+        ({"drain": {"budget_s": 6, "propagaton_s": 3}}, "drain.propagaton_s", "did you mean `propagation_s`?"),
+        ({"limits": {"rat": {}}}, "limits.rat", "did you mean `rate`?"),
+        (
+            {"limits": {"concurrency": {"limit": 4, "reject": {"status": 503, "boddy": {}}}}},
+            "limits.concurrency.reject.boddy",
+            "did you mean `body`?",
+        ),
+        ({"inference__cases__coun": 20}, "inference.cases.coun", "did you mean `count`?"),
+        ({"inference__cases__count": 0}, "inference.cases.count", "greater than or equal to 1, found 0"),
+        ({"apiVersion": "v2"}, "apiVersion", "expected 'seatrial/v1', found 'v2'"),
+        ({"name": None}, "name", "expected string, found None"),
+        ({"port": "web"}, "port", "expected integer"),
+        ({"inference": "x"}, "inference", "expected mapping, found 'x'"),
+        ({"inference__cases": 17}, "inference.cases", "expected list, found 17"),
+        ({"inference__method": "PATCH"}, "inference.method", "'POST', 'GET' or 'PUT', found 'PATCH'"),
+        ({"inference__deadline_s": 0}, "inference.deadline_s", "greater than 0, found 0"),
+        ({"inference__long": {"request": "a"}}, "inference.long.expect", "expected a value, found none; add it"),
+        ({"probes": {"readiness": 3}}, "probes.readiness", "found 3"),
+        ({"drain": {"budget_s": "soon"}}, "drain.budget_s", NUMBER),
+        ({"drain": {"budget_s": -1}}, "drain.budget_s", NUMBER),
+        ({"drain": {"budget_s": {"value": "a", "set": "soon"}}}, "drain.budget_s.set", "found 'soon'"),
+        ({"drain": {"budget_s": {"value": "a"}}}, "drain.budget_s.set", "expected a value, found none"),
+        ({"limits": {"rate": {"per_second": 0, "burst": 1}}}, "limits.rate.per_second", "more than 0, found 0"),
+        (
+            {"limits": {"rate": {"per_second": {"value": "r", "set": 0}, "burst": 1}}},
+            "limits.rate.per_second",
+            "more than 0",
+        ),
+        ({"restart": "kill 1"}, "restart", "expected list, found 'kill 1'"),
+        ({"inference__cases": [{"request": 1, "expect": 1}]}, "inference.cases", "at least 16 cases, found 1"),
+        (
+            {"inference__cases": [{"request": n, "expect": n % 15} for n in range(16)]},
+            "inference.cases",
+            "differ pairwise",
+        ),
+        ({"inference__cases__expect": "same"}, "inference.cases", "differ pairwise"),
+        ({"inference__cases": "cases.yaml"}, "inference.cases", "No such file"),
+    ],
+)
+def test_each_mistake_gives_one_line_that_names_file_key_and_remedy(read, tmp_path, changed, key, said):
+    with pytest.raises(InputError) as refused:
+        read(**changed)
+    message = str(refused.value)
+    assert len(message.splitlines()) == 1
+    assert message.startswith(f"{tmp_path / 'contract.yaml'}, {key}: expected ")
+    assert said in message
+    assert ";" in message
+
+
+def test_a_mistake_inside_a_governed_number_is_told_there(read):
+    with pytest.raises(InputError) as refused:
+        read(drain={"budget_s": {"valu": "a", "set": 1}})
+    lines = str(refused.value).splitlines()
+    assert ["drain.budget_s.value" in lines[0], "did you mean `value`?" in lines[1]] == [True, True]
+    assert len(lines) == 2
+
+
+def test_many_mistakes_of_a_kind_are_cut_short(read):
+    with pytest.raises(InputError) as refused:
+        read(inference__cases=[{"request": n, "expct": n} for n in range(16)])
+    lines = str(refused.value).splitlines()
+    assert (len(lines), lines[-1]) == (6, "and 27 more like these")
+    assert "did you mean `expect`?" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1, 2]", "a mapping of promises, found list"),
+        ("a: [", "expected YAML"),
+        ("", "found NoneType"),
+        ("a: \xff", "YAML"),
+    ],
+)
+def test_a_file_that_is_no_contract_is_told_so(tmp_path, text, said):
+    (tmp_path / "contract.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=said):
+        read_contract(tmp_path)
+
+
+def test_a_missing_contract_is_told_so(tmp_path):
+    with pytest.raises(InputError, match="found no such file"):
+        read_contract(tmp_path)
+    with pytest.raises(InputError, match="found no such file"):
+        read_contract(tmp_path / "elsewhere.yaml")
+
+
+def test_cases_may_be_in_a_file_beside_the_contract(read, tmp_path):
+    listed = [{"request": n, "expect": n * n, "name": f"n{n}"} for n in range(20)]
+    (tmp_path / "cases.yaml").write_text(yaml.safe_dump(listed))
+    assert [case.expect for case in read(inference__cases="cases.yaml").inference.cases] == [n * n for n in range(20)]
+    (tmp_path / "cases.yaml").write_text("a: [")
+    with pytest.raises(InputError, match=r"inference\.cases: expected a list of cases"):
+        read(inference__cases="cases.yaml")
+
+
+def test_a_pattern_numbers_texts_and_keeps_lone_numbers_numbers(read):
+    template = {"text": "call {i} of {i}", "n": "{i}", "list": ["{i}", 1, None]}
+    cases = read(inference__cases={"count": 17, "request": template, "expect": {"n": "{i}"}}).inference.cases
+    assert cases[3].request == {"text": "call 3 of 3", "n": 3, "list": [3, 1, None]}
+
+
+# Helm values
+
+
+def test_later_layers_win_mappings_merge_and_lists_replace():
+    assert merged({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"b": 2, "c": [2]}}, {"d": None}) == {
+        "a": {"b": 2, "c": [2]},
+        "d": None,
+    }
+
+
+def test_lists_of_named_entries_merge_by_name():
+    before = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    after = [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]
+    assert [entry["value"] for entry in merged({"env": before}, {"env": after})["env"]] == ["1", "3", "4"]
+    assert merged({"env": before}, {"env": []})["env"] == []
+
+
+def test_merging_changes_none_of_its_layers():
+    one = {"a": {"b": 1}, "env": [{"name": "A", "value": "1"}]}
+    two = {"a": {"c": 2}, "env": [{"name": "A", "value": "2"}]}
+    kept = deepcopy((one, two))
+    merged(one, two)["a"]["b"] = 9
+    assert (one, two) == kept
+
+
+def test_governed_numbers_are_placed_at_their_paths(read):
+    contract = read(
+        drain={"budget_s": {"value": "config.drain", "set": 6}, "grace_s": {"value": "grace", "set": 12}},
+        limits={"rate": {"per_second": {"value": "config.rps", "set": 10}, "burst": 20}},
+    )
+    assert placed(governed(contract)) == {"config": {"drain": 6, "rps": 10}, "grace": 12}
+    assert float(contract.drain.budget_s) == 6.0
+    assert placed(governed(None)) == {}
+
+
+@pytest.mark.parametrize("paths", [("a", "a.b"), ("a.b", "a"), ("a.b.c", "a.b")])
+def test_a_governed_value_inside_another_is_refused(paths):
+    with pytest.raises(InputError, match="do not hold one another"):
+        placed(Governed(value=path, set=1) for path in paths)
+
+
+def test_the_contract_cannot_be_changed(read):
+    with pytest.raises(ValueError, match="frozen"):
+        read().name = "other"
