@@ -151,7 +151,7 @@ def _at_times(stage: Stage, pod: Pod, stream: str, look: int, arrivals_s: Sequen
         [look] * count,
         timeout_s=timeout_s,
     )
-    return stage.collect(stage.start_now(load))
+    return stage.collect(stage.start_now(load), arrivals_s[-1] + timeout_s + 30)
 
 
 def _bursts(stage: Stage, pod: Pod, size: int, delay_s: float) -> Setting:
