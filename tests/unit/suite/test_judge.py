@@ -1,0 +1,155 @@
+"""What is not vouched for is not judged, and a broken check is never a pass."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from seatrial.contract import Contract
+from seatrial.observation import GeneratorHealth, Seen, Timeline
+from seatrial.suite.check import Check
+from seatrial.suite.judge import judge, promised
+from seatrial.verdict import Outcome, failed, passed
+from tests.helpers.observations import common, contract
+
+
+@dataclass(frozen=True, slots=True)
+class One(Seen):
+    """An observation of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Two(Seen):
+    """Another."""
+
+
+CONTRACT = contract(limits={"rate": {"per_second": 1, "burst": 1}})
+GOOD = One(**common())
+
+
+def check(function, promise="", on_schedule=True):
+    return Check("X1", "MUST", promise, on_schedule, function.__name__, "", function, Path("x.py"))
+
+
+def passes(one: One):
+    return passed("a", "b", n=3)
+
+
+def fails(one: One):
+    return failed("a", "b", "c")
+
+
+def outcome(function, observations, lost=None, **how):
+    return judge(check(function, **how), CONTRACT, observations, lost or {}).outcome
+
+
+def test_what_was_seen_is_judged():
+    assert outcome(passes, {One: GOOD}) is Outcome.PASS
+    assert outcome(fails, {One: GOOD}) is Outcome.FAIL
+
+
+def test_a_promise_that_is_not_made_is_skipped_whatever_was_seen():
+    assert outcome(passes, {}, promise="drain") is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("promise", "made"),
+    [
+        ("", True),
+        ("limits.rate", True),
+        ("limits.concurrency", False),
+        ("drain|limits.rate", True),
+        ("drain|batching", False),
+        ("limits.rate.reject.retry_after", False),
+        ("no.such.key", False),
+    ],
+)
+def test_a_promise_is_a_path_in_the_contract(promise, made):
+    assert promised(CONTRACT, promise) is made
+
+
+def test_the_contract_is_handed_over_by_type():
+    def named(agreed: Contract, one: One):
+        return passed("a", agreed.name, n=1)
+
+    assert judge(check(named), CONTRACT, {One: GOOD}, {}).found == "subject"
+
+
+def test_a_lost_trial_is_an_error_that_says_why():
+    found = judge(check(passes), CONTRACT, {}, {One: "the chart would not install"})
+    assert (found.outcome, found.found) == (Outcome.ERROR, "the chart would not install")
+    assert outcome(passes, {}) is Outcome.ERROR
+
+
+def test_an_optional_observation_may_be_absent_but_not_lost():
+    def either(one: One | None, two: Two | None):
+        return passed("a", f"{one is None} {two is None}", n=1)
+
+    assert judge(check(either), CONTRACT, {One: GOOD}, {}).found == "False True"
+    assert outcome(either, {One: GOOD}, {Two: "broke"}) is Outcome.ERROR
+
+
+HEALTH = GOOD.generator
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"generator": replace(HEALTH, self_test=("a reset was called eof",))}, Outcome.ERROR),
+        ({"timeline": Timeline((), ("Pod: 410 Gone",))}, Outcome.ERROR),
+        ({"generator": replace(HEALTH, clock_bound_s=0.0201)}, Outcome.INCONCLUSIVE),
+        ({"generator": replace(HEALTH, clock_bound_s=0.02)}, None),
+        ({"generator": replace(HEALTH, start_lag_p99_s=0.0051)}, Outcome.INCONCLUSIVE),
+        ({"generator": replace(HEALTH, start_lag_p99_s=0.0051, lag_p99_bound_s=0.015)}, None),
+        ({"generator": replace(HEALTH, start_lag_max_s=0.251)}, Outcome.INCONCLUSIVE),
+        ({"generator": replace(HEALTH, start_lag_max_s=0.25, start_lag_p99_s=0.005)}, None),
+        ({"generator": replace(HEALTH, scheduled=100, sent=99)}, Outcome.INCONCLUSIVE),
+    ],
+    ids=[
+        "self-test",
+        "gap",
+        "clock",
+        "clock at its bound",
+        "lag p99",
+        "slow service",
+        "lag max",
+        "at bounds",
+        "unsent",
+    ],
+)
+@pytest.mark.parametrize("function", [passes, fails])
+def test_a_doubtful_measurement_neither_passes_nor_fails(changed, expected, function):
+    undoubted = Outcome.PASS if function is passes else Outcome.FAIL
+    assert outcome(function, {One: replace(GOOD, **changed)}) is (expected or undoubted)
+
+
+def test_a_check_that_does_not_count_from_the_schedule_bears_a_late_start_but_nothing_unsent():
+    late = replace(GOOD, generator=replace(HEALTH, start_lag_max_s=1.0))
+    assert outcome(passes, {One: late}, on_schedule=False) is Outcome.PASS
+    unsent = replace(GOOD, generator=GeneratorHealth(2, 1, 0.0, 0.0, 0.0, 0.0))
+    assert outcome(passes, {One: unsent}, on_schedule=False) is Outcome.INCONCLUSIVE
+
+
+def test_every_observation_is_vouched_for():
+    def both(one: One, two: Two):
+        return passed("a", "b", n=1)
+
+    gap = replace(Two(**common()), timeline=Timeline((), ("x",)))
+    assert outcome(both, {One: GOOD, Two: gap}) is Outcome.ERROR
+
+
+@pytest.mark.parametrize("n", [None, 0])
+def test_a_pass_without_a_count_is_an_error(n):
+    def hollow(one: One):
+        return passed("a", "b", n=n)
+
+    assert outcome(hollow, {One: GOOD}) is Outcome.ERROR
+
+
+def test_a_check_that_raises_is_an_error_that_names_it():
+    def raises(one: One):
+        raise ZeroDivisionError
+
+    found = judge(check(raises), CONTRACT, {One: GOOD}, {})
+    assert found.outcome is Outcome.ERROR
+    assert "X1 raised ZeroDivisionError" in found.found

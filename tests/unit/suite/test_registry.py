@@ -1,0 +1,85 @@
+"""Checks and trials are found by path; what cannot be used is refused with its file."""
+
+import pytest
+
+from seatrial.content import content
+from seatrial.errors import InputError
+from seatrial.suite.registry import load_checks, load_trials, selected
+
+CHECK = '''"""{title}"""
+from seatrial.observation import Seen
+from seatrial.suite import check
+from seatrial.verdict import Verdict, passed
+
+@check("{id}", level="{level}")
+def holds(seen: Seen) -> Verdict:
+    return passed("a", "b", n=1)
+'''
+
+
+def write(folder, name, id, title="Something holds.", level="MUST"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(CHECK.format(id=id, title=title, level=level))
+    return folder
+
+
+def test_checks_come_in_the_order_of_their_numbers(tmp_path):
+    for id in ("B2", "A10", "A9", "Z"):
+        write(tmp_path, f"{id.lower()}.py", id)
+    assert list(load_checks(tmp_path)) == ["A9", "A10", "B2", "Z"]
+
+
+def test_a_check_is_described_by_its_module_and_its_function(tmp_path):
+    found = load_checks(write(tmp_path / "deep" / "er", "x.py", "X1"))["X1"]
+    assert (found.title, found.name, found.level, found.source.name) == ("Something holds.", "holds", "MUST", "x.py")
+
+
+def test_files_that_begin_with_an_underscore_are_no_checks(tmp_path):
+    write(tmp_path, "x.py", "X1")
+    write(tmp_path, "_shared.py", "X1")
+    assert list(load_checks(tmp_path)) == ["X1"]
+
+
+def test_an_id_given_twice_is_refused_with_both_files(tmp_path):
+    write(tmp_path / "one", "x.py", "X1")
+    write(tmp_path / "two", "y.py", "X1")
+    for folders in ([tmp_path], [tmp_path / "one", tmp_path / "two"]):
+        with pytest.raises(InputError, match=r"y\.py: expected an id of its own, found X1 also in .*x\.py"):
+            load_checks(*folders)
+
+
+@pytest.mark.parametrize("text", ["import nothing_of_that_name", "def", "raise SystemError('no')"])
+def test_a_file_that_cannot_be_imported_is_named(tmp_path, text):
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(InputError, match=r"broken\.py: expected a check that imports"):
+        load_checks(tmp_path)
+
+
+def test_an_empty_folder_and_a_missing_one_are_refused(tmp_path):
+    write(tmp_path / "one", "x.py", "X1")
+    (tmp_path / "empty").mkdir()
+    for folder in ("empty", "nowhere"):
+        with pytest.raises(InputError, match=f"{folder}: expected checks below this folder"):
+            load_checks(tmp_path / "one", tmp_path / folder)
+
+
+def test_a_check_that_another_file_imports_counts_once(tmp_path):
+    write(tmp_path, "x.py", "X1")
+    (tmp_path / "y.py").write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom x import holds\n")
+    assert list(load_checks(tmp_path)) == ["X1"]
+
+
+def test_an_unknown_id_is_refused_with_those_there_are(tmp_path):
+    checks = load_checks(write(tmp_path, "x.py", "X1"))
+    assert list(selected(checks, ["X1"])) == ["X1"]
+    with pytest.raises(InputError, match="among X1, found X2, X3"):
+        selected(checks, ["X2", "X1", "X3"])
+
+
+def test_every_observation_that_a_check_asks_for_has_a_trial_and_needs_only_such():
+    trials = load_trials()
+    for check in load_checks(content("conformance")).values():
+        assert set(check.observes().values()) <= set(trials), check.id
+    for trial in trials.values():
+        assert set(trial.after) <= set(trials), trial.name
+    assert len({trial.name for trial in trials.values()}) == len(trials)

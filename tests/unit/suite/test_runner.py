@@ -1,0 +1,219 @@
+"""Trials run once each, side by side where they may, and their checks are judged as soon as they can be."""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from seatrial.errors import ClusterError
+from seatrial.observation import Seen
+from seatrial.suite.check import Check
+from seatrial.suite.runner import Suite
+from seatrial.trials.trial import Trial
+from seatrial.verdict import Outcome, passed
+from tests.helpers.observations import common, contract
+
+
+@dataclass(frozen=True, slots=True)
+class One(Seen):
+    """What the first trial sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Two(Seen):
+    """What the second trial sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Three(Seen):
+    """What the third trial sees."""
+
+
+def one(seen: One):
+    return passed("a", "one", n=1)
+
+
+def two(seen: Two):
+    return passed("a", "two", n=1)
+
+
+def three(seen: Three):
+    return passed("a", "three", n=1)
+
+
+def either(first: One | None, second: Two | None):
+    return passed("a", f"{first is not None} {second is not None}", n=1)
+
+
+def check(id, function, promise="", on_schedule=True):
+    return Check(id, "MUST", promise, on_schedule, function.__name__, "", function, Path("x.py"))
+
+
+def trial(kind, run=None, after=(), promise="", order=50, timed=False):
+    return Trial(kind.__name__.lower(), kind, after, promise, timed, order, run or (lambda *_: kind(**common())))
+
+
+class World(SimpleNamespace):
+    run_id = "r"
+    contract = None
+
+    def say(self, text):
+        self.said = text
+
+    def under(self, run_id, contract):
+        return World(run_id=run_id)
+
+
+def run(checks, trials, promises=None, lanes=2):
+    told = []
+    suite = Suite(
+        promises or contract(),
+        {each.id: each for each in checks},
+        {each.observes: each for each in trials},
+        lambda trial, seen, reason, took_s: told.append((trial.name, reason)),
+        lambda check, verdict: told.append((check.id, verdict.outcome)),
+        lanes=lanes,
+    )
+    return suite.run(World()), told
+
+
+def test_a_trial_runs_once_for_all_its_checks():
+    ran = []
+
+    def apply(world):
+        ran.append(1)
+        return One(**common())
+
+    verdicts, told = run([check("A1", one), check("A2", one)], [trial(One, apply)])
+    assert [verdict.outcome for verdict in verdicts.values()] == [Outcome.PASS, Outcome.PASS]
+    assert (len(ran), told[0]) == (1, ("one", ""))
+
+
+def test_only_trials_that_a_check_needs_are_run():
+    _, told = run([check("A1", one)], [trial(One), trial(Two)])
+    assert [name for name, _ in told] == ["one", "A1"]
+
+
+def test_verdicts_keep_the_order_of_the_checks_and_are_told_as_soon_as_they_can_be():
+    slow = trial(One, lambda _: time.sleep(0.05) or One(**common()))
+    verdicts, told = run([check("A1", one), check("A2", two)], [slow, trial(Two)])
+    assert list(verdicts) == ["A1", "A2"]
+    assert [name for name, _ in told] == ["two", "A2", "one", "A1"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ClusterError("no room"), "no room"), (KeyError("x"), "KeyError: 'x' at "), (ValueError("y"), "test_runner.py")],
+)
+def test_a_trial_that_raises_gives_its_checks_an_error_and_leaves_the_others_alone(error, said):
+    def breaks(world):
+        raise error
+
+    verdicts, told = run([check("A1", one), check("A2", two)], [trial(One, breaks), trial(Two)])
+    assert [verdict.outcome for verdict in verdicts.values()] == [Outcome.ERROR, Outcome.PASS]
+    assert said in verdicts["A1"].found
+    assert said in dict(told)["one"]
+
+
+def test_what_builds_on_a_lost_trial_is_not_run_and_says_why():
+    def breaks(world):
+        raise ClusterError("no room")
+
+    ran = []
+    second = trial(Two, lambda *_: ran.append(1), after=(One,))
+    verdicts, _ = run([check("A1", two)], [trial(One, breaks), second])
+    assert (verdicts["A1"].outcome, ran) == (Outcome.ERROR, [])
+    assert verdicts["A1"].found == "it needs One: no room"
+
+
+def test_a_trial_is_handed_what_it_builds_on():
+    def second(world, first):
+        return Two(**{**common(), "namespace": f"after {first.namespace}"})
+
+    def told(seen: Two):
+        return passed("a", seen.namespace, n=1)
+
+    verdicts, _ = run([check("A1", told)], [trial(Two, second, after=(One,), order=1), trial(One, order=90)])
+    assert verdicts["A1"].found == "after ns"
+
+
+def test_a_check_for_which_there_is_no_trial_is_an_error():
+    verdicts, _ = run([check("A1", one)], [])
+    assert "no trial observes One" in verdicts["A1"].found
+
+
+def test_a_check_whose_promise_is_not_made_starts_no_trial():
+    verdicts, told = run([check("A1", one, promise="drain")], [trial(One)])
+    assert (verdicts["A1"].outcome, told) == (Outcome.SKIPPED, [("A1", Outcome.SKIPPED)])
+
+
+def test_an_optional_observation_is_waited_for_only_where_its_trial_is_promised():
+    trials = [trial(One), trial(Two, promise="drain")]
+    assert run([check("A1", either)], trials)[0]["A1"].found == "True False"
+    promises = contract(drain={"budget_s": 1})
+    assert run([check("A1", either)], trials, promises)[0]["A1"].found == "True True"
+
+
+class Together:
+    """How many trials ran at one time: each stays until `expected` have been there together."""
+
+    def __init__(self, expected):
+        self.now, self.most, self.expected = 0, 0, expected
+        self.changed = threading.Condition()
+
+    def apply(self, kind):
+        def run(world):
+            with self.changed:
+                self.now += 1
+                self.most = max(self.most, self.now)
+                self.changed.notify_all()
+                self.changed.wait_for(lambda: self.most >= self.expected, timeout=20)
+            time.sleep(0.02)  # for one more than expected to show itself
+            with self.changed:
+                self.now -= 1
+            return kind(**common())
+
+        return run
+
+
+@pytest.mark.parametrize(("lanes", "most"), [(1, 1), (2, 2), (3, 3), (8, 3)])
+def test_as_many_trials_run_side_by_side_as_there_are_lanes(lanes, most):
+    side = Together(most)
+    trials = [trial(kind, side.apply(kind)) for kind in (One, Two, Three)]
+    run([check("A1", one), check("A2", two), check("A3", three)], trials, lanes=lanes)
+    assert side.most == most
+
+
+@pytest.mark.parametrize(("lanes", "most"), [(1, 1), (2, 1), (3, 2)])
+def test_trials_that_are_timed_leave_a_lane_to_the_others(lanes, most):
+    side = Together(most)
+    trials = [trial(kind, side.apply(kind), timed=True) for kind in (One, Two, Three)]
+    verdicts, _ = run([check("A1", one), check("A2", two), check("A3", three)], trials, lanes=lanes)
+    assert side.most == most
+    assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.PASS}
+
+
+def test_trials_of_a_lower_order_start_first():
+    _, told = run([check("A1", one), check("A2", two)], [trial(One, order=60), trial(Two, order=20)], lanes=1)
+    assert [name for name, _ in told if name in ("one", "two")] == ["two", "one"]
+
+
+def late(kind):
+    seen = kind(**common())
+    return replace(seen, generator=replace(seen.generator, start_lag_max_s=2.0))
+
+
+@pytest.mark.parametrize(("on_schedule", "times"), [(True, 2), (False, 1)])
+def test_a_trial_whose_generator_was_late_is_run_once_more_where_a_check_counts_on_it(on_schedule, times):
+    worlds = []
+
+    def apply(world):
+        worlds.append(world.run_id)
+        return late(One)
+
+    verdicts, _ = run([check("A1", one, on_schedule=on_schedule)], [trial(One, apply)])
+    assert worlds == ["r", "r-again"][:times]
+    assert verdicts["A1"].outcome is (Outcome.INCONCLUSIVE if on_schedule else Outcome.PASS)
