@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,15 @@ class RunClock:
         return parsed_s(stamp, self.wall_origin_s)
 
 
+STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
 def parsed_s(stamp: str, wall_origin_s: float) -> float:
-    """Seconds from `wall_origin_s` (Unix time) to an RFC 3339 stamp in UTC; raises ValueError for another form."""
-    # Container runtimes write nanoseconds; datetime reads six digits.
-    head, _, rest = stamp.removesuffix("Z").removesuffix("+00:00").partition(".")
-    whole_s = datetime.fromisoformat(head).replace(tzinfo=UTC).timestamp()
-    return whole_s - wall_origin_s + (float(f"0.{rest}") if rest else 0.0)
+    """Seconds from `wall_origin_s` (Unix time) to an RFC 3339 stamp; raises ValueError for another form."""
+    # Container runtimes write nanoseconds, where datetime reads six digits, and the node's own zone.
+    found = STAMP.fullmatch(stamp)
+    if found is None:
+        raise ValueError(f"expected a time as in RFC 3339, found {stamp!r}")
+    whole, fraction, zone = found.groups()
+    whole_s = datetime.fromisoformat(whole + zone.replace("Z", "+00:00")).timestamp()
+    return whole_s - wall_origin_s + float(fraction or 0)
