@@ -1,0 +1,262 @@
+"""The kill matrix: what counts as killed, what is void, and what is planted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from seatrial import faults
+from seatrial.blinds import BLINDS, thinned, without, without_cases
+from seatrial.content import content
+from seatrial.errors import InputError
+from seatrial.faults import GOOD, Cell, Row, as_markdown, chosen, rows, verdict_of
+from seatrial.observation import Log, Seen
+from seatrial.suite.check import Check
+from seatrial.suite.registry import load_checks
+from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Lone, OpenLoop, PodTarget, Poll
+from seatrial.trials.trial import Trial
+from seatrial.trials.world import Plant
+from seatrial.verdict import Outcome, errored, failed, inconclusive, passed, skipped
+from tests.helpers.observations import common, contract
+
+PASS, FAIL, UNSURE, ERROR, SKIP = (
+    Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.ERROR, Outcome.SKIPPED,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "results"),
+    [
+        ("fault", {FAIL: "killed", PASS: "SURVIVED", UNSURE: "SURVIVED", ERROR: "SURVIVED", SKIP: "SURVIVED"}),
+        ("chart", {FAIL: "killed", PASS: "SURVIVED", UNSURE: "SURVIVED", ERROR: "SURVIVED", SKIP: "SURVIVED"}),
+        ("odd", {PASS: "passed", FAIL: "BROKEN", UNSURE: "BROKEN", ERROR: "BROKEN", SKIP: "BROKEN"}),
+        (
+            "blind",
+            {UNSURE: "blinded", ERROR: "blinded", PASS: "PASSED BLIND", FAIL: "PASSED BLIND", SKIP: "PASSED BLIND"},
+        ),
+    ],
+)
+def test_only_the_verdict_that_is_wanted_counts(kind, results):
+    assert {outcome: faults._result(kind, outcome, True) for outcome in Outcome} == results
+
+
+@pytest.mark.parametrize("kind", ["fault", "chart", "odd"])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_what_did_not_fire_is_void_whatever_was_judged(kind, outcome):
+    result = faults._result(kind, outcome, False)
+    assert (result, result in GOOD) == ("not fired", False)
+
+
+# a row, run
+
+
+@dataclass(frozen=True, slots=True)
+class One(Seen):
+    """What the trial sees."""
+
+
+def check(id, verdict):
+    def judge(seen: One):
+        return verdict
+
+    return Check(id, "MUST", "", True, id, "", judge, Path("x.py"))
+
+
+class World:
+    run_id = "m"
+    contract = contract()
+
+    def __init__(self, plant=None):
+        self.plant = plant or Plant()
+
+    def planted(self, plant):
+        return type(self)(plant)
+
+    def under(self, run_id, contract):
+        self.run_id, self.contract = run_id, contract
+        return self
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    def run(row, verdicts, log="", manifests=({"kind": "Deployment"},)):
+        def apply(world):
+            if world.plant.patch:
+                world.plant.patch(list(manifests))
+            return One(**{**common(), "logs": (Log("a", "server", False, ((1.0, log),)),)})
+
+        trial = Trial("one", One, (), "", False, 50, apply)
+        monkeypatch.setattr(faults, "load_trials", lambda: {One: trial})
+        checks = {id: check(id, verdict) for id, verdict in verdicts.items()}
+        return faults.run_row(World(), 7, row, checks)
+
+    return run
+
+
+FAILED, PASSED = failed("a", "broke", "c", n=1), passed("a", "fine", n=1)
+FIRED = '{"event": "fault_fired", "fault": "cuts"}'
+
+
+def fault(*checks):
+    return Row("cuts", "fault", checks, "Cuts what is open.", Plant(), server_fault="cuts")
+
+
+def test_a_fault_is_killed_by_the_check_named_for_it_once_it_has_fired(cells):
+    (cell,) = cells(fault("D1"), {"D1": FAILED, "D5": PASSED}, FIRED)
+    assert (cell.result, cell.check, cell.found, cell.collateral) == ("killed", "D1", "broke", ())
+
+
+@pytest.mark.parametrize("log", ["", '{"event": "fault_armed", "fault": "cuts"}', FIRED.replace("cuts", "cuts-late")])
+def test_a_failure_without_the_fault_is_void(cells, log):
+    (cell,) = cells(fault("D1"), {"D1": FAILED}, log)
+    assert cell.result == "not fired"
+
+
+def test_failures_of_other_checks_are_recorded_and_do_not_count(cells):
+    (cell,) = cells(fault("D1"), {"D1": PASSED, "D4": FAILED, "D5": FAILED}, FIRED)
+    assert (cell.result, cell.collateral) == ("SURVIVED", ("D4", "D5"))
+
+
+def test_each_named_check_has_a_cell(cells):
+    found = cells(fault("D1", "D5"), {"D1": FAILED, "D5": inconclusive("a", "b", "c")}, FIRED)
+    assert [(cell.check, cell.result) for cell in found] == [("D1", "killed"), ("D5", "SURVIVED")]
+
+
+@pytest.mark.parametrize(
+    ("patch", "result"),
+    [
+        (lambda manifests: [{"kind": "Deployment", "spec": {}}], "killed"),
+        (lambda manifests: manifests, "not fired"),
+    ],
+)
+def test_a_chart_mutant_that_changes_nothing_is_void(cells, patch, result):
+    row = Row("chart:x", "chart", ("D1",), "", Plant(patch=patch))
+    assert cells(row, {"D1": FAILED})[0].result == result
+
+
+def test_a_patch_may_not_change_what_it_was_given(cells):
+    manifests = ({"kind": "Deployment"},)
+
+    def patch(given):
+        given[0]["kind"] = "Changed"
+        return given
+
+    row = Row("chart:x", "chart", ("D1",), "", Plant(patch=patch))
+    assert cells(row, {"D1": FAILED}, manifests=manifests)[0].result == "killed"
+    assert manifests[0]["kind"] == "Deployment"
+
+
+def test_an_oddity_may_promise_otherwise(cells):
+    odd = Row("slow", "odd", ("D1",), "", Plant(), contract={"ready_within_s": 5})
+    assert cells(odd, {"D1": PASSED})[0].result == "passed"
+
+
+def test_a_broken_trial_blinds_but_kills_nothing(cells):
+    def breaks(given):
+        raise ValueError("no such field")
+
+    for kind, result in (("chart", "not fired"), ("blind", "blinded")):
+        row = Row("x", kind, ("D1",), "", Plant(patch=breaks))
+        assert cells(row, {"D1": FAILED})[0].result == result
+
+
+# the catalogue
+
+
+def test_every_row_names_its_own_id_and_has_checks_and_a_description():
+    found = rows(content("charts"))
+    assert len({row.id for row in found}) == len(found)
+    assert all(row.checks and row.description for row in found)
+    assert {row.kind for row in found} == {"fault", "chart", "odd", "blind"}
+
+
+def test_every_check_here_that_must_hold_has_three_faults_and_a_blinding():
+    found = rows(content("charts"))
+    for id, each in load_checks(content("conformance")).items():
+        killers = [row.id for row in found if id in row.checks and row.kind in ("fault", "chart")]
+        assert each.level != "MUST" or len(killers) >= 3, id
+        assert id in BLINDS, id
+
+
+def test_rows_are_chosen_by_their_own_id_or_by_a_check():
+    checks = {"D1": None, "D5": None}
+    both, other = fault("D1", "D5"), Row("slow", "odd", ("P1",), "", Plant())
+    assert [(row.id, row.checks) for row in chosen([both, other], [], checks)] == [("cuts", ("D1", "D5"))]
+    assert [row.checks for row in chosen([both, other], ["D5"], checks)] == [("D5",)]
+    assert [row.checks for row in chosen([both, other], ["cuts"], checks)] == [("D1", "D5")]
+    with pytest.raises(InputError, match="found D9, nothing"):
+        chosen([both, other], ["D9", "nothing", "D1"], checks)
+
+
+@pytest.mark.parametrize(
+    "text", ["def patch(m): return m", "BREAKS = {'D1'}", "BREAKS = set()\ndef patch(m): return m"]
+)
+def test_a_mutant_that_does_not_say_what_it_breaks_is_refused(tmp_path, text):
+    (tmp_path / "odd_one.py").write_text(text)
+    with pytest.raises(InputError, match=r"odd_one\.py: expected BREAKS or SPARES"):
+        list(faults._chart_rows(tmp_path))
+
+
+# the table
+
+
+def cell(result, outcome=FAIL, found="broke", **more):
+    return Cell("cuts", more.pop("kind", "fault"), "D1", result, outcome, found, 12.4, more.pop("collateral", ()))
+
+
+def test_the_status_is_0_only_if_every_cell_is_as_it_must_be():
+    assert verdict_of([cell("killed"), cell("passed"), cell("blinded")]) == 0
+    for bad in ("SURVIVED", "not fired", "BROKEN", "PASSED BLIND"):
+        assert verdict_of([cell("killed"), cell(bad)]) == 1
+    assert verdict_of([]) == 2
+
+
+def test_the_table_counts_and_keeps_one_line_for_each_cell():
+    table = as_markdown(
+        [cell("killed", found="a | b\nc", collateral=("D4",)), cell("SURVIVED", PASS), cell("blinded", kind="blind")]
+    )
+    lines = table.splitlines()
+    assert lines[0] == "2 of 3 cells as they must be: 2 server faults, 0 chart mutants, 0 odd variants, 1 blindings."
+    assert lines[4] == "| `cuts` | D1 | killed | fail | a \\| b c | 12 | D4 |"
+    assert len(lines) == 7
+
+
+# blindings
+
+TARGET, ASK = PodTarget("a", "127.0.0.1", 80), (Exchange("c", "GET", "/"),)
+
+
+def open_loop(stream, n=10):
+    return OpenLoop(stream, TARGET, ASK * 3, [0.1 * i for i in range(n)], [i % 3 for i in range(n)], list(range(n)))
+
+
+def test_streams_are_left_out_by_the_beginning_of_their_names():
+    loads = [open_loop("kept-0"), open_loop("kept-1"), Connects("connect", TARGET, [0.0])]
+    assert [load.stream for load in without("kept")(loads)] == ["connect"]
+    assert without("")(loads) == []
+
+
+def test_thinning_keeps_arrivals_picks_and_groups_together():
+    (thin,) = thinned(0.34, "overload")([open_loop("overload")])
+    assert (list(thin.arrivals_s), list(thin.picks), list(thin.groups)) == (
+        pytest.approx([0.0, 0.3, 0.6, 0.9]), [0, 0, 0, 0], [0, 3, 6, 9],
+    )  # fmt: skip
+    assert thinned(0.05, "overload")([open_loop("baseline")]) == [open_loop("baseline")]
+
+
+def test_thinning_leaves_one_client_and_one_lone_request():
+    loop = ClosedLoop("closed", TARGET, ASK, 16, 0.0, 1.0, 1)
+    lone = Lone("closed", TARGET, ASK, 0.0, 12, 0.1)
+    thin = thinned(0.05, "closed")([loop, lone])
+    assert (thin[0].concurrency, thin[1].count) == (1, 1)
+
+
+def test_readiness_is_polled_without_a_case():
+    poll = Poll("start-poll", TARGET, ASK * 2, 0.0, 5.0, 0.05, 1.0, cases_count=20)
+    (kept,) = without_cases([poll, open_loop("ready-cases")])
+    assert (kept.stream, kept.cases_count) == ("start-poll", 0)
+
+
+def test_errored_and_skipped_are_no_kill(cells):
+    assert cells(fault("D1"), {"D1": errored("x", "y")}, FIRED)[0].result == "SURVIVED"
+    assert cells(fault("D1"), {"D1": skipped("x")}, FIRED)[0].result == "SURVIVED"
