@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from seatrial.clusters.base import Cluster
 from seatrial.errors import ClusterError, InputError
 
 AGENT = "seatrial/agent:0.1.0"
+ENGINE = Path(__file__).resolve().parent.parent  # holds the package: a checkout, or where a wheel was installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Recipe:
     dockerfile: Path
     context: Path
     target: str
+    include: tuple[str, ...] = ()  # of the context; all of it where none is named
 
 
 def recipes(folder: Path) -> dict[str, Recipe]:
@@ -35,8 +39,9 @@ def recipes(folder: Path) -> dict[str, Recipe]:
         entry = yaml.safe_load(file.read_text(encoding="utf-8"))
         if "dockerfile" in entry:
             image = f"{entry['image']}:{entry.get('tag', 'latest')}"
-            context = (folder / entry.get("context", ".")).resolve()
-            found[image] = Recipe(image, folder / entry["dockerfile"], context, entry.get("target", ""))
+            context = (folder / entry.get("context", ".").replace("{engine}", str(ENGINE))).resolve()
+            include = tuple(entry.get("include", ()))
+            found[image] = Recipe(image, folder / entry["dockerfile"], context, entry.get("target", ""), include)
     return found
 
 
@@ -96,9 +101,27 @@ def build(recipe: Recipe) -> None:
         command += ["--build-arg", f"PYTHON_IMAGE={base}"]
     if recipe.target:
         command += ["--target", recipe.target]
-    done = subprocess.run([*command, str(recipe.context)], capture_output=True, text=True, check=False)
+    with _context(recipe) as context:
+        done = subprocess.run([*command, str(context)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"{recipe.image}: expected an image, found that its build failed: {done.stderr[-800:]}")
+
+
+@contextmanager
+def _context(recipe: Recipe) -> Iterator[Path]:
+    """The build's context. Only what is included is copied there: Docker sends all of it, virtual environments too."""
+    if not recipe.include:
+        yield recipe.context
+        return
+    with tempfile.TemporaryDirectory(prefix="seatrial-") as folder:
+        for name in recipe.include:
+            source, copy = recipe.context / name, Path(folder) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, copy)
+        yield Path(folder)
 
 
 def _here(image: str) -> bool:

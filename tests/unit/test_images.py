@@ -1,0 +1,48 @@
+"""How images are built: what goes to Docker is what the image needs, from a checkout and from a wheel alike."""
+
+import pytest
+
+from seatrial import images
+from seatrial.content import content
+from seatrial.errors import ClusterError
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """A docker that lists the context it was given, and fails if a file named `broken` is in it."""
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\nfor last; do :; done\ncd "$last" && find . -type f | sort > "$SENT"\n[ ! -e broken ]\n',
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    sent = tmp_path / "sent"
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setenv("SENT", str(sent))
+    return lambda: sent.read_text(encoding="utf-8").split()
+
+
+def test_the_agents_image_is_built_from_the_package_and_nothing_else(docker):
+    images.build(images.recipes(content("charts") / "images")[images.AGENT])
+    assert "./seatrial/traffic/agent.py" in docker()
+    assert all(file.startswith("./seatrial/") for file in docker())
+    assert not any("__pycache__" in file for file in docker())
+
+
+def test_a_recipe_that_includes_nothing_by_name_sends_its_folder(docker, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "shop.image.yaml").write_text("image: acme/shop\ntag: '1'\ndockerfile: Dockerfile\n")
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    images.build(images.recipes(folder)["acme/shop:1"])
+    assert docker() == ["./Dockerfile", "./shop.image.yaml"]
+
+
+def test_a_build_that_fails_is_told_by_the_images_name(docker, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "shop.image.yaml").write_text("image: acme/shop\ndockerfile: Dockerfile\n")
+    (folder / "broken").write_text("")
+    with pytest.raises(ClusterError, match=r"acme/shop:latest: expected an image"):
+        images.build(images.recipes(folder)["acme/shop:latest"])
