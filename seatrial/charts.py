@@ -52,8 +52,23 @@ def render(chart: Path, *, release: str, namespace: str, values: Values) -> list
         text = helm.available().render(chart, release=release, namespace=namespace, values=values)
     except HelmRefused as refusal:
         raise InputError(f"{chart}: expected a chart that renders with these values; helm says: {refusal}") from None
-    manifests = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
+    try:
+        manifests = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
+    except yaml.YAMLError as broken:
+        raise InputError(
+            f"{chart}: expected manifests in YAML, found {' '.join(str(broken).split())}; mend the template"
+        ) from None
+    for manifest in manifests:
+        if not _is_object(manifest):
+            raise InputError(
+                f"{chart}: expected manifests with kind and metadata.name, found {manifest!r:.80}; mend the template"
+            )
     return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+
+
+def _is_object(manifest: object) -> bool:
+    metadata = manifest.get("metadata") if isinstance(manifest, dict) else None
+    return isinstance(manifest, dict) and "kind" in manifest and isinstance(metadata, dict) and "name" in metadata
 
 
 def lint(chart: Path, *, values: Values) -> list[Finding]:

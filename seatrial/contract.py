@@ -211,6 +211,15 @@ class Contract(_Model):
     metrics: Metrics | None = None
     autoscaling: Autoscaling | None = None
 
+    @field_validator("service")
+    @classmethod
+    def _names_no_more_than_the_release(cls, given: str) -> str:
+        try:
+            given.format(release="")
+        except (KeyError, IndexError, ValueError):
+            raise ValueError(f"expected a name with {{release}} in it at most, found {given!r}; correct it") from None
+        return given
+
     @model_validator(mode="after")
     def _cases_tell_apart(self) -> Contract:
         answers = [str(case.expect) for case in self.inference.cases]
