@@ -1,0 +1,224 @@
+"""What trials work out of what they are given, before and after they touch the world."""
+
+import numpy as np
+import pytest
+
+from seatrial.errors import ClusterError, InputError
+from seatrial.observation import Log, Pod, Seen
+from seatrial.traffic.plan import PodTarget
+from seatrial.trials import workload
+from seatrial.trials.overload import good_ends_s, goodput_rps
+from seatrial.trials.pod_deletion import _with_sign
+from seatrial.trials.rate_limit import _crowd, last_refused
+from seatrial.trials.stage import container_port, lone_latency_s
+from seatrial.trials.trial import run_trial, trial
+from tests.helpers.drains import Story, request
+from tests.helpers.observations import common, contract
+from tests.helpers.overloads import refusal
+from tests.helpers.rate_limits import LIMIT
+
+
+def ledger_of(*rows):
+    return common(rows)["ledger"]
+
+
+# the declaration
+
+
+class First(Seen):
+    """What comes first."""
+
+
+class Second(Seen):
+    """What builds on it."""
+
+
+def test_a_trial_says_by_its_annotations_what_it_observes_and_needs():
+    @trial("second", promise="drain", timed=False, order=7)
+    def second(world: object, first: First) -> Second:
+        return Second(**{**common(), "namespace": first.namespace})
+
+    assert (second.observes, second.after, second.promise, second.order) == (Second, (First,), "drain", 7)
+    assert run_trial(second, None, {First: First(**common())}).namespace == "ns"
+
+
+# overload
+
+
+def test_goodput_counts_right_answers_in_time_by_when_they_ended():
+    rows = ledger_of(
+        request("x", 0.0, 1.0),
+        request("x", 1.0, 1.0),
+        request("x", 1.0, 2.5),
+        request("x", 3.0, 1.0),
+        refusal(request("x", 1.0)),
+        {**request("x", 1.0), "error": "eof"},
+    )
+    assert good_ends_s(rows, 2.0).tolist() == [1.0, 2.0, 4.0]
+    assert goodput_rps(rows, 2.0, 1.0, 3.0) == 1.0
+    assert goodput_rps(ledger_of(), 2.0, 0.0, 1.0) == 0.0
+
+
+# deletion
+
+
+@pytest.mark.parametrize(
+    ("pod", "at_s", "line", "sign_s"),
+    [
+        ("victim-0", 20.1, '{"event": "drain_started"}', 20.1),
+        ("victim-0", 19.6, "drain_started", 19.6),
+        ("victim-0", 19.4, "drain_started", None),
+        ("victim-0", 20.1, "drain_finished", None),
+        ("other", 20.1, "drain_started", None),
+    ],
+)
+def test_the_sign_is_the_victims_own_line_after_its_deletion(pod, at_s, line, sign_s):
+    silent = Story(0, sign_s=None).round
+    logs = (Log(pod, "server", False, ((1.0, "drain_started"), (at_s, line), (30.0, "drain_started again"))),)
+    expected = 30.0 if sign_s is None and pod == "victim-0" else sign_s
+    assert _with_sign(silent, "drain_started", logs).drain_sign_s == expected
+    assert _with_sign(silent, "", logs).drain_sign_s is None
+
+
+def test_a_round_is_told_by_its_sign_or_when_sigterm_is_due():
+    assert Story(0, prestop_s=4.0).round.told_s == pytest.approx(24.12)
+    assert Story(0, prestop_s=4.0, sign_s=None).round.told_s == 24.0
+
+
+# rate limit
+
+
+@pytest.mark.parametrize("burst", [1.0, 20.0, 445.0, 1000.0, 10_000.0])
+def test_a_crowd_is_larger_than_the_burst_and_comes_within_the_first_second(burst):
+    crowd = _crowd(5.0, burst)
+    assert len(crowd) == burst + 5
+    assert 5.0 == crowd[0] <= crowd[-1] < 5.9
+    assert np.all(np.diff(crowd) > 0)
+
+
+def test_the_refusal_answered_last_speaks_for_the_empty_bucket():
+    rows = ledger_of(
+        refusal(request("exhaust", 1.0), 0.5, 429),
+        refusal(request("exhaust", 1.1), 0.1, 429),
+        request("exhaust", 1.2),
+        refusal(request("exhaust", 1.3), 0.9, 503),
+    )
+    limit = contract(limits={"rate": LIMIT}).limits.rate
+    assert last_refused(rows, limit).sent_s == 1.0
+    assert last_refused(rows.with_status(200), limit) is None
+    assert last_refused(rows, None) is None
+
+
+# what is asked
+
+
+def test_cases_are_asked_as_the_contract_has_them():
+    promises = contract()
+    exchanges = workload.cases(promises)
+    assert len({exchange.body for exchange in exchanges}) == 72
+    first = exchanges[0]
+    assert (first.case, first.method, first.path, first.expect) == ("c0", "POST", "/infer", {"answer": 0})
+    assert ("Content-Type", "application/json") in first.headers
+
+
+def test_a_long_case_has_its_length_wherever_it_is_told():
+    promises = contract()
+    inference = {
+        **promises.inference.model_dump(),
+        "long": {"request": {"t": ["{seconds}s"], "n": 1}, "expect": "slept {seconds}"},
+    }
+    promises = promises.model_validate({**promises.model_dump(), "inference": inference})
+    asked = workload.long_case(promises, 4.5)
+    assert (asked.body, asked.expect) == (b'{"t": ["4.5s"], "n": 1}', "slept 4.5")
+    with pytest.raises(InputError, match=r"inference\.long"):
+        workload.long_case(contract(), 4.5)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "declared"),
+    [
+        (503, '{"error": "busy", "more": 1}', "", True),
+        (503, '{"error": "other"}', "", False),
+        (503, "busy", "", False),
+        (429, '{"error": "busy"}', "", False),
+        (503, '{"error": "busy"}', "eof", False),
+    ],
+)
+def test_a_refusal_has_the_declared_status_and_body(status, body, error, declared):
+    reject = contract(
+        limits={"concurrency": {"limit": 1, "reject": {"status": 503, "body": {"error": "busy"}}}}
+    ).limits.concurrency.reject
+    (row,) = ledger_of({"status": status, "body": body, "error": error})
+    assert workload.is_declared_refusal(row, reject) is declared
+    assert workload.is_declared_refusal(row, reject.model_copy(update={"body": None})) is (status == 503 and not error)
+
+
+SPEC = {
+    "containers": [
+        {"name": "proxy"},
+        {
+            "name": "server",
+            "ports": [{"name": "web", "containerPort": 8080}],
+            "readinessProbe": {
+                "httpGet": {"path": "/ready", "port": "web", "httpHeaders": [{"name": "Host", "value": "x"}]},
+                "periodSeconds": 2,
+            },
+            "livenessProbe": {"exec": {"command": ["true"]}},
+        },
+    ]
+}
+
+
+def test_a_probe_is_read_from_the_live_spec_with_the_apis_defaults():
+    probe = workload.probe(SPEC, "server", "readiness")
+    assert (probe.path, probe.port, probe.period_s, probe.timeout_s, probe.failure_threshold) == (
+        "/ready",
+        8080,
+        2,
+        1,
+        3,
+    )
+    assert probe.patience_s == 7
+    assert ("Host", "x") in probe.exchange("readiness").headers
+    assert any(name == "User-Agent" and value.startswith("kube-probe/") for name, value in probe.exchange("x").headers)
+    assert probe.target(Pod("a", "10.0.0.1", "n", "u", SPEC)) == PodTarget("a", "10.0.0.1", 8080)
+
+
+@pytest.mark.parametrize(("container", "kind"), [("server", "liveness"), ("server", "startup"), ("", "readiness")])
+def test_what_is_not_asked_over_http_is_no_http_probe(container, kind):
+    assert workload.probe(SPEC, container, kind) is None
+
+
+def test_a_containers_port_is_its_first():
+    assert container_port(SPEC, "server") == 8080
+    with pytest.raises(ClusterError, match="expected a containerPort, found none"):
+        container_port(SPEC, "proxy")
+
+
+def test_a_lone_request_takes_its_median():
+    assert lone_latency_s(
+        ledger_of(request("lone", 1.0, 0.1), request("lone", 2.0, 0.3), request("lone", 3.0, 0.2))
+    ) == (pytest.approx(0.2))
+    assert np.isnan(lone_latency_s(ledger_of()))
+
+
+# what the network shares
+
+
+def test_an_error_is_the_networks_if_the_beacons_broke_within_a_second():
+    def seen(beacon_s, row_s):
+        beacon = {**request("beacon", beacon_s - 0.01, 0.01), "error": "reset", "correct": 0}
+        row = {**request("overload", row_s - 0.01, 0.01), "error": "reset", "correct": 0}
+        return Seen(**common([beacon, row, request("overload", row_s)]))
+
+    for apart_s, shared in ((0.0, True), (0.99, True), (-0.99, True), (1.01, False)):
+        made = seen(50.0, 50.0 + apart_s)
+        assert made.environmental(made.ledger.of("overload")).tolist() == [shared, False]
+
+
+def test_connections_that_never_came_about_are_compared_by_when_they_set_out():
+    beacon = {**request("beacon", 50.0, 5.0), "error": "timeout", "correct": 0}
+    waited = {**request("overload", 50.5, 30.0), "error": "timeout", "correct": 0, "connected_s": np.nan}
+    hung = {**waited, "connected_s": 50.6}
+    made = Seen(**common([beacon, waited, hung]))
+    assert made.environmental(made.ledger.of("overload")).tolist() == [True, False]
