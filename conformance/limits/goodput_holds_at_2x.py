@@ -6,7 +6,7 @@ Source: Welch's contrast of per-second goodput, overload against a closed loop a
 from seatrial.errors import InputError
 from seatrial.stats.rates import batched_rate, judge_ratio
 from seatrial.suite import check
-from seatrial.trials.overload import CLOSED, WANTED_OFFER, Overload, good_ends_s
+from seatrial.trials.overload import CLOSED, OVERLOADED, Overload, good_ends_s
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 LEAST_RATIO = 0.8
@@ -19,10 +19,12 @@ def goodput_holds_at_2x(overload: Overload) -> Verdict:
     ledger = overload.ledger
     over = overload.over
     start_s, end_s = overload.overload_s
-    if not len(over) or overload.offered_ratio < WANTED_OFFER:
+    # Where nine in ten are still answered in time, the closed loop did not find the capacity. No goodput that would
+    # fail is as high as that.
+    if not overload.was_overload:
         return inconclusive(
-            f"{WANTED_OFFER:g} times the capacity offered", overload.overload_facts(),
-            "see that nothing holds back the generator", n=len(over),
+            OVERLOADED, overload.overload_facts(),
+            "declare limits.concurrency as it is, so that the capacity is found", n=len(over),
         )  # fmt: skip
     if slowed := overload.beacon_trouble(start_s, end_s):
         return inconclusive(

@@ -221,6 +221,11 @@ def test_more_goodput_than_before_passes():
     assert outcome("L6", overload(change=more)) is PASS
 
 
+def test_a_load_that_is_carried_whole_shows_nothing_of_the_goodput_under_too_much():
+    carried = refusals(lambda row: late({**row, "status": 200, "correct": 1}, 0.16))
+    assert outcome("L6", overload(change=carried)) is INCONCLUSIVE
+
+
 def test_a_slow_machine_or_no_beacon_leaves_goodput_open():
     assert outcome("L6", overload(change=slow_machine)) is INCONCLUSIVE
     assert outcome("L6", overload(change=in_stream("beacon", lambda row: None))) is INCONCLUSIVE
