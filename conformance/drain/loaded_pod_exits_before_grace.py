@@ -21,6 +21,7 @@ def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> 
     wrong: list[str] = []
     open_then = 0
     vanished: list[str] = []
+    overworked: list[str] = []
     for round in deletion.loaded():
         requests = deletion.ledger.in_group(round.index).to(round.victim).of(*REQUESTS)
         open_then += len(requests.open_at(round.told_s))
@@ -35,6 +36,8 @@ def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> 
             )
             if end.exit_code == KILLED or took_s >= round.grace_period_s - MARGIN_S:
                 wrong.append(f"{states[-1]}, of a grace period of {round.grace_period_s:.0f} s")
+            elif end.exit_code not in exit_codes and len(deletion.over_budget(round)):
+                overworked.append(f"{states[-1]}, with work left when its whole budget was spent")
             elif end.exit_code not in exit_codes:
                 wrong.append(f"{states[-1]}; declared are {', '.join(map(str, exit_codes))}")
     if not open_then:
@@ -49,6 +52,11 @@ def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> 
             n=len(states),
             evidence=states,
         )
+    if overworked:
+        return inconclusive(
+            "a drain whose work fits into its budget", overworked[0],
+            "give the cluster more cores: the same requests fit undisturbed", n=len(states), evidence=states,
+        )  # fmt: skip
     if vanished:
         return inconclusive(
             "the final state of every container of the victim", vanished[0],

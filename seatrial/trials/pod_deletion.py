@@ -15,7 +15,7 @@ from typing import Any
 
 from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
-from seatrial.observation import Log, Pod, Seen
+from seatrial.observation import Ledger, Log, Pod, Seen
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Connects, Load, OpenLoop
 from seatrial.trials import workload
@@ -29,6 +29,7 @@ REPLICAS = 2
 SERVICE_RPS = 10.0
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
 REQUESTS = ("short", "half-sent", "long", "nearly", "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
+SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
 
 
@@ -65,6 +66,16 @@ class PodDeletion(Seen):
     def loaded(self) -> tuple[Round, ...]:
         """The rounds under load."""
         return tuple(round for round in self.rounds if round.loaded)
+
+    def over_budget(self, round: Round) -> Ledger:
+        """Requests of seconds that the victim still worked on when the whole drain budget was spent.
+
+        They fit into it undisturbed: what slowed them down was the machine, or the company that they had.
+        """
+        rows = self.ledger.in_group(round.index).to(round.victim).of("long", "nearly")
+        spent_s = round.told_s + self.budget_s - SPENT_SLACK_S
+        promised = self.budget_s > 0  # without a promise there is no budget to spend
+        return rows.select(~rows.right & (rows.sent_s <= round.told_s) & (rows.ended_s >= spent_s) & promised)
 
     def exits(self, round: Round) -> tuple[Termination, ...]:
         """How the victim's regular containers ended; () unless the final state of every one was seen."""

@@ -334,3 +334,46 @@ def test_a_hook_of_unknown_length_delays_the_sign_rightly():
 def test_an_idle_deletion_is_needed():
     seen = deletion()
     assert outcome("D8", replace(seen, rounds=seen.loaded())) is INCONCLUSIVE
+
+
+# a machine that is too slow
+
+
+def slowed(row, round):
+    """The longest request is cut when the whole budget is spent."""
+    cut = {**wrong(row, "{}", 503), "ended_s": round.told_s + 6.03}
+    return cut if row["stream"] == "nearly" and round.index == 2 else row
+
+
+@pytest.mark.parametrize("id", ["D1", "D5", "D7"])
+def test_work_that_outlasts_a_budget_given_in_full_is_not_held_against_the_drain(id):
+    """Undisturbed it fits; a server that waits for as long as promised has kept its promise."""
+    assert outcome(id, deletion(change=slowed, exit_codes=(1,) if id == "D5" else (0,))) is not PASS
+    seen = deletion(change=slowed)
+    assert outcome(id, seen) is (PASS if id == "D5" else INCONCLUSIVE)
+
+
+def test_the_exit_code_of_a_drain_cut_short_by_its_budget_is_open_and_any_other_is_not():
+    def all_slowed(row, round):
+        return slowed(row, replace(round, index=2)) if row["stream"] == "nearly" else row
+
+    assert outcome("D5", deletion(change=all_slowed, exit_codes=(1,))) is INCONCLUSIVE
+    assert outcome("D5", deletion(change=all_slowed, exit_codes=(137,))) is FAIL
+    assert outcome("D5", deletion(change=slowed, exit_codes=(1,))) is FAIL
+
+
+@pytest.mark.parametrize(("cut_s", "expected"), [(5.85, FAIL), (5.95, INCONCLUSIVE)])
+def test_the_budget_counts_from_the_sign(cut_s, expected):
+    def cut(row, round):
+        return {**wrong(row, "{}", 503), "ended_s": round.told_s + cut_s} if row["stream"] == "nearly" else row
+
+    assert outcome("D1", deletion(change=cut)) is expected
+    assert outcome("D7", deletion(change=cut)) is expected
+
+
+def test_short_requests_have_no_such_excuse():
+    def cut(row, round):
+        hung = row["stream"] in ("short", "half-sent") and row["sent_s"] < round.told_s - 0.02 < row["ended_s"]
+        return reset(row, round.told_s + 6.0) if hung else row
+
+    assert outcome("D1", deletion(change=cut)) is FAIL
