@@ -171,14 +171,18 @@ def _bursts(stage: Stage, pod: Pod, size: int, delay_s: float) -> Setting:
 def _poisoned(stage: Stage, pod: Pod, size: int) -> tuple[Round, ...]:
     """The failing request alone, then first, in the middle and last of a full batch, then two of it."""
     poison = workload.poison(stage.world.contract)
-    stage.collect(stage.start_now(Lone(ALONE, stage.pod_target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=30.0)))
+    stage.collect(
+        stage.start_now(Lone(ALONE, stage.pod_target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=TOGETHER_WITHIN_S))
+    )
     places = [(0,), (size // 2,), (size - 1,)] * 3 + [(size // 4, (3 * size) // 4)]
     stage.scrape([pod])
     rounds = tuple(_round(stage, pod, index, size, where) for index, where in enumerate(places))
     cases = workload.cases(stage.world.contract)
     arrivals_s = workload.steps(LEAD_S, LEAD_S + (AFTERWARDS - 0.5) * 0.05, 0.05)
     picks = workload.in_turn(AFTERWARDS, len(cases))
-    stage.collect(stage.start_now(OpenLoop(AFTER, stage.pod_target(pod), cases, arrivals_s, picks, timeout_s=30.0)))
+    stage.collect(
+        stage.start_now(OpenLoop(AFTER, stage.pod_target(pod), cases, arrivals_s, picks, timeout_s=TOGETHER_WITHIN_S))
+    )
     return rounds
 
 
@@ -196,7 +200,7 @@ def _round(stage: Stage, pod: Pod, index: int, size: int, places: tuple[int, ...
                 [due_s[n] for n in good],
                 [(index * size + n) % len(cases) for n in good],
                 [index] * len(good),
-                timeout_s=30.0,
+                timeout_s=TOGETHER_WITHIN_S,
             ),
             OpenLoop(
                 POISON,
@@ -205,7 +209,7 @@ def _round(stage: Stage, pod: Pod, index: int, size: int, places: tuple[int, ...
                 [due_s[n] for n in places],
                 (),
                 [index] * len(places),
-                timeout_s=30.0,
+                timeout_s=TOGETHER_WITHIN_S,
                 keep="all",
             ),
         )
