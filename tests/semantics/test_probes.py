@@ -34,7 +34,11 @@ PODS = {
             "livenessProbe": probe("live"),
         },
     ),
-    "never-started": ("on_sigterm(0); serve(start='503')", {"startupProbe": probe("start", failureThreshold=2)}),
+    "never-started": (
+        "on_sigterm(0); serve(start='503')",
+        # Late enough for a slow machine to listen: a refused probe counts, and is not told of.
+        {"startupProbe": probe("start", failureThreshold=2, initialDelaySeconds=3)},
+    ),
     "delayed": ("serve(ready='200')", {"readinessProbe": probe("ready", initialDelaySeconds=3)}),
     "slow": ("serve(ready='hang')", {"readinessProbe": probe("ready", timeoutSeconds=1)}),
     "away": ("serve(ready='away')", {"readinessProbe": probe("ready")}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -169,6 +170,12 @@ async def _collect(subject: Process) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    # Below the ports that connections leave from: one of those may be taken between looking and listening.
+    while True:
+        port = 20_000 + (os.getpid() * 97 + next(_PORTS)) % 12_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_PORTS = itertools.count()

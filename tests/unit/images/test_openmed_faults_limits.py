@@ -13,6 +13,7 @@ from openmed_service.server import Server
 
 BUSY = {"RATE_LIMIT_MAX_CONCURRENCY": "2", "CONCURRENCY_WAIT_SECONDS": "0.01", "OPENMED_TEST_RUN_SECONDS": "0.1"}
 RATE = {"RATE_LIMIT_RPS": "5", "RATE_LIMIT_BURST": "5"}
+REFUSED_AT_LEAST = 6  # of the 11 beyond the burst: on a slow machine some meet a token that has come meanwhile
 
 
 async def overloaded(subject: Server, requests: int = 8) -> list[httpx.Response]:
@@ -63,14 +64,18 @@ async def retry_after(subject: Server) -> list[str | None]:
 
 
 async def test_a_healthy_server_says_one_second_for_a_fifth_of_it() -> None:
-    assert await retry_after(server(**RATE)) == ["1"] * 11
+    told = await retry_after(server(**RATE))
+    assert len(told) > REFUSED_AT_LEAST
+    assert set(told) == {"1"}
 
 
 @pytest.mark.parametrize(
     ("name", "said"), [("retry-after-zero", "0"), ("retry-after-milliseconds", "1000"), ("retry-after-3600", "3600")]
 )
 async def test_a_time_that_is_not_true(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await retry_after(armed(name, **RATE)) == [said] * 11
+    told = await retry_after(armed(name, **RATE))
+    assert len(told) > REFUSED_AT_LEAST
+    assert set(told) == {said}
     assert_fired(capsys, name)
 
 
