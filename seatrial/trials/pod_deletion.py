@@ -129,7 +129,7 @@ NEARLY = 0.78  # of the drain budget: the work that the longest request still ha
 
 def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
     pods = stage.wait_pods(REPLICAS, stage.world.contract.ready_within_s)
-    victim = pods[0]
+    victim = pods[0] if loaded else _unused_pod(stage)
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
     sleep_s = prestop_sleep_s(victim.spec, stage.world.contract.container)
     prestop_s = sleep_s or 0.0
@@ -151,6 +151,14 @@ def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
         index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded,
         prestop_known=sleep_s is not None,
     )  # fmt: skip
+
+
+def _unused_pod(stage: Stage) -> Pod:
+    """One more replica, which never had a request: what its first request would have installed is not there."""
+    before = {pod.name for pod in stage.pods()}
+    stage.scale(REPLICAS + 1)
+    pods = stage.wait_pods(REPLICAS + 1, stage.world.contract.ready_within_s)
+    return next(pod for pod in pods if pod.name not in before)
 
 
 def _mix(

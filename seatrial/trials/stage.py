@@ -137,6 +137,11 @@ class Stage:
             )
         return self.pods()
 
+    def scale(self, replicas: int) -> None:
+        """Set the Deployment's replicas by its scale subresource."""
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{self.full_name()}/scale"
+        self.world.api.patch(path, {"spec": {"replicas": replicas}})
+
     def delete_pod(self, pod: Pod) -> float:
         """Delete a pod by the API; when the call was made."""
         at_s = self.world.clock.now()
