@@ -167,7 +167,7 @@ class TestDeletion:
 
     def test_the_connection_is_cut_when_it_has_ended(self, served, witness, deleted):
         _, at = deleted
-        assert [one for one in witness.heard(served.namespace, "client", "cut") if one.at > at]
+        assert eventually(lambda: [one for one in witness.heard(served.namespace, "client", "cut") if one.at > at])
 
     def test_its_replacement_gets_its_share(self, served, witness, deleted):
         [fresh] = [pod for pod in pods(served) if is_true(served.get("Pod", pod), "Ready") and pod != deleted[0]][:1]

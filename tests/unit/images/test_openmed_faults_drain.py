@@ -21,7 +21,7 @@ FAULTS = (
     "drain-cap-1s",
     "drain-budget-halved",
     "close-listener-on-sigterm",
-    "close-listener-2s-after-sigterm",
+    "close-listener-1s-after-sigterm",
     "rst-on-accept-draining",
     "sigterm-ignored",
     "drain-waits-for-idle-keepalive",
@@ -219,7 +219,7 @@ def test_a_drain_that_drops_batches_being_assembled(deletions: dict[str | None, 
 
 
 @pytest.mark.parametrize(
-    "name", ["close-listener-on-sigterm", "close-listener-2s-after-sigterm", "rst-on-accept-draining"]
+    "name", ["close-listener-on-sigterm", "close-listener-1s-after-sigterm", "rst-on-accept-draining"]
 )
 def test_a_listener_that_goes_before_the_work(name: str, deletions: dict[str | None, Deletion]) -> None:
     assert not let_in_to_the_end(deletions[name])

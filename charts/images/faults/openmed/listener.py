@@ -29,12 +29,12 @@ def close_listener_on_sigterm(server: Server, fired: Fired) -> None:
     on_sigterm(server, lambda: _close(server, fired))
 
 
-@fault("close-listener-2s-after-sigterm", breaks={"D4"})
-def close_listener_2s_after_sigterm(server: Server, fired: Fired) -> None:
-    """The listener is closed 2 s after SIGTERM, however much is still in flight."""
+@fault("close-listener-1s-after-sigterm", breaks={"D4"})
+def close_listener_1s_after_sigterm(server: Server, fired: Fired) -> None:
+    """The listener is closed 1 s after SIGTERM, half the time that the service promises to go on accepting."""
 
     def later() -> None:
-        asyncio.get_running_loop().call_later(2.0, _close, server, fired)
+        asyncio.get_running_loop().call_later(1.0, _close, server, fired)
 
     on_sigterm(server, later)
 
