@@ -24,10 +24,12 @@ __all__ = [
     "Finding",
     "ReleaseFailed",
     "Revision",
+    "Target",
     "history",
     "install",
     "lint",
     "patched",
+    "read_manifests",
     "render",
     "rollback",
     "uninstall",
@@ -52,18 +54,27 @@ def render(chart: Path, *, release: str, namespace: str, values: Values) -> list
         text = helm.available().render(chart, release=release, namespace=namespace, values=values)
     except HelmRefused as refusal:
         raise InputError(f"{chart}: expected a chart that renders with these values; helm says: {refusal}") from None
+    manifests = read_manifests(text, chart)
+    return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+
+
+def read_manifests(text: str, source: Path) -> list[Manifest]:
+    """The objects of a YAML stream, as Kubernetes reads them, in their order.
+
+    Raises InputError, naming `source`, when it is no YAML or holds anything but objects.
+    """
     try:
         manifests = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
     except yaml.YAMLError as broken:
         raise InputError(
-            f"{chart}: expected manifests in YAML, found {' '.join(str(broken).split())}; mend the template"
+            f"{source}: expected manifests in YAML, found {' '.join(str(broken).split())}; mend the template"
         ) from None
     for manifest in manifests:
         if not _is_object(manifest):
             raise InputError(
-                f"{chart}: expected manifests with kind and metadata.name, found {manifest!r:.80}; mend the template"
+                f"{source}: expected manifests with kind and metadata.name, found {manifest!r:.80}; mend the template"
             )
-    return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+    return manifests
 
 
 def _is_object(manifest: object) -> bool:
@@ -78,19 +89,8 @@ def lint(chart: Path, *, values: Values) -> list[Finding]:
     return helm.available().lint(chart, values=values)
 
 
-def install(
-    chart: Path,
-    *,
-    release: str,
-    namespace: str,
-    values: Values,
-    kubeconfig: Path,
-    context: str | None = None,
-    timeout_s: float,
-    wait: bool,
-) -> Revision:
+def install(chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool) -> Revision:
     """Install into an existing namespace. Hooks are always waited for; `wait` adds all other resources."""
-    target = Target(kubeconfig, context, namespace)
     try:
         helm.available().install(chart, release=release, target=target, values=values, timeout_s=timeout_s, wait=wait)
     except HelmRefused as refusal:
@@ -98,19 +98,8 @@ def install(
     return _newest(release, target)
 
 
-def upgrade(
-    chart: Path,
-    *,
-    release: str,
-    namespace: str,
-    values: Values,
-    kubeconfig: Path,
-    context: str | None = None,
-    timeout_s: float,
-    wait: bool,
-) -> Revision:
+def upgrade(chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool) -> Revision:
     """Upgrade with exactly `values`; those of the revision before are not carried over."""
-    target = Target(kubeconfig, context, namespace)
     try:
         helm.available().upgrade(chart, release=release, target=target, values=values, timeout_s=timeout_s, wait=wait)
     except HelmRefused as refusal:
@@ -118,18 +107,8 @@ def upgrade(
     return _newest(release, target)
 
 
-def rollback(
-    *,
-    release: str,
-    namespace: str,
-    kubeconfig: Path,
-    context: str | None = None,
-    revision: int | None = None,
-    timeout_s: float,
-    wait: bool,
-) -> Revision:
+def rollback(*, release: str, target: Target, revision: int | None = None, timeout_s: float, wait: bool) -> Revision:
     """Roll back to `revision`, or to the one before the current; the rollback is a revision of its own."""
-    target = Target(kubeconfig, context, namespace)
     try:
         helm.available().rollback(release=release, target=target, revision=revision, timeout_s=timeout_s, wait=wait)
     except HelmRefused as refusal:
@@ -137,23 +116,20 @@ def rollback(
     return _newest(release, target)
 
 
-def uninstall(
-    *, release: str, namespace: str, kubeconfig: Path, context: str | None = None, timeout_s: float, wait: bool
-) -> None:
+def uninstall(*, release: str, target: Target, timeout_s: float, wait: bool) -> None:
     """Remove the release and its history; with `wait`, return when its resources are gone."""
-    target = Target(kubeconfig, context, namespace)
     try:
         helm.available().uninstall(release=release, target=target, timeout_s=timeout_s, wait=wait)
     except HelmRefused as refusal:
-        raise ClusterError(f"expected to uninstall {namespace}/{release}; helm says: {refusal}") from None
+        raise ClusterError(f"expected to uninstall {target.namespace}/{release}; helm says: {refusal}") from None
 
 
-def history(*, release: str, namespace: str, kubeconfig: Path, context: str | None = None) -> list[Revision]:
+def history(*, release: str, target: Target) -> list[Revision]:
     """The release's revisions, oldest first. Raises ClusterError when there is no such release."""
     try:
-        return helm.available().history(release=release, target=Target(kubeconfig, context, namespace))
+        return helm.available().history(release=release, target=target)
     except HelmRefused as refusal:
-        raise ClusterError(f"expected the history of {namespace}/{release}; helm says: {refusal}") from None
+        raise ClusterError(f"expected the history of {target.namespace}/{release}; helm says: {refusal}") from None
 
 
 def patched(
@@ -251,10 +227,7 @@ def _refused_or_failed(refusal: HelmRefused, verb: str, release: str, target: Ta
 
 
 def _newest(release: str, target: Target) -> Revision:
-    revisions = history(
-        release=release, namespace=target.namespace, kubeconfig=target.kubeconfig, context=target.context
-    )
-    return max(revisions, key=lambda revision: revision.revision)
+    return max(history(release=release, target=target), key=lambda revision: revision.revision)
 
 
 def _keys(path: str) -> list[str]:

@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from string import Template
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-import yaml
 
 from seatrial import charts
 from seatrial.clusters.base import Address
@@ -21,6 +19,7 @@ from seatrial.observation import Change, GeneratorHealth, Ledger, Pod, Scrape, j
 from seatrial.traffic.generator import Generator, Run
 from seatrial.traffic.plan import ChosenTarget, Exchange, Load, Lone, OpenLoop, PodTarget, ServiceTarget, Target
 from seatrial.trials.harness import BEACON_PORT
+from seatrial.trials.overlay import object_path, read_overlay
 from seatrial.trials.world import RUN_LABEL, World
 from seatrial.watch import pods as pod_facts
 from seatrial.watch.exec import run_in_pod
@@ -89,10 +88,8 @@ class Stage:
             act(
                 self.world.chart_for(self.namespace, RELEASE, self.values),
                 release=RELEASE,
-                namespace=self.namespace,
+                target=charts.Target(cluster.kubeconfig(), cluster.context, self.namespace),
                 values=self.values,
-                kubeconfig=cluster.kubeconfig(),
-                context=cluster.context,
                 timeout_s=self.world.contract.ready_within_s,
                 wait=wait,
             )
@@ -103,17 +100,11 @@ class Stage:
 
     def bring(self, overlay: Path) -> None:
         """Apply the manifests of a file; `${release}` and `${namespace}` in it are filled in."""
-        text = Template(overlay.read_text(encoding="utf-8")).safe_substitute(
-            release=self.full_name(), namespace=self.namespace
-        )
-        manifests = [manifest for manifest in yaml.safe_load_all(text) if manifest]
+        manifests = read_overlay(overlay, release=self.full_name(), namespace=self.namespace)
         if self.world.plant.patch:
             manifests = self.world.plant.patch(manifests)
         for manifest in manifests:
-            group, _, version = manifest["apiVersion"].rpartition("/")
-            root = f"/apis/{group}/{version}" if group else f"/api/{version}"
-            kind = manifest["kind"].lower() + "s"
-            self.world.api.apply(f"{root}/namespaces/{self.namespace}/{kind}/{manifest['metadata']['name']}", manifest)
+            self.world.api.apply(object_path(self.world.api, self.namespace, manifest), manifest)
 
     def full_name(self) -> str:
         """The name of the release's Deployment."""
@@ -222,7 +213,12 @@ class Stage:
         return self.collect(self.start(*loads), timeout_s)
 
     def scrape(self, pods: Sequence[Pod]) -> tuple[Scrape, ...]:
-        """Read /metrics of each pod now, by its IP."""
+        """Read /metrics of each pod now, by its IP.
+
+        These requests are in neither the stage's ledger nor its generator's health. Health vouches for a schedule: that
+        what was offered, and how latency counts, are as planned. A scrape has none. It is asked for when a trial gets
+        there, `at_s` is when it was really sent, and one that fails or is late is kept as it is, for the check to see.
+        """
         metrics = self.world.contract.metrics
         if metrics is None:
             return ()

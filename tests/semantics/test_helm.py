@@ -45,12 +45,8 @@ class Release:
         return [revision.status for revision in charts.history(**self.common())]
 
     def common(self) -> dict[str, Any]:
-        return {
-            "release": self.name,
-            "namespace": self.kube.namespace,
-            "kubeconfig": self.kube.kubeconfig,
-            "context": self.kube.context,
-        }
+        target = charts.Target(self.kube.kubeconfig, self.kube.context, self.kube.namespace)
+        return {"release": self.name, "target": target}
 
     def chart(self) -> Path:
         (self.folder / "templates").mkdir(parents=True, exist_ok=True)

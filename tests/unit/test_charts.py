@@ -162,9 +162,8 @@ class TestWithoutACluster:
             charts.install(
                 chart,
                 release="r",
-                namespace="n",
+                target=charts.Target(tmp_path / "no-kubeconfig", None, "n"),
                 values={},
-                kubeconfig=tmp_path / "no-kubeconfig",
                 timeout_s=5,
                 wait=False,
             )
@@ -174,9 +173,8 @@ class TestWithoutACluster:
             charts.install(
                 chart,
                 release="r",
-                namespace="n",
+                target=charts.Target(tmp_path / "no-kubeconfig", None, "n"),
                 values={"model": {"threshold": "high"}},
-                kubeconfig=tmp_path / "no-kubeconfig",
                 timeout_s=5,
                 wait=False,
             )

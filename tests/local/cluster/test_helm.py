@@ -17,7 +17,7 @@ CHART = Path(__file__).parent / "chart"
 @pytest.fixture
 def release(namespace):
     """The arguments that name one release."""
-    return {"release": "web", "namespace": namespace.name, "kubeconfig": namespace.cluster.kubeconfig()}
+    return {"release": "web", "target": charts.Target(namespace.cluster.kubeconfig(), None, namespace.name)}
 
 
 def greets(namespace, greeting):
