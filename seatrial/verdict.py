@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict, Unpack
 
 from seatrial.observation import Ledger, Request
 
@@ -52,71 +53,45 @@ class Verdict:
 MOST_ROWS = 20
 
 
-def _rows(rows: Iterable[Request] | Ledger) -> tuple[int, ...]:
-    return tuple(int(request.row) for request in rows)[:MOST_ROWS]
+class Grounds(TypedDict, total=False):
+    """What a judgement may be given with; all of it can be left out."""
+
+    n: int | None
+    measurements: Iterable[Measurement]
+    rows: Iterable[Request] | Ledger  # that decided it; the first 20 are kept
+    evidence: Iterable[str]
 
 
-def passed(
+def _verdict(
+    outcome: Outcome,
     expected: str,
     found: str,
+    do: str = "",
     *,
     n: int | None = None,
     measurements: Iterable[Measurement] = (),
+    rows: Iterable[Request] | Ledger = (),
+    evidence: Iterable[str] = (),
     detects: str = "",
-    evidence: Iterable[str] = (),
-) -> Verdict:
-    """The promise held, with n observations; `detects` says what this n could not have missed."""
-    return Verdict(
-        Outcome.PASS, expected, found, n=n, measurements=tuple(measurements), detects=detects, evidence=tuple(evidence)
-    )
-
-
-def failed(
-    expected: str,
-    found: str,
-    do: str,
-    *,
-    n: int | None = None,
-    measurements: Iterable[Measurement] = (),
-    rows: Iterable[Request] | Ledger = (),
-    evidence: Iterable[str] = (),
-) -> Verdict:
-    """The promise was broken, and this is the evidence; `do` tells the service's author what to change."""
-    return Verdict(
-        Outcome.FAIL,
-        expected,
-        found,
-        do,
-        n=n,
-        measurements=tuple(measurements),
-        rows=_rows(rows),
-        evidence=tuple(evidence),
-    )
-
-
-def inconclusive(
-    expected: str,
-    found: str,
-    do: str,
-    *,
-    n: int | None = None,
-    measurements: Iterable[Measurement] = (),
-    rows: Iterable[Request] | Ledger = (),
-    evidence: Iterable[str] = (),
     blocked_by: str = "",
 ) -> Verdict:
+    numbers = tuple(int(request.row) for request in rows)[:MOST_ROWS]
+    return Verdict(outcome, expected, found, do, n, tuple(measurements), numbers, tuple(evidence), detects, blocked_by)
+
+
+def passed(expected: str, found: str, *, detects: str = "", **grounds: Unpack[Grounds]) -> Verdict:
+    """The promise held, with n observations; `detects` says what this n could not have missed."""
+    return _verdict(Outcome.PASS, expected, found, detects=detects, **grounds)
+
+
+def failed(expected: str, found: str, do: str, **grounds: Unpack[Grounds]) -> Verdict:
+    """The promise was broken, and this is the evidence; `do` tells the service's author what to change."""
+    return _verdict(Outcome.FAIL, expected, found, do, **grounds)
+
+
+def inconclusive(expected: str, found: str, do: str, *, blocked_by: str = "", **grounds: Unpack[Grounds]) -> Verdict:
     """A precondition did not hold, or too little was seen; `do` tells the operator how to get a judgement."""
-    return Verdict(
-        Outcome.INCONCLUSIVE,
-        expected,
-        found,
-        do,
-        n=n,
-        measurements=tuple(measurements),
-        rows=_rows(rows),
-        evidence=tuple(evidence),
-        blocked_by=blocked_by,
-    )
+    return _verdict(Outcome.INCONCLUSIVE, expected, found, do, blocked_by=blocked_by, **grounds)
 
 
 def skipped(reason: str) -> Verdict:
