@@ -43,7 +43,7 @@ class Row:
     description: str
     plant: Plant
     server_fault: str = ""  # has to say `fault_fired` in a log of the trial
-    contract: Mapping[str, Any] = field(default_factory=dict)  # what an oddity has to declare
+    contract: Mapping[str, Any] = field(default_factory=dict)  # what a service with it declares, laid over the contract
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,9 @@ def _chart_rows(folder: Path) -> Iterator[Row]:
         id = file.stem.replace("_", "-")
         plant = Plant(getattr(module, "VALUES", {}), module.patch)
         description = " ".join((module.__doc__ or "").split())
-        yield Row(id if kind == "odd" else f"chart:{id}", kind, tuple(sorted(named)), description, plant)
+        contract = getattr(module, "CONTRACT", {})
+        name = id if kind == "odd" else f"chart:{id}"
+        yield Row(name, kind, tuple(sorted(named)), description, plant, contract=contract)
 
 
 def _blind_rows() -> Iterator[Row]:

@@ -1,5 +1,7 @@
 """Saturation alone restarts nothing and takes no pod out of service.
 
+Where `probes.readiness_sheds_load` is promised, readiness may fail while saturation lasts, and has to be back after it.
+
 Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe that fails under load restarts the
 container and makes the load of the others worse.
 """
@@ -10,9 +12,10 @@ from seatrial.suite import check
 from seatrial.trials.overload import OVERLOADED, Overload
 from seatrial.trials.workload import probe
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
-from seatrial.watch.pods import events, is_ready, restarts, terminations
+from seatrial.watch.pods import events, is_ready, of_pod, restarts, terminations
 
 LEAST_WINDOW_S = 30.0
+READY_AGAIN_S = 15.0  # of quiet
 
 
 @check("P5", level="MUST")
@@ -45,15 +48,22 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
             "answer liveness from a path that inference cannot hold up, and bound what a refused request keeps",
             n=n, evidence=[*facts, *(str(c.object.get("message")) for c in killing[:3])],
         )  # fmt: skip
-    if lost := _unready(changes, start_s):
+    sheds = contract.probes.readiness_sheds_load
+    if sheds and (doubt := _not_back(overload, unhealthy)):
+        return doubt
+    if not sheds and (lost := _unready(changes, start_s)):
         return failed(
             "every pod Ready throughout", f"{lost} became unready during the overload",
-            "let readiness tell whether the server can serve, not how busy it is",
+            "let readiness tell whether the server can serve, not how busy it is; or, if it sheds load by design, "
+            "promise probes.readiness_sheds_load",
             n=n, evidence=[str(c.object.get("message")) for c in unhealthy[:3]],
         )  # fmt: skip
+    ready = f"Ready again within {READY_AGAIN_S:g} s after" if sheds else "Ready through"
+    shed = f", {_shed(changes, overload.overload_s)} pods unready meanwhile" if sheds else ""
     return passed(
-        f"no restart and every pod Ready through {window_s:.0f} s of overload",
-        f"{end_s - start_s:.0f} s at {overload.offered_ratio:.2f} times the capacity, {len(unhealthy)} failed probes",
+        f"no restart and every pod {ready} {window_s:.0f} s of overload",
+        f"{end_s - start_s:.0f} s at {overload.offered_ratio:.2f} times the capacity, {len(unhealthy)} failed probes"
+        + shed,
         n=n,
         measurements=[Measurement("restarts", 0, n=len(overload.pods), limit="= 0")],
         detects="a liveness probe that this overload makes fail as often as its threshold",
@@ -70,3 +80,41 @@ def _unready(changes: tuple[Change, ...], since_s: float) -> str:
         ):
             return change.name
     return ""
+
+
+def _not_back(overload: Overload, unhealthy: list[Change]) -> Verdict | None:
+    """A pod that is not Ready, or not for good, when it has been quiet for long enough; None if all are.
+
+    Looked at until the light load ends: what comes after it fills the slots of one pod.
+    """
+    over_s, quiet_s = overload.overload_s[1], overload.recovery_s[1]
+    since_s = min(over_s + READY_AGAIN_S, quiet_s)
+    late = next(
+        (pod.name for pod in overload.pods if _unready_in(overload.timeline.changes, pod.name, since_s, quiet_s)), ""
+    )
+    if not late:
+        return None
+    expected = f"every pod Ready again within {READY_AGAIN_S:g} s after the overload, and from then on"
+    if quiet_s - over_s < READY_AGAIN_S:
+        return inconclusive(
+            expected, f"{late} was not, when only {quiet_s - over_s:.0f} s had been quiet",
+            "run again; a smaller limits.concurrency makes the quiet time longer", n=len(overload.over),
+        )  # fmt: skip
+    return failed(
+        expected, f"{late} was unready {READY_AGAIN_S:g} s after it or later",
+        "let readiness follow the load of this moment: what sheds load has to take it again",
+        n=len(overload.over), evidence=[str(c.object.get("message")) for c in unhealthy[-3:]],
+    )  # fmt: skip
+
+
+def _unready_in(changes: tuple[Change, ...], pod: str, start_s: float, end_s: float) -> bool:
+    states = [(change.at_s, is_ready(change.object)) for change in of_pod(changes, pod) if change.at_s <= end_s]
+    before = [ready for at_s, ready in states if at_s <= start_s]
+    return not all([*before[-1:], *(ready for at_s, ready in states if at_s > start_s)])
+
+
+def _shed(changes: tuple[Change, ...], window: tuple[float, float]) -> int:
+    """How many pods were unready at some time in the window."""
+    return len(
+        {c.name for c in changes if c.kind == "Pod" and window[0] <= c.at_s <= window[1] and not is_ready(c.object)}
+    )

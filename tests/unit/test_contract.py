@@ -63,6 +63,7 @@ NUMBER = "or {value: the Helm value, set: a number}"
         ({"inference__deadline_s": 0}, "inference.deadline_s", "greater than 0, found 0"),
         ({"inference__long": {"request": "a"}}, "inference.long.expect", "expected a value, found none; add it"),
         ({"probes": {"readiness": 3}}, "probes.readiness", "found 3"),
+        ({"probes": {"readiness_sheds_load": True}}, "probes", "expected readiness beside readiness_sheds_load"),
         ({"drain": {"budget_s": "soon"}}, "drain.budget_s", NUMBER),
         ({"drain": {"budget_s": -1}}, "drain.budget_s", NUMBER),
         ({"drain": {"budget_s": {"value": "a", "set": "soon"}}}, "drain.budget_s.set", "found 'soon'"),

@@ -8,6 +8,7 @@ import pytest
 from seatrial import faults
 from seatrial.blinds import BLINDS, thinned, without, without_cases
 from seatrial.content import content
+from seatrial.contract import Contract, merged, read_contract
 from seatrial.errors import InputError
 from seatrial.faults import GOOD, Cell, Row, as_markdown, chosen, rows, verdict_of
 from seatrial.observation import Log, Seen
@@ -195,6 +196,20 @@ def test_a_mutant_that_does_not_say_what_it_breaks_is_refused(tmp_path, text):
     (tmp_path / "odd_one.py").write_text(text)
     with pytest.raises(InputError, match=r"odd_one\.py: expected BREAKS or SPARES"):
         list(faults._chart_rows(tmp_path))
+
+
+def test_a_mutant_may_lay_promises_over_the_contract(tmp_path):
+    (tmp_path / "min_typo.py").write_text(
+        "BREAKS = {'A6'}\nCONTRACT = {'autoscaling': {'min': 2}}\ndef patch(manifests): return manifests\n"
+    )
+    (tmp_path / "plain.py").write_text("BREAKS = {'A6'}\ndef patch(manifests): return manifests\n")
+    assert [row.contract for row in faults._chart_rows(tmp_path)] == [{"autoscaling": {"min": 2}}, {}]
+
+
+def test_every_contract_that_a_row_asks_for_can_be_read():
+    subject = read_contract(content("charts") / "openmed-service").model_dump()
+    for row in rows(content("charts")):
+        Contract.model_validate(merged(subject, row.contract))
 
 
 # the table

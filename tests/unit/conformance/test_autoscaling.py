@@ -224,6 +224,19 @@ def test_a_bound_that_is_not_held_fails(seen):
     assert judged("A6", promised(), seen).outcome == FAIL
 
 
+def test_a_promise_of_two_is_not_held_by_one_however_quiet_it_is():
+    quiet = ((60, 2, 3, 2), (75, 2, 3, 1), (140, 1, 26, 1), (155, 1, 70, 2), *RUN[4:])
+    seen = scaled(quiet, replicas=((5, 2), (75, 1), (155, 2), (230, 3)), pods=((10, "a"), (11, "b"), (235, "c")))
+    assert judged("A6", promised(min=2), seen).outcome == FAIL
+    assert "between 1 and 3" in judged("A6", promised(min=2), seen).found
+
+
+def test_an_autoscaler_that_counts_an_idle_stranger_does_not_follow_the_formula():
+    """Half the metric over twice the pods: it asks for the right number, but by a metric that is not the subject's."""
+    shared = tuple((at_s, pods, percent * pods // (pods + 1), desired) for at_s, pods, percent, desired in RUN)
+    assert judged("A1", promised(), scaled(shared, own=lambda percent: 2 * percent)).outcome == FAIL
+
+
 @pytest.mark.parametrize(
     "seen",
     [

@@ -356,6 +356,55 @@ def test_failed_probes_below_the_threshold_and_what_was_before_pass():
     assert outcome("P5", overload(changes=still)) is PASS
 
 
+SHEDS = contract(
+    limits={"concurrency": CONCURRENCY},
+    probes={"readiness": True, "readiness_sheds_load": True},
+)
+
+
+def shed(*spells, name="a"):
+    """The pod becomes unready and Ready again, at these seconds from the end of the overload on."""
+    end_s = OVER_S[1]
+    found = []
+    for from_s, to_s in spells:
+        found.append(unready(end_s + from_s, name))
+        found.append(Change(end_s + to_s, "Pod", "MODIFIED", name, pod(name)))
+    return tuple(found)
+
+
+def test_shedding_load_by_readiness_is_for_those_who_declare_it():
+    flapping = overload(changes=(*shed((-40, -37), (-34, 3)), *shed((-30, 14.9), name="b")))
+    found = judged("P5", SHEDS, flapping)
+    assert found.outcome is PASS
+    assert "2 pods unready meanwhile" in found.found
+    undeclared = judged("P5", CONTRACT, flapping)
+    assert undeclared.outcome is FAIL
+    assert "probes.readiness_sheds_load" in undeclared.do
+
+
+@pytest.mark.parametrize(
+    "spells", [((-30, 15.2),), ((-30, 900),), ((-30, 2), (18, 19))], ids=["late", "for good", "again"]
+)
+def test_what_sheds_load_is_back_fifteen_seconds_after_it_and_stays(spells):
+    found = judged("P5", SHEDS, overload(changes=shed(*spells, name="b")))
+    assert found.outcome is FAIL
+    assert "b was unready" in found.found
+
+
+def test_the_slots_that_are_filled_after_the_light_load_may_be_shed_again():
+    assert outcome("P5", overload(changes=shed((26, 40))), SHEDS) is PASS
+
+
+@pytest.mark.parametrize(("back_s", "expected"), [(10.0, INCONCLUSIVE), (9.0, PASS)])
+def test_a_quiet_time_of_less_than_fifteen_seconds_can_only_acquit(back_s, expected):
+    seen = overload(changes=shed((-30, back_s)), recovery_s=(OVER_S[1] + 5, OVER_S[1] + 9.5))
+    assert outcome("P5", seen, SHEDS) is expected
+
+
+def test_shedding_load_excuses_no_restart():
+    assert outcome("P5", overload(changes=(*shed((-30, 2)), restarted(70.0))), SHEDS) is FAIL
+
+
 def test_the_window_follows_the_liveness_probe_of_the_servers_container():
     sidecar = {"name": "proxy", "livenessProbe": {"httpGet": {"path": "/", "port": 1}, "periodSeconds": 60}}
     two = {"containers": [sidecar, *SPEC["containers"]]}

@@ -183,6 +183,32 @@ async def test_probes_that_wait_with_the_work(
     assert_fired(capsys, name)
 
 
+async def readiness_through_a_crowd(subject: Server) -> tuple[int, int, int]:
+    """Status of readiness before a crowd that is refused in part, right after it, and 0.3 s later."""
+    await subject.service.preload()
+    async with client(subject) as connected:
+        before = (await connected.get("/readyz")).status_code
+        assert 503 in statuses(await at_once(connected, [extract() for _ in range(6)]))
+        after = (await connected.get("/readyz")).status_code
+        await asyncio.sleep(0.3)
+        return before, after, (await connected.get("/readyz")).status_code
+
+
+@pytest.fixture
+def short_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
+    monkeypatch.setattr("faults.openmed.saturation.SATURATED_FOR_S", 0.2)
+
+
+@pytest.mark.usefixtures("short_overload")
+async def test_load_is_shed_by_readiness_for_as_long_as_it_is_too_much(capsys: pytest.CaptureFixture[str]) -> None:
+    crowded = {**SLOTS, "OPENMED_TEST_RUN_SECONDS": "0.05", "CONCURRENCY_WAIT_SECONDS": "0"}
+    assert await readiness_through_a_crowd(server(**crowded)) == (200, 200, 200)
+    assert await readiness_through_a_crowd(armed("shed-by-readiness", kind="odd", **crowded)) == (200, 503, 200)
+    assert await readiness_through_a_crowd(armed("shed-for-good", **crowded)) == (200, 503, 503)
+    assert_fired(capsys, "shed-for-good")
+
+
 async def test_a_model_on_the_event_loop_stops_everything(capsys: pytest.CaptureFixture[str]) -> None:
     subject = armed("sync-predict-blocks-loop", OPENMED_TEST_RUN_SECONDS="0.1")
     loop = asyncio.get_running_loop()

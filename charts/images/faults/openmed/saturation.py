@@ -11,18 +11,20 @@ from collections.abc import Callable, Sequence
 from openmed_service.app import Endpoint
 from openmed_service.catalogue import Model
 from openmed_service.engine import Outcome
-from openmed_service.errors import ApiError
+from openmed_service.errors import ApiError, not_ready
 from openmed_service.rampart import Options
 from openmed_service.server import Server
 from starlette.requests import Request
 from starlette.responses import Response
 
-from faults.catalogue import Fired, fault
+from faults.catalogue import Fired, fault, odd
 
 from ._hooks import PROBES, Answer, Overload, around_answers, around_probe, on_reject, slots
 
 KEPT_PER_REJECT = 4 * 2**20
 MEMORY_LIMIT = 512 * 2**20
+SATURATED_FOR_S = 2.0
+SHEDS = {"probes": {"readiness_sheds_load": True}}
 
 
 @fault("probe-shares-workers", breaks={"P5"})
@@ -99,3 +101,37 @@ def queue_grows_to_oom(server: Server, fired: Fired) -> None:
         raise error
 
     on_reject(server, keep)
+
+
+@fault("shed-for-good", breaks={"P5"}, contract=SHEDS)
+def shed_for_good(server: Server, fired: Fired) -> None:
+    """Readiness sheds load as declared, but what an overload has taken out of service stays out."""
+    overload = Overload(server)
+    _ready_unless(server, fired, lambda: overload.happened or overload.lasts)
+
+
+@odd("shed-by-readiness", spares={"P5"}, contract=SHEDS)
+def shed_by_readiness(server: Server, fired: Fired) -> None:
+    """While requests are refused, and for 2 s after, readiness fails, so that other replicas are asked."""
+    refused_s = float("-inf")
+
+    async def note(request: Request, error: ApiError) -> bytes:
+        nonlocal refused_s
+        refused_s = time.monotonic()
+        raise error
+
+    on_reject(server, note)
+    _ready_unless(server, fired, lambda: time.monotonic() - refused_s <= SATURATED_FOR_S)
+
+
+def _ready_unless(server: Server, fired: Fired, saturated: Callable[[], bool]) -> None:
+    probes = server.service.probes
+    inner = probes.ready
+
+    def ready() -> None:
+        inner()
+        if saturated():
+            fired()
+            raise not_ready()
+
+    probes.ready = ready  # type: ignore[method-assign]
