@@ -1,8 +1,8 @@
 """The picture of a deletion shows what happened, and blames nobody for what came after the end."""
 
-import made_up
 import pytest
-from made_up import UP, Round, pod_object, slice_object
+from made_up_trials import deletions
+from made_up_watch import UP, Round, pod_object, slice_object
 
 from seatrial.observation import Change, Timeline, ledger
 from seatrial.reporting.drain_story import Fate, Segment, drain_story
@@ -158,6 +158,6 @@ def test_of_the_service_only_what_the_victim_answered_or_what_failed_is_shown():
 
 def test_the_made_up_defect_loses_and_the_healthy_pod_only_refuses_once_its_time_is_up():
     for healthy, cut in ((True, 0), (False, 7)):
-        deletion = made_up.deletions(healthy=healthy)
+        deletion = deletions(healthy=healthy)
         told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0])
         assert sum(span.fate == Fate.CUT for lane in told.lanes for span in lane.spans) == cut

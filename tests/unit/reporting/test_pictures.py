@@ -3,9 +3,9 @@
 import re
 from xml.etree import ElementTree
 
-import made_up
 import numpy as np
 import pytest
+from made_up_trials import calibration, deletions
 
 from seatrial.observation import ledger
 from seatrial.reporting.bars import limit_bar
@@ -20,7 +20,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def deletion():
-    return made_up.deletions(healthy=False)
+    return deletions(healthy=False)
 
 
 def strokes(root: ElementTree.Element, fate: str) -> list[tuple[float, float, float]]:
@@ -68,7 +68,7 @@ def test_names_cannot_become_markup():
 
 
 def test_streams_tell_quantiles_only_with_enough_answers():
-    shown = {stream.name: stream for stream in streams(made_up.calibration().ledger)}
+    shown = {stream.name: stream for stream in streams(calibration().ledger)}
     assert [each.interval is not None for each in shown["lone"].quantiles] == [True, False, False]
     assert [each.interval is not None for each in shown["steady"].quantiles] == [True, True, True]
     assert (shown["steady"].n, shown["lone"].n) == (900, 40)
@@ -76,7 +76,7 @@ def test_streams_tell_quantiles_only_with_enough_answers():
 
 def test_refusals_have_no_latency():
     """A quick refusal must not make a stream look fast."""
-    shown = {stream.name: stream for stream in streams(made_up.calibration().ledger)}
+    shown = {stream.name: stream for stream in streams(calibration().ledger)}
     assert shown["overload"].n + shown["overload"].left_out == 2500
     assert shown["overload"].left_out > 500
     assert shown["overload"].latencies_s[0] > 0.004
@@ -90,7 +90,7 @@ def test_latency_counts_from_the_schedule():
 
 @pytest.mark.parametrize("width", [340.0, 1080.0])
 def test_curves_rise_and_stay_within_the_frame(width):
-    root = ElementTree.fromstring(latency_svg(streams(made_up.calibration().ledger), width))
+    root = ElementTree.fromstring(latency_svg(streams(calibration().ledger), width))
     curves = [path for path in root.iter(f"{SVG}path") if str(path.get("class")).startswith("curve")]
     assert len(curves) == 3
     for curve in curves:

@@ -1,0 +1,86 @@
+"""B3 on made-up bursts: no batch above the largest, at both settings."""
+
+from dataclasses import replace
+
+import pytest
+
+from seatrial.trials.batching import BURST, RACE, Batches, Setting
+from seatrial.trials.crowd import Span
+from seatrial.verdict import Outcome
+from tests.helpers.batches import BATCHING, batching
+from tests.helpers.observations import Counters, common, contract, judged, row
+
+PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
+
+
+def bursts(sizes=(8, 4), counted=None, runs=None, spread_s=0.001, groups=14):
+    """Bursts at each setting; by default every batch is as full as it can be."""
+    counters, scrapes, rows, settings = Counters(), [], [], []
+    for number, size in enumerate(sizes):
+        pod, start_s = "ab"[number], 100.0 * (number + 1)
+        scrapes.append(counters.scrape(start_s - 1, pod))
+        for group in range(groups):
+            at_s = start_s + group * 2
+            rows += [
+                row(f"{BURST}-{size}", at_s + spread_s * n / (4 * size), group=group, target=pod)
+                for n in range(4 * size)
+            ]
+            rows += [row(f"{RACE}-{size}", at_s + 1, group=group, target=pod) for n in range(size - 1)]
+            rows += [row(f"{RACE}-{size}", at_s + 1.018, group=group, target=pod) for n in range(2)]
+            seen = (counted or {}).get(size, [size] * 4 + [size, 1])
+            counters.count(*seen, runs=(runs or {}).get(size))
+        scrapes.append(counters.scrape(start_s + 51, pod))
+        settings.append(Setting(size, pod, Span(start_s, start_s + 50)))
+    return Batches(**common(rows, scrapes=scrapes), pod="a", size=8, delay_s=0.02, settings=tuple(settings))
+
+
+def test_batches_up_to_the_largest_pass_at_both_settings():
+    verdict = judged("B3", batching(), bursts())
+    assert (verdict.outcome, verdict.n) == (PASS, 168)
+
+
+def test_a_size_that_no_value_governs_is_judged_alone_and_said_so():
+    verdict = judged("B3", batching(), bursts(sizes=(8,)))
+    assert verdict.outcome == PASS
+    assert "not changed" in verdict.found
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [
+        {8: [9, 9, 9, 5, 9]},
+        {8: [16, 16, 9]},
+        {8: [8] * 4 + [8, 1], 4: [8, 8, 5]},
+        {4: [5, 5, 5, 1, 5]},
+        {4: [4] * 4 + [5]},
+    ],
+    ids=["one too many", "pending merged", "value ignored", "one too many at half", "the timer adds one"],
+)
+def test_a_batch_above_the_largest_fails(counted):
+    assert judged("B3", batching(), bursts(counted=counted)).outcome == FAIL
+
+
+def test_more_answers_than_the_runs_can_hold_fail_whatever_the_sizes_say():
+    """A multi-item request counted as one shows in the runs of the model."""
+    assert "more than 8 in one" in judged("B3", batching(), bursts(runs={8: 5})).found
+    assert judged("B3", batching(), bursts(runs={8: 2})).outcome == FAIL
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        bursts(groups=9),
+        bursts(spread_s=0.05),
+        bursts(counted={8: [4] * 10, 4: [2] * 10}),
+        bursts(sizes=()),
+        replace(bursts(), scrapes=()),
+        bursts(sizes=(6,), counted={6: [5, 7, 6, 6, 5, 1]}),
+    ],
+    ids=["few bursts", "bursts spread", "never full", "none", "no scrapes", "a bucket holds both"],
+)
+def test_without_its_preconditions_b3_says_nothing(seen):
+    assert judged("B3", batching(), seen).outcome == INCONCLUSIVE
+
+
+def test_without_a_metric_of_sizes_b3_is_skipped():
+    assert judged("B3", contract(batching=BATCHING), bursts()).outcome == SKIPPED
