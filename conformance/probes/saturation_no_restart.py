@@ -66,7 +66,8 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
         + shed,
         n=n,
         measurements=[Measurement("restarts", 0, n=len(overload.pods), limit="= 0")],
-        detects="a liveness probe that this overload makes fail as often as its threshold",
+        detects="a liveness probe that this overload makes fail as often as its threshold"
+        + (f", a pod out of service {READY_AGAIN_S:g} s after it" if sheds else ""),
     )
 
 
