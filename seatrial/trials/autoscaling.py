@@ -17,7 +17,7 @@ import numpy as np
 from seatrial.contract import Autoscaling
 from seatrial.errors import ClusterError
 from seatrial.observation import Change, Pod, Seen
-from seatrial.traffic.generator import Run
+from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.stage import Stage
@@ -164,7 +164,7 @@ def _calibrate(stage: Stage, cpu: CpuReader, rps: float, idle_cores: float) -> f
     return used_cores / rps if used_cores > 0 else float("nan")
 
 
-def _load(stage: Stage, stream: str, rps: float) -> Run:
+def _load(stage: Stage, stream: str, rps: float) -> FleetRun:
     cases = workload.cases(stage.world.contract)
     arrivals_s = workload.steps(0.1, LOAD_FOR_S, 1 / rps)
     picks = workload.in_turn(len(arrivals_s), len(cases))

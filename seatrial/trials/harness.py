@@ -1,4 +1,4 @@
-"""What every run has beside its subject: the beacon, and on real clusters a pod for the generators."""
+"""What every run has beside its subject: the beacon, and on real clusters pods for the generators, on two nodes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from seatrial.clusters.base import Cluster
 from seatrial.errors import ClusterError
 from seatrial.images import AGENT
 from seatrial.traffic.channel import Channel, ExecChannel, ProcessChannel
+from seatrial.traffic.fleet import Fleet
 from seatrial.traffic.generator import Generator
 from seatrial.trials.world import RUN_LABEL
 from seatrial.watch.api import Api
@@ -18,6 +19,7 @@ from seatrial.watch.pods import is_ready
 
 UP_WITHIN_S = 90.0
 BEACON_PORT = 8080
+MOST_GENERATORS = 2
 
 
 class Harness:
@@ -29,7 +31,7 @@ class Harness:
         self._clock = clock
         self._run_id = run_id
         self.namespace = f"seatrial-{run_id}-harness"
-        self._in_pod = False
+        self._pods: list[str] = []  # of the generators; none where they are processes of this machine
 
     def __enter__(self) -> Harness:
         self._api.create(
@@ -42,11 +44,12 @@ class Harness:
         )
         root = f"/api/v1/namespaces/{self.namespace}"
         self._api.create(f"{root}/services", _beacon_service())
-        self._api.create(f"{root}/pods", _pod("beacon", ["python", "-m", "seatrial.traffic.beacon"]))
-        self._in_pod = self._cluster.address(self.namespace, "beacon", BEACON_PORT).generator == "pod"
-        if self._in_pod:
-            self._api.create(f"{root}/pods", _pod("generator", None))
-        self._await_ready(["beacon", *(["generator"] if self._in_pod else [])])
+        self._api.create(f"{root}/pods", _beacon())
+        if self._cluster.address(self.namespace, "beacon", BEACON_PORT).generator == "pod":
+            self._pods = [f"generator-{n}" for n in range(min(MOST_GENERATORS, self._nodes()))]
+        for name in self._pods:
+            self._api.create(f"{root}/pods", _generator(name))
+        self._await_ready(["beacon", *self._pods])
         return self
 
     def __exit__(
@@ -54,12 +57,21 @@ class Harness:
     ) -> None:
         self._api.delete(f"/api/v1/namespaces/{self.namespace}")
 
-    def open_generator(self) -> Generator:
-        """A generator of the caller's own: a process here, or one in the generator pod."""
-        channel: Channel = ProcessChannel()
-        if self._in_pod:
-            channel = ExecChannel(self._cluster.kubeconfig(), self._cluster.context, self.namespace, "generator")
-        return Generator(channel, self._clock.origin_s)
+    def open_generator(self) -> Fleet:
+        """Generators of the caller's own: a process here, or one in each of the generators' pods."""
+        kubeconfig = self._cluster.kubeconfig()
+        channels: list[Channel] = [
+            ExecChannel(kubeconfig, self._cluster.context, self.namespace, pod) for pod in self._pods
+        ]
+        return Fleet([Generator(channel, self._clock.origin_s) for channel in channels or [ProcessChannel()]])
+
+    def _nodes(self) -> int:
+        """How many nodes take a pod that tolerates nothing; 1 where the nodes may not be listed."""
+        try:
+            nodes = self._api.get("/api/v1/nodes")["items"]
+        except ClusterError:
+            return 1
+        return max(1, sum(_takes_pods(node["spec"]) for node in nodes))
 
     def _await_ready(self, names: list[str]) -> None:
         deadline = time.monotonic() + UP_WITHIN_S
@@ -93,20 +105,43 @@ def _beacon_service() -> dict[str, Any]:
     }
 
 
-def _pod(name: str, command: list[str] | None) -> dict[str, Any]:
-    container: dict[str, Any] = {
-        "name": name,
+def _takes_pods(spec: dict[str, Any]) -> bool:
+    barred = any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in spec.get("taints", ()))
+    return not barred and not spec.get("unschedulable", False)
+
+
+def _beacon() -> dict[str, Any]:
+    served = {
+        "command": ["python", "-m", "seatrial.traffic.beacon"],
+        "ports": [{"name": "http", "containerPort": BEACON_PORT}],
+        "readinessProbe": {"tcpSocket": {"port": BEACON_PORT}, "periodSeconds": 1},
+    }
+    return _pod("beacon", "beacon", "50m", served)
+
+
+def _generator(name: str) -> dict[str, Any]:
+    pod = _pod(name, "generator", "500m", {})
+    apart = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "generator"}}}
+    # Preferred: on a cluster with room on one node only, two generators there are better than none.
+    pod["spec"]["affinity"] = {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": apart}]
+        }
+    }
+    return pod
+
+
+def _pod(name: str, app: str, cpu: str, served: dict[str, Any]) -> dict[str, Any]:
+    container = {
+        "name": app,
         "image": AGENT,
         "imagePullPolicy": "IfNotPresent",
-        "resources": {"requests": {"cpu": "500m" if name == "generator" else "50m", "memory": "64Mi"}},
+        "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}},
+        **served,
     }
-    if command:
-        container["command"] = command
-        container["ports"] = [{"name": "http", "containerPort": BEACON_PORT}]
-        container["readinessProbe"] = {"tcpSocket": {"port": BEACON_PORT}, "periodSeconds": 1}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
+        "metadata": {"name": name, "labels": {"app": app}},
         "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
     }

@@ -16,7 +16,7 @@ from seatrial import charts
 from seatrial.clusters.base import Address
 from seatrial.errors import ClusterError
 from seatrial.observation import Change, GeneratorHealth, Ledger, Pod, Scrape, joined
-from seatrial.traffic.generator import Generator, Run
+from seatrial.traffic.fleet import Fleet, FleetRun
 from seatrial.traffic.plan import ChosenTarget, Exchange, Load, Lone, OpenLoop, PodTarget, ServiceTarget, Target
 from seatrial.trials.harness import BEACON_PORT
 from seatrial.trials.overlay import object_path, read_overlay
@@ -41,10 +41,10 @@ class Stage:
         self.watcher = Watcher(world.api, self.namespace, world.clock)
         self.values: Mapping[str, Any] = {}
         self.marks: dict[str, float] = {}
-        self._generator: Generator | None = None
+        self._generator: Fleet | None = None
         self._self_test: tuple[str, ...] = ()
         self.lone_s = 0.0  # latency of a request that has a replica to itself, once measured
-        self._runs: list[Run] = []
+        self._runs: list[FleetRun] = []
         self._ledgers: dict[str, Ledger] = {}
         self._scrapes: list[Scrape] = []
         self._started_s = world.clock.now()
@@ -156,16 +156,15 @@ class Stage:
     # the traffic
 
     @property
-    def generator(self) -> Generator:
-        """The stage's own generator, synchronised and self-tested on first use."""
+    def generator(self) -> Fleet:
+        """The stage's own generators, synchronised and self-tested on first use."""
         if self._generator is None:
             self._generator = self.world.open_generator()
-            self._generator.synchronise()
-            self._self_test = self._generator.self_test()
+            self._self_test = self._generator.prepare()
             self._probe_beacon(self._generator)
         return self._generator
 
-    def _probe_beacon(self, generator: Generator) -> None:
+    def _probe_beacon(self, generator: Fleet) -> None:
         address = self.world.cluster.address(self.world.beacon_namespace, "beacon", BEACON_PORT)
         start_s = self.now() + 0.1
         arrivals_s = [start_s + n / BEACON_RPS for n in range(int(BEACON_FOR_S * BEACON_RPS))]
@@ -187,11 +186,11 @@ class Stage:
         """A pod's own address."""
         return PodTarget(pod.name, pod.ip, container_port(pod.spec, self.world.contract.container))
 
-    def start(self, *loads: Load) -> Run:
+    def start(self, *loads: Load) -> FleetRun:
         """Begin to send, times on the run's clock; the rows join the stage's ledger when they are collected."""
         return self._keep(self.generator.start(self._planted(loads)))
 
-    def start_now(self, *loads: Load) -> Run:
+    def start_now(self, *loads: Load) -> FleetRun:
         """Begin to send, times counted from the moment the generator has the loads."""
         return self._keep(self.generator.start_now(self._planted(loads)))
 
@@ -199,11 +198,11 @@ class Stage:
         plant = self.world.plant.loads
         return plant(list(loads)) if plant else list(loads)
 
-    def _keep(self, run: Run) -> Run:
+    def _keep(self, run: FleetRun) -> FleetRun:
         self._runs.append(run)
         return run
 
-    def collect(self, run: Run, timeout_s: float = 120.0) -> Ledger:
+    def collect(self, run: FleetRun, timeout_s: float = 120.0) -> Ledger:
         """Wait for the end of what was started, keep it, and return it."""
         self._ledgers[run.name] = run.collect(timeout_s)
         return self._ledgers[run.name]

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from seatrial.observation import Change, Pod
-from seatrial.traffic.generator import Run
+from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import OpenLoop, Poll
 from seatrial.trials import workload
 from seatrial.trials.stage import Stage
@@ -43,7 +43,7 @@ class StartPoller:
         self._contract = stage.world.contract
         self._lives: dict[tuple[str, str], Start] = {}
         self._last: dict[str, tuple[str, str]] = {}
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, FleetRun] = {}
         self._changes: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
         _ = stage.generator  # made before the first start, for a start does not wait

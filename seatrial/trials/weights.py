@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seatrial.observation import Change, GeneratorHealth, Seen, Timeline, joined
+from seatrial.observation import Change, Seen, Timeline, joined
+from seatrial.traffic.fleet import weakest
 from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
 from seatrial.trials.install import Install
@@ -180,19 +181,6 @@ def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "scrapes": tuple(scrape for part in parts for scrape in part["scrapes"]),
         "logs": tuple(log for part in parts for log in part["logs"]),
         "pods": tuple(pod for part in parts for pod in part["pods"]),
-        "generator": _weakest([part["generator"] for part in parts]),
+        "generator": weakest([part["generator"] for part in parts]),
         "marks": {f"{part['trial']}-{name}": at_s for part in parts for name, at_s in part["marks"].items()},
     }
-
-
-def _weakest(parts: Sequence[GeneratorHealth]) -> GeneratorHealth:
-    return GeneratorHealth(
-        scheduled=sum(part.scheduled for part in parts),
-        sent=sum(part.sent for part in parts),
-        start_lag_p99_s=max(part.start_lag_p99_s for part in parts),
-        start_lag_max_s=max(part.start_lag_max_s for part in parts),
-        loop_lag_max_s=max(part.loop_lag_max_s for part in parts),
-        clock_bound_s=max(part.clock_bound_s for part in parts),
-        self_test=tuple(found for part in parts for found in part.self_test),
-        lag_p99_bound_s=min(part.lag_p99_bound_s for part in parts),
-    )

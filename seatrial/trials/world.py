@@ -12,7 +12,7 @@ from seatrial import charts
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.contract import Contract, merged
-from seatrial.traffic.generator import Generator
+from seatrial.traffic.fleet import Fleet
 from seatrial.traffic.plan import Load
 from seatrial.watch.api import Api
 
@@ -46,7 +46,7 @@ class World:
     contract_folder: Path  # overlays are beside the contract
     folder: Path  # for what a release needs on disk while it lives
     seed: int
-    open_generator: Callable[[], Generator]
+    open_generator: Callable[[], Fleet]
     beacon_namespace: str  # where the known-good Service `beacon` is
     say: Say
     plant: Plant = Plant()

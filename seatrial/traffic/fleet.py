@@ -1,0 +1,143 @@
+"""Generators on different nodes that work as one: what goes to a Service sets out from each of them in turn.
+
+Each node has a proxy of its own, which hears of a changed endpoint at a time of its own: requests of one node tell
+nothing of what clients on another would have met.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seatrial.observation import GeneratorHealth, Ints, Ledger, joined
+from seatrial.traffic.generator import Generator, Run
+from seatrial.traffic.plan import Load, OpenLoop, PodTarget
+
+
+class Fleet:
+    """One generator or more. Open-loop requests to a Service, each on a connection of its own, are dealt out.
+
+    All other loads are carried by the first: a pod's own address is the same from everywhere, and clients that wait
+    for an answer are few. Every method raises ClusterError when a generator cannot be reached or refuses.
+    """
+
+    def __init__(self, members: Sequence[Generator]) -> None:
+        self._members = tuple(members)
+        self._self_test: tuple[str, ...] = ()
+
+    def prepare(self) -> tuple[str, ...]:
+        """Compare all clocks, test every member; what their self-tests found wrong."""
+        with ThreadPoolExecutor(len(self._members)) as pool:
+            list(pool.map(Generator.synchronise, self._members))
+            found = list(pool.map(Generator.self_test, self._members))
+        self._self_test = tuple(wrong for one in found for wrong in one)
+        return self._self_test
+
+    def start(self, loads: Sequence[Load]) -> FleetRun:
+        """Begin to send, times on the run's clock; what is already due is sent at once and counts as lag."""
+        return self._started(loads, Generator.start)
+
+    def start_now(self, loads: Sequence[Load]) -> FleetRun:
+        """Begin to send; the loads' times count from the moment at which each member has them."""
+        return self._started(loads, Generator.start_now)
+
+    def _started(self, loads: Sequence[Load], begin: Callable[[Generator, Sequence[Load]], Run]) -> FleetRun:
+        shares = dealt(loads, len(self._members))
+        parts = tuple(
+            (place, begin(member, share))
+            for place, (member, share) in enumerate(zip(self._members, shares, strict=True))
+            if share or place == 0
+        )
+        return FleetRun(parts, len(self._members))
+
+    def health(self, *runs: FleetRun) -> GeneratorHealth:
+        """Whether these runs were sent as planned, so far; of lags and bounds the worst member's."""
+        parts = []
+        for place, member in enumerate(self._members):
+            if its := [run for whole in runs for at, run in whole.parts if at == place]:
+                parts.append(member.health(*its))
+        return replace(weakest(parts), self_test=self._self_test)
+
+    def close(self) -> None:
+        """End every generator."""
+        for member in self._members:
+            member.close()
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRun:
+    """Loads that were started together; `parts` are the members' runs, with the members' places."""
+
+    parts: tuple[tuple[int, Run], ...]
+    members: int
+
+    @property
+    def name(self) -> str:
+        """Of its own among the runs of a fleet: the first member has a part in each, if an empty one."""
+        return self.parts[0][1].name
+
+    def collect(self, timeout_s: float) -> Ledger:
+        """Wait until every attempt has ended; all rows. Raises InvalidMeasurement after timeout_s."""
+        deadline_s = time.monotonic() + timeout_s
+        return self._whole([run.collect(max(0.0, deadline_s - time.monotonic())) for _, run in self.parts])
+
+    def fresh(self) -> tuple[Ledger, bool]:
+        """The rows that have ended since the last call, and whether those were the last; before `collect`."""
+        found = [run.fresh() for _, run in self.parts]
+        return self._whole([rows for rows, _ in found]), all(finished for _, finished in found)
+
+    def stop(self) -> None:
+        """Send nothing more; what is open finishes."""
+        for _, run in self.parts:
+            run.stop()
+
+    def _whole(self, ledgers: Sequence[Ledger]) -> Ledger:
+        # Every generator numbers its own connections from 1: brought apart, for a number is one connection.
+        return joined(
+            replace(rows, connection=_apart(rows.connection, place, self.members))
+            for (place, _), rows in zip(self.parts, ledgers, strict=True)
+        )
+
+
+def dealt(loads: Sequence[Load], members: int) -> list[list[Load]]:
+    """The loads of each member, `members` lists: every attempt of `loads` is in exactly one of them."""
+    shares: list[list[Load]] = [[] for _ in range(members)]
+    for load in loads:
+        if isinstance(load, OpenLoop) and load.connection == "new" and not isinstance(load.target, PodTarget):
+            for place, share in enumerate(shares):
+                turns = slice(place, None, members)
+                if len(load.arrivals_s[turns]):
+                    share.append(
+                        replace(
+                            load,
+                            arrivals_s=load.arrivals_s[turns],
+                            picks=load.picks[turns],
+                            groups=load.groups[turns],
+                        )
+                    )
+        else:
+            shares[0].append(load)
+    return shares
+
+
+def weakest(parts: Sequence[GeneratorHealth]) -> GeneratorHealth:
+    """Several generators, or several stages of one, taken together: counts added, of everything else the worst."""
+    return GeneratorHealth(
+        scheduled=sum(part.scheduled for part in parts),
+        sent=sum(part.sent for part in parts),
+        start_lag_p99_s=max(part.start_lag_p99_s for part in parts),
+        start_lag_max_s=max(part.start_lag_max_s for part in parts),
+        loop_lag_max_s=max(part.loop_lag_max_s for part in parts),
+        clock_bound_s=max(part.clock_bound_s for part in parts),
+        self_test=tuple(found for part in parts for found in part.self_test),
+        lag_p99_bound_s=min(part.lag_p99_bound_s for part in parts),
+    )
+
+
+def _apart(connections: Ints, place: int, members: int) -> Ints:
+    apart: Ints = np.where(connections < 0, connections, connections * members + place)
+    return apart
