@@ -124,14 +124,14 @@ def test_links_within_the_repository_lead_somewhere(file):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
-def test_the_guide_lists_the_example_to_the_letter():
+def test_the_guide_lists_the_smallest_example_whole_and_every_file_to_the_letter():
     listed = dict(
         re.findall(r"^`([\w./-]+)`\n\n```\w+\n(.*?)```$", page("docs/certify-your-own.md"), re.MULTILINE | re.DOTALL)
     )
-    folder = ROOT / "examples" / "greeter"
-    assert listed == {
-        str(file.relative_to(folder)): file.read_text(encoding="utf-8") for file in folder.rglob("*") if file.is_file()
-    }
+    examples = ROOT / "examples"
+    assert listed == {name: (examples / name).read_text(encoding="utf-8") for name in listed}
+    hello = {str(file.relative_to(examples)) for file in (examples / "hello").rglob("*") if file.is_file()}
+    assert set(listed) == hello | {"greeter/greeter.py", "greeter/contract.yaml"}
 
 
 def commands() -> dict[str, click.Command]:
