@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import click
 
+from seatrial.reporting.text import plural
 from seatrial.suite.check import Check
-from seatrial.trials.trial import Trial
+from seatrial.suite.runner import Ended
 from seatrial.verdict import Outcome, Verdict
 
 MARKS = {
@@ -20,27 +22,38 @@ MARKS = {
 }
 
 
+# From here on whole minutes are told; below, steps of ten seconds.
+MINUTES_FROM_S = 90.0
+
+
 class Silence:
     """Tells nothing."""
 
+    def plan(self, trials: int, left_s: Callable[[], float]) -> None: ...
     def doing(self, what: str) -> None: ...
-    def trial(self, trial: Trial, reason: str, took_s: float) -> None: ...
+    def trial(self, ended: Ended) -> None: ...
     def verdict(self, check: Check, verdict: Verdict) -> None: ...
 
 
 class Narrator:
-    """One line for each thing that happens."""
+    """One line for each thing that happens: since when, checks judged, how long it may still take, and what."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self._judged = 0
         self._started = time.monotonic()
+        self._left_s: Callable[[], float] = lambda: 0.0
+
+    def plan(self, trials: int, left_s: Callable[[], float]) -> None:
+        self._line(f"{plural(trials, 'trial')}, {about(left_s())}" if trials else "no trials")
+        self._left_s = left_s
 
     def doing(self, what: str) -> None:
         self._line(what)
 
-    def trial(self, trial: Trial, reason: str, took_s: float) -> None:
-        self._line(f"trial {trial.name} took {took_s:.0f} s" + (f" and broke: {reason}" if reason else ""))
+    def trial(self, ended: Ended) -> None:
+        broke = f" and broke: {ended.reason}" if ended.reason else ""
+        self._line(f"trial {ended.trial.name} took {ended.took_s:.0f} s{broke}")
 
     def verdict(self, check: Check, verdict: Verdict) -> None:
         self._judged += 1
@@ -50,4 +63,13 @@ class Narrator:
     def _line(self, text: str) -> None:
         passed_s = time.monotonic() - self._started
         head = f"{int(passed_s) // 60:2}:{int(passed_s) % 60:02} [{self._judged}/{len(self._checks)}]"
-        click.echo(f"{head} {text}", err=True)
+        left_s = self._left_s()
+        left = f"{about(left_s)} left " if left_s else ""
+        click.echo(f"{head} {left}{text}", err=True)
+
+
+def about(duration_s: float) -> str:
+    """A forecast as it reads, no more exact than it is: `about 40 s`, `about 3 min`."""
+    if duration_s >= MINUTES_FROM_S:
+        return f"about {round(duration_s / 60)} min"
+    return f"about {max(1, math.ceil(duration_s / 10)) * 10} s"

@@ -49,6 +49,8 @@ def verify(record: Path, folders: tuple[Path, ...]) -> int:
     damage = opened.damage()
     for file, what in opened.loose_ends():
         click.echo(f"note: {file}: {what}", err=True)
+    for name, first in opened.first_tries().items():
+        click.echo(f"note: {first.sentence(name)}", err=True)
     for file, what in damage:
         click.echo(f"damaged: {file}: {what}", err=True)
     replay = judge_again(opened, load_checks(content("conformance"), *folders), damage)

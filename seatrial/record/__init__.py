@@ -4,7 +4,7 @@
     end.json             finished or interrupted, when and with which exit status; absent while it runs
     contract.yaml        the contract as it was read
     trials/<trial>/      observation.json, its ledgers (.npz) and timelines (.jsonl), texts such as manifests.yaml;
-                         or failure.json where the trial saw nothing
+                         or failure.json where the trial saw nothing; first-try.json where it was run twice
     verdicts.jsonl       one line a verdict, appended as they come
     verdicts.json        all verdicts, sorted and without times: judged again, it is equal byte for byte
     manifest.json        size and SHA-256 of every file above
@@ -16,6 +16,7 @@ from damage.
 
 from seatrial.record.codec import observation_from_files, observation_to_files
 from seatrial.record.files import Damage
+from seatrial.record.first_try import FirstTry
 from seatrial.record.header import RunHeader
 from seatrial.record.run import RunRecord
 from seatrial.record.summary import Summary, summarise
@@ -23,6 +24,7 @@ from seatrial.record.verdicts import VerdictEntry, canonical
 
 __all__ = [
     "Damage",
+    "FirstTry",
     "RunHeader",
     "RunRecord",
     "Summary",

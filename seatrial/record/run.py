@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import threading
 from collections.abc import Iterable, Mapping
@@ -26,13 +27,14 @@ from seatrial.record.files import (
     write_manifest,
     write_whole,
 )
+from seatrial.record.first_try import FirstTry
 from seatrial.record.header import SCHEMA, RunHeader, RunState
 from seatrial.record.verdicts import VerdictEntry, canonical, read_lines
 from seatrial.verdict import Verdict
 
 RECORD, CONTRACT = "record.json", "contract.yaml"
 LINES, VERDICTS = "verdicts.jsonl", "verdicts.json"
-FAILURE, END = "failure.json", "end.json"
+FAILURE, FIRST_TRY, END = "failure.json", "first-try.json", "end.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 T = TypeVar("T")
@@ -102,18 +104,27 @@ class RunRecord:
 
     # Writing
 
-    def add_trial(self, name: str, observation: Any, files: Mapping[str, str | bytes] | None = None) -> None:
-        """Keep what a trial saw, with texts beside it. Raises InputError for a name that is taken or unusable."""
-        folder = self._new_trial(name)
+    def add_trial(
+        self,
+        name: str,
+        observation: Any,
+        files: Mapping[str, str | bytes] | None = None,
+        first_try: FirstTry | None = None,
+    ) -> None:
+        """Keep what a trial saw, with texts beside it. Raises InputError for a name that is taken or unusable.
+
+        `first_try` is the run that went before, if the trial was run twice.
+        """
+        folder = self._new_trial(name, first_try)
         for file_name, content in (files or {}).items():
             _refuse_bad_name(file_name, f"a file of trial {name}")
             write_whole(folder / file_name, content.encode() if isinstance(content, str) else content)
         codec.observation_to_files(folder, observation)
         self._list_trial(folder)
 
-    def add_trial_failure(self, name: str, reason: str) -> None:
+    def add_trial_failure(self, name: str, reason: str, first_try: FirstTry | None = None) -> None:
         """Keep why a trial has no observation. Raises InputError as `add_trial` does."""
-        folder = self._new_trial(name)
+        folder = self._new_trial(name, first_try)
         write_whole(folder / FAILURE, codec.to_json({"reason": reason}))
         self._list_trial(folder)
 
@@ -161,7 +172,7 @@ class RunRecord:
             self._files.update({name: fingerprint(data) for name, data in files.items()})
             write_manifest(self.folder, self._files)
 
-    def _new_trial(self, name: str) -> Path:
+    def _new_trial(self, name: str, first_try: FirstTry | None) -> Path:
         _refuse_bad_name(name, "a trial")
         with self._lock:
             self._refuse_ended()
@@ -170,6 +181,8 @@ class RunRecord:
                 folder.mkdir(parents=True)
             except FileExistsError as error:
                 raise InputError(f"{folder}: expected each trial once, found it recorded; name trials apart") from error
+        if first_try:
+            write_whole(folder / FIRST_TRY, codec.to_json(codec.plain(first_try)))
         return folder
 
     def _list_trial(self, folder: Path) -> None:
@@ -201,6 +214,17 @@ class RunRecord:
         except InputError as error:
             return str(error)
         return str(document.get("reason", "")) if isinstance(document, dict) else ""
+
+    def first_tries(self) -> dict[str, FirstTry]:
+        """The trials that were run twice, and how the first try went."""
+        return {name: self._first_try(name) for name in self._trials_with(FIRST_TRY)}
+
+    def _first_try(self, name: str) -> FirstTry:
+        path = self.trial_folder(name) / FIRST_TRY
+        try:
+            return codec.structured(codec.read_json(path), FirstTry, str(path))
+        except InputError as error:
+            return FirstTry(str(error), math.nan, math.nan)
 
     def _trials_with(self, file_name: str) -> list[str]:
         parts = [name.split("/") for name in sorted(self._files)]

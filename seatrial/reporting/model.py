@@ -13,7 +13,7 @@ import yaml
 
 from seatrial.errors import InputError
 from seatrial.observation import Ledger, Request, Timeline
-from seatrial.record import Damage, RunRecord, Summary, VerdictEntry, summarise
+from seatrial.record import Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
 from seatrial.record.verdicts import by_id
 from seatrial.reporting.drain_story import DrainStory, drain_story
 from seatrial.reporting.headline import Headline, headline
@@ -72,6 +72,7 @@ class Report:
     judged: tuple[Judged, ...]
     trials: tuple[TrialView, ...]
     trial_failures: Mapping[str, str]
+    first_tries: Mapping[str, FirstTry]
     damage: tuple[Damage, ...]
     loose_ends: tuple[Damage, ...]
     promises: tuple[tuple[str, str], ...]
@@ -108,6 +109,7 @@ def read_report(record: RunRecord) -> Report:
         judged=tuple(Judged(entry, _decisive(entry, ledgers)) for entry in entries),
         trials=tuple(_view(record, name, ledgers.get(name)) for name in intact),
         trial_failures=record.trial_failures(),
+        first_tries=record.first_tries(),
         damage=tuple(damage),
         loose_ends=tuple(record.loose_ends()),
         promises=tuple(_promises(record.header.contract)),

@@ -71,6 +71,7 @@ def as_json(folder: Path) -> str:
         "state": plain(record.state),
         "result": {"word": result.word, "sentence": result.sentence, "exit_status": summarise(entries).exit_status},
         "record": {"folder": str(folder), "sha256": record.digest()},
+        "first_tries": plain(record.first_tries()),
         "verdicts": [plain(entry) for entry in entries],
     }
     del document["run"]["contract"]
@@ -78,7 +79,7 @@ def as_json(folder: Path) -> str:
 
 
 def closing(record: RunRecord, entries: Sequence[VerdictEntry]) -> str:
-    """The tally, what it comes to, and where the record is."""
+    """What was run twice, the tally, what it comes to, and where the record is."""
     summary = summarise(entries)
     result = headline(record, entries, summary, [])
     tallies = [
@@ -87,7 +88,8 @@ def closing(record: RunRecord, entries: Sequence[VerdictEntry]) -> str:
     ]
     word = click.style(result.word, fg=COLOURS[result.tone], bold=True)
     tally = f"{plural(len(entries), 'check')}. {'; '.join(tallies)}" if tallies else "No checks."
-    return f"{tally}\n{word}. {result.sentence}\nRecord: {record.folder}"
+    twice = "".join(f"Note: {first.sentence(name)}.\n" for name, first in sorted(record.first_tries().items()))
+    return f"{twice}{tally}\n{word}. {result.sentence}\nRecord: {record.folder}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,16 +18,15 @@ import yaml
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.content import content
+from seatrial.errors import SeatrialError
 from seatrial.images import AGENT, images_of, take_in
-from seatrial.observation import Seen
 from seatrial.record import RunHeader, RunRecord, summarise
 from seatrial.record.run import utc_now
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_trials
-from seatrial.suite.runner import Suite
+from seatrial.suite.runner import Ended, Suite
 from seatrial.suite.subject import Subject
 from seatrial.trials.harness import Harness
-from seatrial.trials.trial import Trial
 from seatrial.trials.world import RUN_LABEL, Plant, World
 from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
@@ -36,11 +35,14 @@ from seatrial.watch.api import Api
 class Progress(Protocol):
     """Where a run tells what it does."""
 
+    def plan(self, trials: int, left_s: Callable[[], float]) -> None:
+        """So many trials are to be run; `left_s` tells at any time how long those not finished may take."""
+
     def doing(self, what: str) -> None:
         """Something begins."""
 
-    def trial(self, trial: Trial, reason: str, took_s: float) -> None:
-        """A trial ended; reason is "" when it has an observation."""
+    def trial(self, ended: Ended) -> None:
+        """A trial ended."""
 
     def verdict(self, check: Check, verdict: Verdict) -> None:
         """A check was judged."""
@@ -79,6 +81,15 @@ def certify(
     clock = RunClock.start()
     record = RunRecord.create(runs, header(subject, cluster, run_id, arguments))
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
+    suite = Suite(
+        subject.contract,
+        checks,
+        load_trials(),
+        on_trial=lambda ended: _keep_trial(subject, record, progress, ended),
+        on_verdict=lambda check, verdict: _keep_verdict(record, progress, check, verdict),
+        lanes=lanes,
+    )
+    progress.plan(len(suite.agenda.waiting), suite.left_s)
     try:
         progress.doing("images")
         take_in(cluster, [AGENT, *images_of(subject.manifests)], content("charts") / "images")
@@ -100,20 +111,17 @@ def certify(
                 say=progress.doing,
                 plant=plant or Plant(),
             )
-            suite = Suite(
-                subject.contract,
-                checks,
-                load_trials(),
-                on_trial=lambda trial, seen, reason, took_s: _keep_trial(
-                    subject, record, progress, trial, seen, reason, took_s
-                ),
-                on_verdict=lambda check, verdict: _keep_verdict(record, progress, check, verdict),
-                lanes=lanes,
-            )
             verdicts = suite.run(world)
     except BaseException as stopped:
-        record.interrupt(f"{type(stopped).__name__}: {stopped}")
-        remove_namespaces(Api.connect(cluster.kubeconfig(), cluster.context), run_id.rpartition("-")[2])
+        reason = f"{type(stopped).__name__}: {stopped}"
+        try:
+            remove_namespaces(Api.connect(cluster.kubeconfig(), cluster.context), run_id.rpartition("-")[2])
+        except SeatrialError as left:
+            # The first error is the one to tell: a cluster that is gone refuses this too.
+            reason += f"; namespaces of the run may be left: {left}"
+            progress.doing(f"namespaces of the run may be left: {left}")
+        finally:
+            record.interrupt(reason)
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -150,14 +158,14 @@ def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str
     )
 
 
-def _keep_trial(
-    subject: Subject, record: RunRecord, progress: Progress, trial: Trial, seen: Seen | None, reason: str, took_s: float
-) -> None:
+def _keep_trial(subject: Subject, record: RunRecord, progress: Progress, ended: Ended) -> None:
+    name, seen = ended.trial.name, ended.seen
     if seen is None:
-        record.add_trial_failure(trial.name, reason)
+        record.add_trial_failure(name, ended.reason, ended.first_try)
     else:
-        record.add_trial(trial.name, seen, {"manifests.yaml": yaml.safe_dump_all(subject.rendered(seen.values))})
-    progress.trial(trial, reason, took_s)
+        manifests = yaml.safe_dump_all(subject.rendered(seen.values))
+        record.add_trial(name, seen, {"manifests.yaml": manifests}, ended.first_try)
+    progress.trial(ended)
 
 
 def _keep_verdict(record: RunRecord, progress: Progress, check: Check, verdict: Verdict) -> None:

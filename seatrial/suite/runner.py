@@ -10,13 +10,30 @@ from dataclasses import dataclass, field
 from seatrial.contract import Contract
 from seatrial.errors import SeatrialError
 from seatrial.observation import Seen
+from seatrial.record import FirstTry
+from seatrial.suite.agenda import Agenda
 from seatrial.suite.check import Check
 from seatrial.suite.judge import judge, promised
 from seatrial.trials.trial import Trial, run_trial
 from seatrial.trials.world import World
 from seatrial.verdict import Verdict
 
-OnTrial = Callable[[Trial, Seen | None, str, float], None]
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a trial ended: with what it saw, or with the reason why it saw nothing.
+
+    `first_try` is there when it was run twice; `took_s` is the last run's.
+    """
+
+    trial: Trial
+    seen: Seen | None
+    reason: str
+    took_s: float
+    first_try: FirstTry | None
+
+
+OnTrial = Callable[[Ended], None]
 OnVerdict = Callable[[Check, Verdict], None]
 
 
@@ -34,42 +51,48 @@ class Suite:
     lost: dict[type[Seen], str] = field(default_factory=dict)
     absent: set[type[Seen]] = field(default_factory=set)  # of trials whose promise is not made
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    first_tries: dict[Trial, FirstTry] = field(default_factory=dict)
+    agenda: Agenda = field(init=False)  # replaced as a whole: any thread may read it
+
+    def __post_init__(self) -> None:
+        self.agenda = Agenda(self.lanes, tuple(self._needed()))
+
+    def left_s(self) -> float:
+        """How long the trials may still take by the wall clock."""
+        return self.agenda.left_s(time.monotonic())
 
     def run(self, world: World) -> dict[str, Verdict]:
         """Every check's verdict, in the order of the ids."""
-        waiting = self._needed()
-        running: dict[Future[Seen], tuple[Trial, float]] = {}
+        running: dict[Future[Seen], Trial] = {}
         pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="trial")
+
+        def start(trial: Trial, world: World) -> None:
+            self.agenda = self.agenda.begin(trial, time.monotonic())
+            running[pool.submit(run_trial, trial, world, dict(self.seen))] = trial
+
         try:
             self._judge_complete()
-            while waiting or running:
-                self._start_what_can(pool, world, waiting, running)
+            while self.agenda.waiting or running:
+                while trial := self.agenda.next():
+                    if why := self._blocked(trial):
+                        self._finish(trial, None, why)
+                    else:
+                        start(trial, world)
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    trial, started = running.pop(future)
-                    took_s = time.monotonic() - started
+                    trial = running.pop(future)
                     if error := future.exception():
-                        self._finish(trial, None, _why(error), took_s)
+                        self._finish(trial, None, _why(error))
+                    elif late := self._too_late(trial, future.result()):
+                        self.first_tries[trial] = late
+                        world.say(f"trial {trial.name}: {late.reason}; once more")
+                        start(trial, world.under(f"{world.run_id}-again", world.contract))
                     else:
-                        self._finish(trial, future.result(), "", took_s)
+                        self._finish(trial, future.result(), "")
         finally:
             # Not waited for: after Ctrl-C a trial would otherwise go on to its end.
             pool.shutdown(wait=False, cancel_futures=True)
         return {id: self.verdicts[id] for id in self.checks}
-
-    def _start_what_can(
-        self,
-        pool: ThreadPoolExecutor,
-        world: World,
-        waiting: list[Trial],
-        running: dict[Future[Seen], tuple[Trial, float]],
-    ) -> None:
-        while trial := next((t for t in waiting if self._startable(t, running)), None):
-            waiting.remove(trial)
-            if blocked := next((kind for kind in trial.after if kind in self.lost), None):
-                self._finish(trial, None, f"it needs {blocked.__name__}: {self.lost[blocked]}", 0.0)
-            else:
-                running[pool.submit(self._apply, trial, world, dict(self.seen))] = (trial, time.monotonic())
 
     def _needed(self) -> list[Trial]:
         """The trials behind the checks that apply, with what they build on."""
@@ -92,30 +115,32 @@ class Suite:
                     need(kind)
         return sorted(needed.values(), key=lambda trial: trial.order)
 
-    def _startable(self, trial: Trial, running: Mapping[Future[Seen], tuple[Trial, float]]) -> bool:
-        if any(kind not in self.seen and kind not in self.lost for kind in trial.after):
-            return False
-        timed = sum(other.timed for other, _ in running.values())
-        return len(running) < self.lanes and not (trial.timed and timed >= max(1, self.lanes - 1))
+    def _blocked(self, trial: Trial) -> str:
+        """Why a trial cannot be run for want of what it builds on; "" when all of it was seen."""
+        kind = next((kind for kind in trial.after if kind not in self.seen), None)
+        if kind is None:
+            return ""
+        return f"it needs {kind.__name__}: {self.lost.get(kind, 'the contract does not promise that')}"
 
-    def _apply(self, trial: Trial, world: World, earlier: dict[type[Seen], Seen]) -> Seen:
-        """Run a trial, and again where the generator missed the schedule that one of its checks counts from.
+    def _too_late(self, trial: Trial, seen: Seen) -> FirstTry | None:
+        """The first try of a trial whose generator missed the schedule that one of its checks counts from.
 
         What decides is the generator's own health, before anything is judged: no run in search of a better verdict.
         """
-        seen = run_trial(trial, world, earlier)
         counted = any(c.on_schedule and trial.observes in c.observes().values() for c in self.checks.values())
-        if seen.generator.lag_bound_kept or not counted:
-            return seen
-        world.say(f"trial {trial.name}: the generator was up to {seen.generator.start_lag_max_s:.2f} s late; once more")
-        return run_trial(trial, world.under(f"{world.run_id}-again", world.contract), earlier)
+        if seen.generator.lag_bound_kept or not counted or trial in self.first_tries:
+            return None
+        return FirstTry.of(seen.generator)
 
-    def _finish(self, trial: Trial, seen: Seen | None, reason: str, took_s: float) -> None:
+    def _finish(self, trial: Trial, seen: Seen | None, reason: str) -> None:
+        now_s = time.monotonic()
+        took_s = now_s - self.agenda.running.get(trial, now_s)
+        self.agenda = self.agenda.end(trial)
         if seen is None:
             self.lost[trial.observes] = reason
         else:
             self.seen[trial.observes] = seen
-        self.on_trial(trial, seen, reason, took_s)
+        self.on_trial(Ended(trial, seen, reason, took_s, self.first_tries.get(trial)))
         self._judge_complete()
 
     def _judge_complete(self) -> None:

@@ -65,7 +65,7 @@ class Scaling(Seen):
     beacon: tuple[CpuReading, ...] = ()
 
 
-@trial("autoscaling", promise="autoscaling", timed=False, order=15)
+@trial("autoscaling", promise="autoscaling", timed=False, order=15, lasts_s=280)
 def autoscaling(world: World) -> Scaling:
     """The fewest replicas at first; the autoscaler does the rest."""
     promise = world.contract.autoscaling

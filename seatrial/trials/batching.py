@@ -64,7 +64,7 @@ class Batches(Seen):
     rounds: tuple[Round, ...] = ()
 
 
-@trial("batching", promise="batching", order=31)
+@trial("batching", promise="batching", order=31, lasts_s=65)
 def batching(world: World) -> Batches:
     """One replica at its own address."""
     promise = world.contract.batching

@@ -75,7 +75,7 @@ class Crowd(Seen):
         return tuple(shares)
 
 
-@trial("crowd", order=30)
+@trial("crowd", order=30, lasts_s=35)
 def crowd(world: World) -> Crowd:
     """One replica, one client, then many."""
     contract = world.contract

@@ -27,7 +27,7 @@ class Install(Seen):
     restarted: str = ""  # the pod whose container was ended; "" where the contract tells no way
 
 
-@trial("install", order=10)
+@trial("install", order=10, lasts_s=28)
 def install(world: World) -> Install:
     """Three replicas from nothing; where the contract says how, one restart."""
     with Stage(world, "install") as stage:

@@ -108,7 +108,7 @@ class Overload(Seen):
         )
 
 
-@trial("overload", order=45)
+@trial("overload", order=45, lasts_s=143)
 def overload(world: World) -> Overload:
     """Two replicas with the promised concurrency limit, if one is."""
     contract = world.contract

@@ -98,7 +98,7 @@ class PodDeletion(Seen):
         return min(parsed_s(end.finished_at, self.wall_origin_s), end.seen_s)
 
 
-@trial("pod-deletion", order=30)
+@trial("pod-deletion", order=30, lasts_s=70)
 def pod_deletion(world: World) -> PodDeletion:
     """Install two replicas with the promised drain, if one is, then take pods away."""
     drain = world.contract.drain

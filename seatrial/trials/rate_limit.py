@@ -63,7 +63,7 @@ class RateLimited(Seen):
     probed: tuple[str, ...] = ()  # the pods that were probed while exhausted
 
 
-@trial("rate-limit", promise="limits.rate", order=40)
+@trial("rate-limit", promise="limits.rate", order=40, lasts_s=84)
 def rate_limit(world: World) -> RateLimited:
     """Two replicas; the limit is the replica's own, so that one pod's address is loaded."""
     limit = world.contract.limits.rate

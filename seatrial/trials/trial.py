@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seatrial.trials.world import World
 
 Apply = Callable[..., Seen]
+USUAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Trial:
 
     `promise` is the part of the contract without which there is nothing to do. `after` are the observation types
     that `run` needs. `timed` says that its verdicts rest on timings: one lane is kept free of such trials. Those of
-    a lower `order` start first.
+    a lower `order` start first. `lasts_s` is how long it takes on the reference service, embedded cluster, two cores:
+    only the forecast of what is left rests on it.
     """
 
     name: str
@@ -32,15 +34,19 @@ class Trial:
     timed: bool
     order: int
     run: Apply
+    lasts_s: float = USUAL_S
 
 
-def trial(name: str, *, promise: str = "", timed: bool = True, order: int = 50) -> Callable[[Apply], Trial]:
+def trial(
+    name: str, *, promise: str = "", timed: bool = True, order: int = 50, lasts_s: float = USUAL_S
+) -> Callable[[Apply], Trial]:
     """Declare a trial; what it observes and needs is read from the function's annotations."""
 
     def declare(function: Apply) -> Trial:
         hints: dict[str, Any] = typing.get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)[1:]
-        return Trial(name, hints["return"], tuple(hints[p] for p in parameters), promise, timed, order, function)
+        after = tuple(hints[parameter] for parameter in parameters)
+        return Trial(name, hints["return"], after, promise, timed, order, function, lasts_s)
 
     return declare
 

@@ -65,7 +65,7 @@ class BrokenWeights(Seen):
         )
 
 
-@trial("weights", promise="weights", timed=False, order=20)
+@trial("weights", promise="weights", timed=False, order=20, lasts_s=70)
 def weights(world: World, install: Install) -> BrokenWeights:
     """Both sides at once."""
     base_s = max(install.took_s, LEAST_INSTALL_S)

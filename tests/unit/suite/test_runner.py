@@ -73,7 +73,7 @@ def run(checks, trials, promises=None, lanes=2):
         promises or contract(),
         {each.id: each for each in checks},
         {each.observes: each for each in trials},
-        lambda trial, seen, reason, took_s: told.append((trial.name, reason)),
+        lambda ended: told.append((ended.trial.name, ended.reason)),
         lambda check, verdict: told.append((check.id, verdict.outcome)),
         lanes=lanes,
     )
