@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from seatrial import helm
+from seatrial.documents import read_yaml
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
 
@@ -53,7 +54,9 @@ def render(chart: Path, *, release: str, namespace: str, values: Values) -> list
     try:
         text = helm.available().render(chart, release=release, namespace=namespace, values=values)
     except HelmRefused as refusal:
-        raise InputError(f"{chart}: expected a chart that renders with these values; helm says: {refusal}") from None
+        raise InputError(
+            f"{chart}: expected a chart that renders with these values; helm says: {_one_line(refusal)}"
+        ) from None
     manifests = read_manifests(text, chart)
     return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
 
@@ -75,6 +78,10 @@ def read_manifests(text: str, source: Path) -> list[Manifest]:
                 f"{source}: expected manifests with kind and metadata.name, found {manifest!r:.80}; mend the template"
             )
     return manifests
+
+
+def _one_line(refusal: HelmRefused) -> str:
+    return " ".join(str(refusal).removesuffix("Use --debug flag to render out invalid YAML").split())
 
 
 def _is_object(manifest: object) -> bool:
@@ -180,7 +187,10 @@ def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, 
     would take any other without a word, and nothing would change. Raises InputError for such a path.
     """
     keys = _keys(path)
-    known: Any = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")) or {}
+    file = chart / "values.yaml"
+    if not file.is_file():
+        raise InputError(f"{file}: expected a value at {path}, found no such file; write one with this path")
+    known: Any = read_yaml(file, "the chart's values") or {}
     for depth, key in enumerate(keys):
         if known is None or known == {}:
             break

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from seatrial.documents import UniqueKeys, read_yaml
 from seatrial.errors import InputError
 from seatrial.explain import explained
 
@@ -254,15 +254,14 @@ def read_contract(path: Path) -> Contract:
     """
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
+        found = "no file of this kind" if file.exists() else "no such file"
         raise InputError(
-            f"{file}: expected a contract, found no such file; write one beside the chart (docs/certify-your-own.md)"
+            f"{file}: expected a contract, found {found}; write one beside the chart (docs/certify-your-own.md)"
         )
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as broken:
-        raise InputError(f"{file}: expected YAML, found {' '.join(str(broken).split())}; mend the file") from broken
+    document = read_yaml(file, "a contract", UniqueKeys)
     if not isinstance(document, dict):
-        raise InputError(f"{file}: expected a mapping of promises, found {type(document).__name__}; see the docs")
+        found = "an empty file" if document is None else f"a {type(document).__name__}"
+        raise InputError(f"{file}: expected a mapping of promises, found {found}; see docs/contract.md")
     try:
         return Contract.model_validate(_with_cases(document, file))
     except ValidationError as refused:
@@ -277,12 +276,9 @@ def _with_cases(document: dict[str, Any], file: Path) -> dict[str, Any]:
     if isinstance(cases, str):
         beside = file.parent / cases
         try:
-            cases = yaml.safe_load(beside.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as broken:
-            raise InputError(
-                f"{file}, inference.cases: expected a list of cases in {beside}, "
-                f"found {' '.join(str(broken).split())}; correct the name or the file"
-            ) from None
+            cases = read_yaml(beside, "cases", UniqueKeys)
+        except InputError as broken:
+            raise InputError(f"{file}, inference.cases: expected a list of cases, found none: {broken}") from None
     elif isinstance(cases, dict):
         try:
             pattern = Pattern.model_validate(cases)

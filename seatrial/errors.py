@@ -1,7 +1,7 @@
 """Every error that Seatrial raises, split by who must act.
 
     SeatrialError            exit status 2: no judgement was possible
-    ├── InputError           exit status 3: the author of a contract, scenario or flag acts
+    ├── InputError           exit status 3: the author of a contract, chart, kubeconfig or flag acts
     ├── ClusterError         exit status 2: the operator of the cluster or network acts
     └── InvalidMeasurement   exit status 2: our own generator or clock fell short
 
@@ -17,7 +17,7 @@ class SeatrialError(Exception):
 
 
 class InputError(SeatrialError):
-    """A contract, scenario, chart or flag is wrong; its author acts."""
+    """A contract, scenario, chart, image, kubeconfig or flag is wrong; its author acts."""
 
     exit_code = 3
 

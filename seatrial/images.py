@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 
 from seatrial.clusters.base import Cluster
 from seatrial.errors import ClusterError, InputError
+from seatrial.watch.api import Api
 
 AGENT = "seatrial/agent:0.1.0"
 ENGINE = Path(__file__).resolve().parent.parent  # holds the package: a checkout, or where a wheel was installed
@@ -67,9 +69,11 @@ def _images_in(value: Any) -> Iterator[str]:
 def take_in(cluster: Cluster, images: Iterable[str], folder: Path) -> None:
     """Build what has a recipe, and load what this machine has; what is left, the cluster pulls by itself.
 
-    The embedded cluster runs images as processes, and only has to know them. Raises ClusterError when a build
-    fails, InputError for an image that the embedded cluster does not know.
+    The embedded cluster runs images as processes, and only has to know them; an existing cluster pulls them all.
+    Raises ClusterError when a build fails, InputError for an image that the embedded cluster does not know.
     """
+    if cluster.name == "existing":
+        return
     known = recipes(folder)
     for image in sorted(set(images)):
         if cluster.name == "local":
@@ -80,6 +84,81 @@ def take_in(cluster: Cluster, images: Iterable[str], folder: Path) -> None:
         elif not _here(image):
             continue
         cluster.load_image(image)
+
+
+# What the kubelet says of an image that it cannot get. One failed pull may be the registry's bad moment, so that
+# ErrImagePull is waited out until the kubelet backs off from the second.
+UNPULLABLE = ("ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
+PULL_LOOK_S = 45.0
+
+
+def refuse_unpullable(pod: Mapping[str, Any]) -> None:
+    """Raises InputError when the kubelet has given up on an image of this pod for now."""
+    status = pod.get("status", {})
+    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+        waiting = container.get("state", {}).get("waiting") or {}
+        if waiting.get("reason") in UNPULLABLE:
+            raise InputError(
+                f"{container['image']}: expected an image that the cluster's nodes can pull, found "
+                f"{waiting['reason']}: {' '.join(str(waiting.get('message', '')).split())[:600]}; push it where they "
+                "can, load it into the cluster, or correct its name (the chart's values; --registry for Seatrial's own)"
+            )
+
+
+def try_pulls(cluster: Cluster, api: Api, namespace: str, manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Have a node of a real cluster pull each image of the chart's Deployment before any trial waits for it.
+
+    Raises InputError for one that cannot be pulled. A pull that takes longer than PULL_LOOK_S goes on in the
+    background, and a chart that brings credentials of its own for its pulls is not looked at.
+    """
+    spec = next(m for m in manifests if m["kind"] == "Deployment")["spec"]["template"]["spec"]
+    if cluster.name == "local" or spec.get("imagePullSecrets") or spec.get("serviceAccountName"):
+        return
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    api.create(path, _pulling_pod(spec))
+    deadline = time.monotonic() + PULL_LOOK_S
+    try:
+        while time.monotonic() < deadline:
+            pod = api.get(f"{path}/{PULLS}")
+            refuse_unpullable(pod)
+            if _pulled(pod, len(spec["containers"])):
+                return
+            time.sleep(0.3)
+    finally:
+        api.delete(f"{path}/{PULLS}", gracePeriodSeconds="0")
+
+
+PULLS = "pulls"
+
+
+def _pulling_pod(spec: Mapping[str, Any]) -> dict[str, Any]:
+    # No image has this command: its containers end before anything of the image has run.
+    containers = [
+        {
+            "name": f"image-{number}",
+            "image": container["image"],
+            "imagePullPolicy": container.get("imagePullPolicy", "IfNotPresent"),
+            "command": ["/seatrial-pulls-only"],
+        }
+        for number, container in enumerate([*spec.get("initContainers", ()), *spec["containers"]])
+    ]
+    kept = {key: spec[key] for key in ("nodeSelector", "tolerations", "affinity") if spec.get(key)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": PULLS},
+        "spec": {"containers": containers, "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, **kept},
+    }
+
+
+def _pulled(pod: Mapping[str, Any], least: int) -> bool:
+    states = [each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", ())]
+    return len(states) >= least and all(
+        "terminated" in state
+        or "running" in state
+        or state.get("waiting", {}).get("reason") in ("RunContainerError", "CrashLoopBackOff", "CreateContainerError")
+        for state in states
+    )
 
 
 def build(recipe: Recipe) -> None:
@@ -104,7 +183,10 @@ def build(recipe: Recipe) -> None:
     with _context(recipe) as context:
         done = subprocess.run([*command, str(context)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ClusterError(f"{recipe.image}: expected an image, found that its build failed: {done.stderr[-800:]}")
+        raise ClusterError(
+            f"{recipe.image}: expected an image, found that its build failed: {' '.join(done.stderr.split())[-800:]}; "
+            "mend that; $PYTHON_IMAGE names another base image, where the usual one cannot be pulled"
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from seatrial.errors import InputError
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--cluster, --kubeconfig, --context, --process."""
+    """--cluster, --kubeconfig, --context, --registry, --process."""
     for option in (
         click.option("--process", "processes", multiple=True, metavar="IMAGE=COMMAND", help="local: how it runs."),
+        click.option("--registry", metavar="PREFIX", help="existing: where its nodes pull PREFIX/seatrial/agent."),
         click.option("--context", help="existing: the context in the kubeconfig."),
         click.option("--kubeconfig", type=click.Path(path_type=Path), help="existing, kind: the kubeconfig file."),
         click.option("--cluster", "cluster_name", default="local", show_default=True,
@@ -25,8 +27,21 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def chosen_cluster(name: str, kubeconfig: Path | None, context: str | None, processes: tuple[str, ...]) -> Cluster:
+TAKES = {"local": {"--process"}, "kind": {"--kubeconfig"}, "existing": {"--kubeconfig", "--context", "--registry"}}
+
+
+def chosen_cluster(
+    name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
+) -> Cluster:
     """The cluster that the options name. Raises InputError for options that do not fit it."""
+    given = {"--kubeconfig": kubeconfig, "--context": context, "--registry": registry, "--process": processes}
+    for option, value in given.items():
+        if value and option not in TAKES[name]:
+            fitting = " or ".join(f"--cluster {other}" for other in TAKES if option in TAKES[other])
+            raise InputError(
+                f"{option}: expected {fitting} with it, found --cluster {name}, which does not take it; "
+                "leave it out, or name that cluster"
+            )
     if name == "kind":
         from seatrial.clusters.kind import KindCluster
 
@@ -38,7 +53,25 @@ def chosen_cluster(name: str, kubeconfig: Path | None, context: str | None, proc
             raise InputError(
                 "--cluster existing: expected --kubeconfig FILE, found none; name the cluster's kubeconfig"
             )
-        return ExistingCluster(kubeconfig=kubeconfig, context=context)
+        return ExistingCluster(kubeconfig=kubeconfig, context=context, registry=registry)
     from seatrial.clusters.local.cluster import LocalCluster
 
     return LocalCluster(processes=processes)
+
+
+def writable(option: str, file: Path | None, *, folder: bool = False) -> None:
+    """Raises InputError where `file` (or folder) cannot be written: told before a run, not after it."""
+    if file is None:
+        return
+    try:
+        (file if folder else file.parent).mkdir(parents=True, exist_ok=True)
+        if folder:
+            with tempfile.TemporaryFile(dir=file):
+                return
+        with file.open("ab"):
+            return
+    except OSError as refused:
+        what = "a folder" if folder else "a file"
+        raise InputError(
+            f"{option} {file}: expected {what} that can be written, found {refused.strerror}; name another"
+        ) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.cli._progress import Narrator, Silence
 from seatrial.content import content
 from seatrial.record import RunRecord
@@ -36,6 +36,7 @@ def certify(
     cluster_name: str,
     kubeconfig: Path | None,
     context: str | None,
+    registry: str | None,
     processes: tuple[str, ...],
     ids: tuple[str, ...],
     folders: tuple[Path, ...],
@@ -52,7 +53,9 @@ def certify(
     if ids:
         checks = selected(checks, ids)
     progress = Silence() if quiet else Narrator(checks)
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
+    writable("--runs", runs, folder=True)
+    writable("--html", html)
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     progress.doing(f"cluster {cluster_name}")
     cluster.up()
     try:
@@ -63,7 +66,6 @@ def certify(
     finally:
         cluster.down()
     if html:
-        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(html_page(read_report(RunRecord.open(result.record))), encoding="utf-8")
     click.echo(terminal.as_json(result.record) if as_json else terminal.as_text(result.record))
     return result.exit_status

@@ -17,13 +17,15 @@ GONE_WITHIN_S = 120.0
 
 @click.command(epilog="Example: seatrial clean --cluster kind")
 @cluster_options
-def clean(cluster_name: str, kubeconfig: Path | None, context: str | None, processes: tuple[str, ...]) -> int:
+def clean(
+    cluster_name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
+) -> int:
     """Delete the namespaces that Seatrial made, and nothing else; on local, the folders of clusters that have ended."""
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     if cluster_name == "local":
         removed = remove_leftovers()
         click.echo(f"removed {len(removed)} folders of local clusters that have ended")
         return 0
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
     cluster.up()
     api = Api.connect(cluster.kubeconfig(), cluster.context)
     names = labelled(api)

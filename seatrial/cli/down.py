@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
 import click
 
-from seatrial.errors import ClusterError
+from seatrial.errors import ClusterError, InputError
 
 
 @click.command(epilog="Example: seatrial down --name seatrial")
 @click.option("--name", default="seatrial", show_default=True, help="The kind cluster's name.")
 def down(name: str) -> int:
     """Delete the kind cluster NAME. A local cluster ends with the command that started it."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+        raise InputError(f"--name {name!r}: expected the name of a kind cluster, found none; see `kind get clusters`")
     kind = shutil.which("kind")
     if kind is None:
         raise ClusterError("expected `kind` on PATH to delete a cluster, found none; see `seatrial doctor`")

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from seatrial import faults as matrix
-from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.clock import RunClock
 from seatrial.content import content
-from seatrial.images import AGENT, images_of, take_in
+from seatrial.images import AGENT, images_of, take_in, try_pulls
 from seatrial.suite.registry import load_checks
 from seatrial.suite.subject import read_subject
 from seatrial.trials.harness import Harness
@@ -37,6 +37,7 @@ def faults(
     cluster_name: str,
     kubeconfig: Path | None,
     context: str | None,
+    registry: str | None,
     processes: tuple[str, ...],
     ids: tuple[str, ...],
     list_only: bool,
@@ -53,7 +54,9 @@ def faults(
         for row in rows:
             click.echo(f"{row.kind:6} {row.id:34} {' '.join(row.checks):12} {row.description}")
         return 0
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
+    writable("--markdown", markdown)
+    writable("--json", json_file)
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     cluster.up()
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     started = time.monotonic()
@@ -79,6 +82,7 @@ def faults(
         clock = RunClock.start()
         run_id = f"m{int(time.time()) % 100000}"
         with Harness(cluster, api, clock, run_id) as harness:
+            try_pulls(cluster, api, harness.namespace, subject.manifests)
             world = World(
                 run_id=run_id, cluster=cluster, api=api, clock=clock, contract=subject.contract, chart=subject.chart,
                 contract_folder=subject.file.parent, folder=folder, seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import orjson
 
+from seatrial.cli._clusters import writable
 from seatrial.errors import InputError
 from seatrial.stats.quantiles import smallest_n_two_sided
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
@@ -40,6 +42,9 @@ def load(
     where = host or scenario.host
     if not where:
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
+    writable("--out", out, folder=True)
+    if web:
+        refuse_taken(web_port)
     refuse_unreachable(where)
     options = ["--headless", "--only-summary"]
     if web:
@@ -47,8 +52,6 @@ def load(
     if not quiet:
         page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web else ""
         click.echo(f"{scenario_file.name}: {scenario.duration_s:g} s of load on {where}{page}", err=True)
-    if out:
-        out.mkdir(parents=True, exist_ok=True)
     with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
         recorded = run_locust(file, scenario_file, where, Path(folder), options)
     report = summarise(scenario, recorded.ledger, recorded.health, recorded.stopped)
@@ -57,6 +60,18 @@ def load(
         (out / "result.json").write_bytes(document)
     click.echo(document if as_json else "\n".join(lines(scenario, report)))
     return report.exit_status
+
+
+def refuse_taken(web_port: int) -> None:
+    """Raises InputError where another program has the port already: the load would run without its page."""
+    with socket.socket() as page:
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            page.bind(("127.0.0.1", web_port))
+        except OSError as refused:
+            raise InputError(
+                f"--web-port {web_port}: expected a free port of 127.0.0.1, found {refused.strerror}; name another"
+            ) from None
 
 
 def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes:

@@ -6,6 +6,7 @@ import importlib
 import os
 import pkgutil
 import sys
+import traceback
 
 import click
 
@@ -47,6 +48,18 @@ def main() -> None:
         click.echo("seatrial: interrupted; the record so far is kept", err=True)
         sys.stdout.flush()
         os._exit(130)  # a trial in a thread of its own would go on to its end
+    except Exception as defect:  # noqa: BLE001 - the interpreter's own status, 1, would say that a MUST failed
+        click.echo(f"seatrial: a defect of Seatrial itself, nothing was judged: {_where(defect)}", err=True)
+        if os.environ.get("SEATRIAL_TRACEBACK"):
+            traceback.print_exception(defect)
+        else:
+            click.echo("set SEATRIAL_TRACEBACK=1 for all of it, and report it with the command line", err=True)
+        sys.exit(SeatrialError.exit_code)
+
+
+def _where(defect: Exception) -> str:
+    last = traceback.extract_tb(defect.__traceback__)[-1]
+    return f"{type(defect).__name__}: {defect}, at {last.filename}:{last.lineno}"
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ from seatrial.cli._clusters import chosen_cluster, cluster_options
 
 @click.command(epilog="Example: seatrial up --cluster local")
 @cluster_options
-def up(cluster_name: str, kubeconfig: Path | None, context: str | None, processes: tuple[str, ...]) -> int:
+def up(
+    cluster_name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
+) -> int:
     """Bring up a cluster and print its kubeconfig; a local one lives until Ctrl-C, a kind one until `seatrial down`."""
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, processes)
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     cluster.up()
     click.echo(cluster.kubeconfig())
     if cluster_name == "local":

@@ -60,6 +60,9 @@ class Cluster(Protocol):
     def load_image(self, image: str) -> None:
         """Make `image`, which exists on this machine, usable by pods with `imagePullPolicy: IfNotPresent`."""
 
+    def pod_image(self, image: str) -> str:
+        """The name under which pods find one of Seatrial's own images."""
+
     def address(self, namespace: str, service: str, port: int) -> Address:
         """How to reach `port` (a port of the Service, not of its pods) for measured traffic."""
 

@@ -5,30 +5,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
 from seatrial.clusters.base import Address
+from seatrial.documents import read_yaml
 from seatrial.errors import ClusterError, InputError
+
+ANSWERS_WITHIN_S = 10.0  # a load balancer far away, with a handshake
 
 
 def contexts(kubeconfig: Path) -> list[str]:
     """The context names in a kubeconfig. Raises InputError when it is none."""
     if not kubeconfig.is_file():
         raise InputError(f"{kubeconfig}: expected a kubeconfig, found no file; give the path with --kubeconfig")
+    content = read_yaml(kubeconfig, "a kubeconfig")
     try:
-        content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
         return [str(context["name"]) for context in content.get("contexts") or []]
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError, KeyError):
-        raise InputError(f"{kubeconfig}: expected a kubeconfig (YAML with `contexts`), found something else") from None
+    except (AttributeError, TypeError, KeyError):
+        raise InputError(
+            f"{kubeconfig}: expected a kubeconfig (YAML with `contexts`), found something else; "
+            "give the file that kubectl uses"
+        ) from None
 
 
 def connect(kubeconfig: Path, context: str | None) -> client.ApiClient:
     """A client whose server answered just now.
 
-    Raises InputError for a file or context that is wrong, ClusterError when nothing answers or the
-    credentials are refused.
+    Raises InputError for a file or context that is wrong, and where nothing answers there or the credentials are
+    refused: whoever gave the kubeconfig has to give another, or to start its cluster.
     """
     known = contexts(kubeconfig)
     if context is not None and context not in known:
@@ -41,8 +46,39 @@ def connect(kubeconfig: Path, context: str | None) -> client.ApiClient:
         api = load(str(kubeconfig), context=context)
     except config.ConfigException as error:
         raise InputError(f"{kubeconfig}: expected a usable context, found: {error}; name one with --context") from None
-    kubernetes_version(api)
+    except (ValueError, TypeError, OSError) as error:
+        raise InputError(f"{kubeconfig}: expected a kubeconfig, found {error}; give another") from None
+    _refuse_unreachable(kubeconfig, api)
     return api
+
+
+def _refuse_unreachable(kubeconfig: Path, api: client.ApiClient) -> None:
+    host = api.configuration.host
+    if not host.startswith(("https://", "http://")):
+        raise InputError(f"{kubeconfig}: expected a server such as https://HOST:6443, found {host!r}; correct it")
+    try:
+        # Asked once: the client itself would try four times before it says that nobody answers.
+        api.rest_client.pool_manager.request("GET", f"{host}/version", timeout=ANSWERS_WITHIN_S, retries=False)
+        client.VersionApi(api).get_code(_request_timeout=ANSWERS_WITHIN_S)
+    except client.ApiException as error:
+        raise InputError(
+            f"{kubeconfig}: expected {host} to accept its credentials, found {error.status}: {_said(error)}; "
+            "give a kubeconfig that is valid there"
+        ) from None
+    except (HTTPError, OSError) as error:
+        raise InputError(
+            f"{kubeconfig}: expected a Kubernetes API at {host}, found {_reason(error)}; "
+            "is the cluster up, and the file still of it?"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """What lies beneath, without the layers that carried it."""
+    inner = getattr(error, "reason", None)
+    if isinstance(inner, Exception):
+        return _reason(inner)
+    # urllib3 begins with the repr of its pool or connection.
+    return str(error).rpartition("): ")[2].rstrip(".")
 
 
 def kubernetes_version(api: client.ApiClient) -> str:

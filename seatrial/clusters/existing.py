@@ -36,7 +36,11 @@ NEEDED: dict[tuple[str, str, str], tuple[str, ...]] = {
 
 
 class ExistingCluster:
-    """The cluster of a kubeconfig and context. Images come from `registry`, from where its nodes pull them."""
+    """The cluster of a kubeconfig and context. Its nodes pull what they run; nothing is built or loaded for them.
+
+    Seatrial's own image is pulled from `registry`, a prefix such as ghcr.io/acme; without one it must be on the
+    nodes under its own name. The chart's values say where the images of the service are.
+    """
 
     name: Final = "existing"
     certificate: Final = "certified"
@@ -50,13 +54,14 @@ class ExistingCluster:
         self._api: client.ApiClient | None = None
 
     def up(self) -> None:
-        """Connects and asks for every permission of a run. Raises ClusterError naming those that are missing."""
+        """Connects and asks for every permission of a run. Raises InputError naming those that are missing."""
         api = connect(self._kubeconfig, self.context)
         missing = missing_permissions(api)
         if missing:
-            raise ClusterError(
-                f"{api.configuration.host}: expected to be allowed what a run does, found {len(missing)} missing: "
-                f"{', '.join(missing)}; bind a ClusterRole with these to whom the kubeconfig names"
+            raise InputError(
+                f"{self._kubeconfig}: expected to be allowed at {api.configuration.host} what a run does, "
+                f"found {len(missing)} permissions missing: {', '.join(missing)}; "
+                "bind a ClusterRole with these to whom the kubeconfig names"
             )
         self._api = api
 
@@ -67,12 +72,10 @@ class ExistingCluster:
         return self._kubeconfig
 
     def load_image(self, image: str) -> None:
-        """Nothing to do for an image under the registry prefix; raises InputError for any other."""
-        if self.registry is None or not image.startswith(self.registry.rstrip("/") + "/"):
-            raise InputError(
-                f"{image}: expected an image under the registry prefix {self.registry or '(none given)'}, from which "
-                "the cluster's nodes can pull; push it there and name it so in the chart's values, or give the prefix"
-            )
+        """Nothing: the nodes pull."""
+
+    def pod_image(self, image: str) -> str:
+        return f"{self.registry.rstrip('/')}/{image}" if self.registry else image
 
     def address(self, namespace: str, service: str, port: int) -> Address:
         return in_cluster_address(self._up_api(), namespace, service, port)

@@ -87,6 +87,9 @@ class KindCluster:
                 ) from None
             raise
 
+    def pod_image(self, image: str) -> str:
+        return image
+
     def address(self, namespace: str, service: str, port: int) -> Address:
         return in_cluster_address(self._up_api(), namespace, service, port)
 

@@ -19,7 +19,7 @@ from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.content import content
 from seatrial.errors import SeatrialError
-from seatrial.images import AGENT, images_of, take_in
+from seatrial.images import AGENT, images_of, take_in, try_pulls
 from seatrial.record import RunHeader, RunRecord, summarise
 from seatrial.record.run import utc_now
 from seatrial.suite.check import Check
@@ -96,6 +96,7 @@ def certify(
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         progress.doing("harness")
         with Harness(cluster, api, clock, run_id.rpartition("-")[2]) as harness:
+            try_pulls(cluster, api, harness.namespace, subject.manifests)
             world = World(
                 run_id=run_id.rpartition("-")[2],
                 cluster=cluster,

@@ -70,8 +70,12 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
     if len(deployments) != 1:
         yield f"chart: expected one Deployment to put on trial, found {len(deployments)}; render one"
         return
-    spec = deployments[0]["spec"]["template"]["spec"]
-    names = [container["name"] for container in spec["containers"]]
+    try:
+        spec = deployments[0]["spec"]["template"]["spec"]
+        names = [container["name"] for container in spec["containers"]]
+    except (KeyError, TypeError):
+        yield "chart: expected a Deployment with spec.template.spec.containers, found none; mend its template"
+        return
     if contract.container and contract.container not in names:
         yield f"container: expected one of {', '.join(names)}, found {contract.container}; name the server's"
         return

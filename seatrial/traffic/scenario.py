@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from seatrial.documents import UniqueKeys, read_yaml
 from seatrial.errors import InputError
 from seatrial.traffic import arrivals
 from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget, Target
@@ -153,14 +153,7 @@ def service(host: str | None) -> ServiceTarget:
 
 def read_scenario(file: Path) -> Scenario:
     """The scenario in a file. Raises InputError naming the file and the key."""
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as reason:
-        raise InputError(
-            f"{file}: expected a scenario, found {reason.strerror}; give the path of a YAML file"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as reason:
-        raise InputError(f"{file}: expected YAML, found {' '.join(str(reason).split())}; mend the file") from None
+    document = read_yaml(file, "a scenario", UniqueKeys)
     if not isinstance(document, dict):
         raise InputError(f"{file}: expected a mapping, found {type(document).__name__}; see scenarios/ for examples")
     try:

@@ -9,7 +9,7 @@ from typing import Any
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.errors import ClusterError, SeatrialError
-from seatrial.images import AGENT
+from seatrial.images import AGENT, refuse_unpullable
 from seatrial.traffic.channel import Channel, ExecChannel, ProcessChannel
 from seatrial.traffic.fleet import Fleet
 from seatrial.traffic.generator import Generator
@@ -43,12 +43,13 @@ class Harness:
             },
         )
         root = f"/api/v1/namespaces/{self.namespace}"
+        image = self._cluster.pod_image(AGENT)
         self._api.create(f"{root}/services", _beacon_service())
-        self._api.create(f"{root}/pods", _beacon())
+        self._api.create(f"{root}/pods", _beacon(image))
         if self._cluster.address(self.namespace, "beacon", BEACON_PORT).generator == "pod":
             self._pods = [f"generator-{n}" for n in range(min(MOST_GENERATORS, self._nodes()))]
         for name in self._pods:
-            self._api.create(f"{root}/pods", _generator(name))
+            self._api.create(f"{root}/pods", _generator(image, name))
         self._await_ready(["beacon", *self._pods])
         return self
 
@@ -82,10 +83,11 @@ class Harness:
         deadline = time.monotonic() + UP_WITHIN_S
         for name in names:
             while not is_ready(pod := self._api.get(f"/api/v1/namespaces/{self.namespace}/pods/{name}")):
+                refuse_unpullable(pod)
                 if time.monotonic() > deadline:
                     raise ClusterError(
                         f"{self.namespace}/{name}: expected it Ready within {UP_WITHIN_S:.0f} s, found "
-                        f"{_trouble(pod)}; is image {AGENT} on the nodes?"
+                        f"{_trouble(pod)}; is image {self._cluster.pod_image(AGENT)} on the nodes?"
                     )
                 time.sleep(0.2)
 
@@ -115,17 +117,17 @@ def _takes_pods(spec: dict[str, Any]) -> bool:
     return not barred and not spec.get("unschedulable", False)
 
 
-def _beacon() -> dict[str, Any]:
+def _beacon(image: str) -> dict[str, Any]:
     served = {
         "command": ["python", "-m", "seatrial.traffic.beacon"],
         "ports": [{"name": "http", "containerPort": BEACON_PORT}],
         "readinessProbe": {"tcpSocket": {"port": BEACON_PORT}, "periodSeconds": 1},
     }
-    return _pod("beacon", "beacon", "50m", served)
+    return _pod(image, "beacon", "beacon", "50m", served)
 
 
-def _generator(name: str) -> dict[str, Any]:
-    pod = _pod(name, "generator", "500m", {})
+def _generator(image: str, name: str) -> dict[str, Any]:
+    pod = _pod(image, name, "generator", "500m", {})
     apart = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "generator"}}}
     # Preferred: on a cluster with room on one node only, two generators there are better than none.
     pod["spec"]["affinity"] = {
@@ -136,10 +138,10 @@ def _generator(name: str) -> dict[str, Any]:
     return pod
 
 
-def _pod(name: str, app: str, cpu: str, served: dict[str, Any]) -> dict[str, Any]:
+def _pod(image: str, name: str, app: str, cpu: str, served: dict[str, Any]) -> dict[str, Any]:
     container = {
         "name": app,
-        "image": AGENT,
+        "image": image,
         "imagePullPolicy": "IfNotPresent",
         "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}},
         **served,

@@ -114,10 +114,10 @@ def test_many_mistakes_of_a_kind_are_cut_short(read):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[1, 2]", "a mapping of promises, found list"),
-        ("a: [", "expected YAML"),
-        ("", "found NoneType"),
-        ("a: \xff", "YAML"),
+        ("[1, 2]", "a mapping of promises, found a list"),
+        ("a: [", "line 1, column 5: expected a contract in YAML"),
+        ("", "found an empty file"),
+        ("a: \xff", "line 1: expected a contract in UTF-8, found the byte 0xff"),
     ],
 )
 def test_a_file_that_is_no_contract_is_told_so(tmp_path, text, said):

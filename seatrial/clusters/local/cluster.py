@@ -90,6 +90,9 @@ class LocalCluster:
         except ImageNotFound as error:
             raise InputError(str(error)) from None
 
+    def pod_image(self, image: str) -> str:
+        return image
+
     def address(self, namespace: str, service: str, port: int) -> Address:
         found = self._get(f"/api/v1/namespaces/{namespace}/services/{service}")
         ports = [offered["port"] for offered in found["spec"].get("ports") or ()]

@@ -1,4 +1,4 @@
-"""Bad input ends with one message and status 3, a cluster that is not there with status 2; never with a traceback."""
+"""Bad input ends with one message and status 3; never with a traceback."""
 
 import json
 import socket
@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from seatrial.cli.main import main
+from seatrial.content import content
 from seatrial.suite.subject import read_subject
 
 DEPLOYMENT = """\
@@ -228,15 +229,16 @@ def kubeconfig(folder, server):
     return folder / "kubeconfig"
 
 
-def test_a_cluster_that_cannot_be_reached_ends_with_status_2(seatrial, chart, tmp_path):
+def test_a_cluster_that_cannot_be_reached_is_told_with_file_and_server(seatrial, chart, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         server = f"http://127.0.0.1:{taken.getsockname()[1]}"
         file = kubeconfig(tmp_path, server)
-        status, told = seatrial("certify", chart(), "--cluster", "existing", "--kubeconfig", file, "--quiet")
-        assert (status, server in told) == (2, True)
-        status, told = seatrial("clean", "--cluster", "existing", "--kubeconfig", file)
-        assert (status, server in told) == (2, True)
+        where = ["--cluster", "existing", "--kubeconfig", file]
+        for command in (["certify", chart(), "--quiet", "--runs", tmp_path], ["clean"], ["up"]):
+            status, told = seatrial(*command, *where)
+            assert status == 3
+            assert f"{file}: expected a Kubernetes API at {server}, found " in told
 
 
 def test_a_context_that_is_not_there_is_bad_input(seatrial, chart, tmp_path):
@@ -249,3 +251,120 @@ def test_nothing_is_written_for_input_that_is_refused(seatrial, chart, tmp_path,
     monkeypatch.chdir(tmp_path)
     seatrial("certify", chart(container="sever"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_port_in_use_is_told_before_the_load(seatrial, tmp_path):
+    scenario = content("scenarios") / "openmed-deidentify.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        port = service.getsockname()[1]
+        host = f"http://127.0.0.1:{port}"
+        status, told = seatrial("load", scenario, "--host", host, "--web", "--web-port", port)
+    assert status == 3
+    assert f"--web-port {port}: expected a free port of 127.0.0.1, found Address already in use" in told
+
+
+@pytest.mark.parametrize(
+    ("contract", "said"),
+    [
+        (b"", "contract.yaml: expected a mapping of promises, found an empty file"),
+        (b"- a\n", "found a list"),
+        (bytes(range(256)), "contract.yaml, line 2: expected a contract in UTF-8, found the byte 0x80"),
+        ("name: caf\xe9".encode("latin-1"), "line 1: expected a contract in UTF-8, found the byte 0xe9"),
+        (b"a: \0", "expected a contract in YAML"),
+        (b"a:\n\tb: 1\n", "contract.yaml, line 2, column 1: expected a contract in YAML"),
+        (
+            b"name: a\nname: b\n",
+            "line 2, column 1: expected a contract in YAML, found the key name twice, first in line 1",
+        ),
+        (b"a: 1\n---\nb: 2\n", "expected a single document"),
+        (b"a: !!python/object:os.system {}\n", "line 1, column 4: expected a contract in YAML"),
+        (b"[" * 5000, "nested too deep"),
+        (b"name: 2026-02-31\n", "day is out of range"),
+        (b"1: 2\n", "apiVersion: expected a value, found none"),
+    ],
+    ids=["empty", "list", "binary", "latin-1", "NUL", "tab", "twice", "two", "tag", "deep", "date", "number"],
+)
+def test_a_file_that_is_no_contract_is_told_with_its_line(seatrial, chart, contract, said):
+    folder = chart()
+    (folder / "contract.yaml").write_bytes(contract)
+    status, told = seatrial("certify", folder)
+    assert (status, said in told) == (3, True), told
+
+
+def test_a_folder_in_the_contracts_place_is_told(seatrial, chart):
+    folder = chart()
+    (folder / "contract.yaml").unlink()
+    (folder / "contract.yaml").mkdir()
+    status, told = seatrial("certify", folder)
+    assert (status, "contract.yaml: expected a contract, found no file of this kind" in told) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (None, "values.yaml: expected a value at replicaCount, found no such file"),
+        (b"a: [", "values.yaml, line 1, column 5: expected the chart's values in YAML"),
+        (b"\xff\xfe", "values.yaml, line 1: expected the chart's values in UTF-8"),
+        (b"- a\n", "values.yaml: expected a value at replicaCount"),
+    ],
+    ids=["missing", "torn", "binary", "list"],
+)
+def test_values_that_are_none_are_told(seatrial, chart, values, said):
+    folder = chart()
+    (folder / "values.yaml").unlink()
+    if values is not None:
+        (folder / "values.yaml").write_bytes(values)
+    status, told = seatrial("certify", folder)
+    assert (status, said in told) == (3, True), told
+
+
+def test_a_deployment_without_containers_is_told(seatrial, chart):
+    deployment = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: x}}"
+    status, told = seatrial("certify", chart(deployment=deployment))
+    assert (status, "expected a Deployment with spec.template.spec.containers" in told) == (3, True)
+
+
+@pytest.mark.parametrize("option", ["--runs", "--html"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_deployed(seatrial, chart, tmp_path, option):
+    (tmp_path / "file").write_text("")
+    status, told = seatrial("certify", chart(), option, tmp_path / "file" / "within", "--runs", tmp_path / "runs")
+    if option == "--runs":
+        status, told = seatrial("certify", chart(), "--runs", tmp_path / "file")
+    assert (status, f"{option} {tmp_path / 'file'}" in told) == (3, True), told
+    assert "that can be written" in told
+
+
+@pytest.mark.parametrize(
+    ("cluster", "option"),
+    [
+        ("local", ["--kubeconfig", "x"]),
+        ("local", ["--context", "x"]),
+        ("kind", ["--context", "x"]),
+        ("kind", ["--process", "a=b"]),
+        ("existing", ["--process", "a=b"]),
+        ("kind", ["--registry", "r"]),
+    ],
+)
+@pytest.mark.parametrize("command", ["certify", "up", "clean"])
+def test_an_option_of_another_cluster_is_refused_rather_than_ignored(seatrial, chart, command, cluster, option):
+    folder = [chart()] if command == "certify" else []
+    status, told = seatrial(command, *folder, "--cluster", cluster, *option)
+    assert (status, f"{option[0]}: expected --cluster " in told) == (3, True), told
+
+
+def test_a_name_that_no_kind_cluster_can_have_is_refused(seatrial):
+    for name in ("", "--help", "a b"):
+        status, told = seatrial("down", f"--name={name}")
+        assert (status, f"--name {name!r}: expected the name of a kind cluster" in told) == (3, True), told
+
+
+def test_a_defect_of_our_own_is_no_verdict(seatrial, chart, monkeypatch):
+    """The interpreter would end with status 1, which says that a MUST failed."""
+
+    def broken(_):
+        raise ZeroDivisionError("made up")
+
+    monkeypatch.setattr("seatrial.cli.certify.read_subject", broken)
+    status, told = seatrial("certify", chart())
+    assert (status, "a defect of Seatrial itself" in told) == (2, True)
+    assert "ZeroDivisionError: made up, at " in told

@@ -54,26 +54,40 @@ def test_a_kubeconfig_without_a_current_context_asks_for_one(kubeconfig):
         ExistingCluster(kubeconfig=kubeconfig).up()
 
 
-def test_a_cluster_that_does_not_answer_is_the_operators_to_mend(kubeconfig):
-    with pytest.raises(ClusterError, match="is the cluster up"):
+def test_a_kubeconfig_of_a_cluster_that_does_not_answer_is_refused(kubeconfig):
+    with pytest.raises(InputError, match=r"config: expected a Kubernetes API at http://.*refused; is the cluster up"):
         ExistingCluster(kubeconfig=kubeconfig).up()
 
 
+@pytest.mark.parametrize("server", ["", "gpu-lab", "ftp://127.0.0.1"])
+def test_a_server_that_is_no_url_is_refused(kubeconfig, server):
+    content = yaml.safe_load(kubeconfig.read_text())
+    content["clusters"][0]["cluster"]["server"] = server
+    kubeconfig.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=f"expected a server such as https://HOST:6443, found '{server}'"):
+        ExistingCluster(kubeconfig=kubeconfig).up()
+
+
+def test_a_server_that_takes_the_call_and_never_answers_is_given_up(kubeconfig, monkeypatch):
+    monkeypatch.setattr("seatrial.clusters.connection.ANSWERS_WITHIN_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        content = yaml.safe_load(kubeconfig.read_text())
+        content["clusters"][0]["cluster"]["server"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        kubeconfig.write_text(yaml.safe_dump(content))
+        with pytest.raises(InputError, match="found Read timed out"):
+            ExistingCluster(kubeconfig=kubeconfig).up()
+
+
 @pytest.mark.parametrize(
-    ("registry", "image"),
+    ("registry", "named"),
     [
-        (None, "openmed-service:1"),
-        ("ghcr.io/acme", "openmed-service:1"),
-        ("ghcr.io/acme", "ghcr.io/acme-other/openmed-service:1"),
+        (None, "seatrial/agent:1"),
+        ("ghcr.io/acme", "ghcr.io/acme/seatrial/agent:1"),
+        ("ghcr.io/acme/", "ghcr.io/acme/seatrial/agent:1"),
     ],
 )
-def test_an_image_that_the_nodes_cannot_pull_is_refused(registry, image):
-    with pytest.raises(InputError, match="push it there"):
-        ExistingCluster(registry=registry).load_image(image)
-
-
-def test_an_image_under_the_registry_prefix_is_left_to_the_nodes():
-    assert ExistingCluster(registry="ghcr.io/acme/").load_image("ghcr.io/acme/openmed-service:1") is None
+def test_seatrials_own_image_is_pulled_from_the_registry(registry, named):
+    assert ExistingCluster(registry=registry).pod_image("seatrial/agent:1") == named
 
 
 def test_before_up_there_is_no_address(kubeconfig):

@@ -81,7 +81,7 @@ def changed(*path, to):
             r"slos.goodput.at_least_ratio: expected a value, found none",
         ),
         (changed("apiVersion", to="v2"), r"apiVersion: expected 'seatrial/v1', found 'v2'"),
-        ("a: [", r"ask.yaml: expected YAML"),
+        ("a: [", r"ask.yaml, line 1, column 5: expected a scenario in YAML"),
         ("- a", r"ask.yaml: expected a mapping, found list"),
         ("", r"ask.yaml: expected a mapping, found NoneType"),
     ],

@@ -1,0 +1,59 @@
+"""YAML files that people write: read, or refused with the file, the line and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seatrial.errors import InputError
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """Refuses a key given twice, of which plain YAML keeps the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: dict[str, yaml.Mark] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if before := seen.get(key.value):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value} twice, first in line {before.line + 1}", key.start_mark
+                    )
+                seen[key.value] = key.start_mark
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(file: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+    """The one document in a file, which should be `what`; None where it is empty.
+
+    Raises InputError for whatever cannot be read as one.
+    """
+    try:
+        # The loader is a safe one, by its type.
+        return yaml.load(file.read_bytes().decode("utf-8"), loader)
+    except OSError as refused:
+        raise InputError(f"{file}: expected {what}, found {refused.strerror}; correct the path") from None
+    except UnicodeDecodeError as broken:
+        line = broken.object.count(b"\n", 0, broken.start) + 1
+        raise InputError(
+            f"{file}, line {line}: expected {what} in UTF-8, found the byte 0x{broken.object[broken.start]:02x}; "
+            "save the file as UTF-8"
+        ) from None
+    except yaml.MarkedYAMLError as broken:
+        mark = broken.problem_mark or broken.context_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        said = " ".join(part for part in (broken.context, broken.problem) if part)
+        raise InputError(
+            f"{file}{where}: expected {what} in YAML, found {' '.join(said.split())}; mend the line"
+        ) from None
+    except (yaml.YAMLError, ValueError) as broken:  # ValueError: a date such as 2026-02-31
+        raise InputError(
+            f"{file}: expected {what} in YAML, found {' '.join(str(broken).split())}; mend the file"
+        ) from None
+    except RecursionError:
+        raise InputError(
+            f"{file}: expected {what} in YAML, found it nested too deep to be read; mend the file"
+        ) from None
