@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +30,7 @@ class Hello(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(body).encode())
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 time.sleep(1)  # the model being loaded
 ThreadingHTTPServer.request_queue_size = 128
 ThreadingHTTPServer((os.environ["POD_IP"], 8080), Hello).serve_forever()
