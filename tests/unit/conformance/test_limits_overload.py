@@ -276,6 +276,11 @@ def test_a_pod_that_stays_unready_fails():
     assert outcome("L8", overload(changes=(unready, back))) is PASS
 
 
+def test_a_pod_that_is_unready_while_its_slots_are_filled_later_is_no_matter_of_recovery():
+    filled = Change(125.0, "Pod", "MODIFIED", "b", pod("b", [{"exitCode": 0, "containerID": "x"}]))
+    assert outcome("L8", overload(changes=(filled,))) is PASS
+
+
 def test_a_full_replica_may_refuse_whenever_it_is_full():
     """Four at work on pod a within one moment; the fifth is refused, as declared."""
     crowd = iter(range(10**9))
