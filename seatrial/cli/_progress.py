@@ -64,7 +64,7 @@ class Narrator:
         passed_s = time.monotonic() - self._started
         head = f"{int(passed_s) // 60:2}:{int(passed_s) % 60:02} [{self._judged}/{len(self._checks)}]"
         left_s = self._left_s()
-        left = f"{about(left_s)} left " if left_s else ""
+        left = f"{about(left_s) + ' left':16} " if left_s else ""
         click.echo(f"{head} {left}{text}", err=True)
 
 

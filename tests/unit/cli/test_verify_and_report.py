@@ -10,7 +10,7 @@ from seatrial.cli.report import report
 from seatrial.cli.verify import judge_again, verify
 from seatrial.errors import InputError
 from seatrial.observation import GeneratorHealth, Timeline, ledger
-from seatrial.record import RunHeader, RunRecord
+from seatrial.record import FirstTry, RunHeader, RunRecord
 from seatrial.suite.registry import load_checks
 from seatrial.trials.pod_deletion import PodDeletion
 from seatrial.verdict import failed, passed
@@ -146,6 +146,15 @@ def test_a_killed_run_is_verified_as_far_as_it_came(record, checks):
     result = run(record, checks)
     assert result.return_value == 0
     assert "note: end.json" in result.output
+
+
+def test_a_trial_that_was_run_twice_is_told(tmp_path, checks):
+    header = RunHeader("run-2", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", CONTRACT)
+    twice = RunRecord.create(tmp_path / "runs", header)
+    twice.add_trial("pod-deletion", observed(lost=0), first_try=FirstTry("the generator was late", 0.02, 1.5))
+    result = run(judged(twice, RIGHT), checks)
+    assert result.return_value == 0
+    assert "note: trial pod-deletion was run twice; in the first try the generator was late" in result.output
 
 
 def test_report_writes_what_is_asked_for(record, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from seatrial.errors import InputError
 from seatrial.observation import Seen
-from seatrial.record import RunHeader, RunRecord, canonical
+from seatrial.record import FirstTry, RunHeader, RunRecord, canonical
 from seatrial.record.codec import plain
 from seatrial.verdict import Measurement, failed, passed, skipped
 
@@ -135,6 +135,33 @@ def test_a_trial_is_recorded_once(record, seen):
     record.add_trial("deletion", seen)
     with pytest.raises(InputError, match="expected each trial once"):
         record.add_trial_failure("deletion", "again")
+
+
+FIRST = FirstTry("the generator was late", 0.02, 1.5)
+
+
+def test_the_first_try_of_a_trial_is_kept_whether_the_second_saw_something_or_not(record, seen):
+    record.add_trial("deletion", seen, first_try=FIRST)
+    record.add_trial_failure("rollout", "no room", FIRST)
+    record.add_trial("once", seen)
+    record.finish(0)
+    back = RunRecord.open(record.folder)
+    assert back.first_tries() == {"deletion": FIRST, "rollout": FIRST}
+    assert (back.trials(), list(back.trial_failures()), back.damage()) == (["deletion", "once"], ["rollout"], [])
+
+
+def test_a_record_from_before_first_tries_were_kept_has_none(finished):
+    assert RunRecord.open(finished.folder).first_tries() == {}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"reason": 1}'])
+def test_a_first_try_that_cannot_be_read_is_damage_and_stops_no_reader(record, seen, content):
+    record.add_trial("deletion", seen, first_try=FIRST)
+    record.finish(0)
+    (record.folder / "trials/deletion/first-try.json").write_text(content)
+    back = RunRecord.open(record.folder)
+    assert "first-try.json: expected" in back.first_tries()["deletion"].reason
+    assert [damage.file for damage in back.damage()] == ["trials/deletion/first-try.json"]
 
 
 def test_an_ended_record_takes_nothing_more(finished, seen):

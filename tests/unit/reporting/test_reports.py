@@ -11,7 +11,7 @@ import click
 import made_up
 import pytest
 
-from seatrial.record import RunRecord
+from seatrial.record import FirstTry, RunRecord
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
 from seatrial.reporting.pages import html_page, markdown_text
@@ -174,6 +174,22 @@ def test_a_killed_run_says_so(tmp_path):
     assert "The run did not come to its end" in html_page(report)
     assert "end.json" in markdown_text(report)
     junit_xml(report)
+
+
+@pytest.mark.parametrize("write", [html_page, markdown_text])
+def test_a_trial_that_was_run_twice_is_named_with_the_reason(tmp_path, write):
+    record = RunRecord.create(tmp_path, made_up.header("run-1"))
+    record.add_trial_failure("crowd", "no room", FirstTry("the generator was up to 1.50 s late", 0.02, 1.5))
+    record.finish(2)
+    assert "Trials that were run twice" in write(read_report(record))
+    assert "in the first try the generator was up to 1.50 s late" in write(read_report(record))
+    assert "Note: trial crowd was run twice; in the first try the generator was" in as_text(record.folder)
+    assert json.loads(as_json(record.folder))["first_tries"]["crowd"]["start_lag_max_s"] == 1.5
+
+
+@pytest.mark.parametrize("write", [html_page, markdown_text])
+def test_a_run_without_such_a_trial_does_not_speak_of_them(report, write):
+    assert "run twice" not in write(report)
 
 
 def test_a_damaged_record_says_so_first(record, tmp_path):

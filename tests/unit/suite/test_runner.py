@@ -12,7 +12,7 @@ from seatrial.errors import ClusterError
 from seatrial.observation import Seen
 from seatrial.suite.check import Check
 from seatrial.suite.runner import Suite
-from seatrial.trials.trial import Trial
+from seatrial.trials.trial import USUAL_S, Trial
 from seatrial.verdict import Outcome, passed
 from tests.helpers.observations import common, contract
 
@@ -217,3 +217,36 @@ def test_a_trial_whose_generator_was_late_is_run_once_more_where_a_check_counts_
     verdicts, _ = run([check("A1", one, on_schedule=on_schedule)], [trial(One, apply)])
     assert worlds == ["r", "r-again"][:times]
     assert verdicts["A1"].outcome is (Outcome.INCONCLUSIVE if on_schedule else Outcome.PASS)
+
+
+def test_a_trial_whose_generator_is_late_again_is_not_run_a_third_time_and_keeps_its_first_try():
+    ended = []
+    suite = Suite(
+        contract(), {"A1": check("A1", one)}, {One: trial(One, lambda _: late(One))}, ended.append, lambda *_: None
+    )
+    world = World()
+    suite.run(world)
+    (only,) = ended
+    assert only.first_try.reason == "the generator was up to 2.00 s late (p99 0.0 ms)"
+    assert world.said == f"trial one: {only.first_try.reason}; once more"
+
+
+def test_what_builds_on_a_promise_that_is_not_made_is_not_run_and_says_why():
+    second = trial(Two, lambda *_: None, after=(One,))
+    verdicts, _ = run([check("A1", two)], [trial(One, promise="drain"), second])
+    assert verdicts["A1"].found == "it needs One: the contract does not promise that"
+
+
+def test_how_long_is_left_is_known_before_during_and_after():
+    left = []
+
+    def apply(world):
+        left.append(round(suite.left_s()))
+        return One(**common())
+
+    checks = {each.id: each for each in (check("A1", one), check("A2", two, promise="drain"))}
+    trials = {One: trial(One, apply), Two: trial(Two)}
+    suite = Suite(contract(), checks, trials, lambda *_: None, lambda *_: None)
+    left.append(suite.left_s())
+    suite.run(World())
+    assert [*left, suite.left_s()] == [USUAL_S, USUAL_S, 0]
