@@ -87,11 +87,19 @@ def kubernetes_version(api: client.ApiClient) -> str:
 
 
 def ask(call: Any, api: client.ApiClient) -> Any:
-    """What `call()` returns; the client's own errors as a ClusterError with the server's message."""
+    """What `call()` returns; the client's own errors as a ClusterError with the server's message.
+
+    Raises InputError where the kubeconfig's account is not allowed it.
+    """
     host = api.configuration.host
     try:
         return call()
     except client.ApiException as error:
+        if error.status in (401, 403):
+            raise InputError(
+                f"{host}: expected to be allowed this, found {error.status}: {_said(error)}; "
+                "give a kubeconfig with the rights"
+            ) from None
         raise ClusterError(f"{host}: expected an answer, found {error.status}: {_said(error)}") from None
     except (HTTPError, OSError) as error:
         raise ClusterError(
