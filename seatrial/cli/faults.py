@@ -81,7 +81,7 @@ def faults(
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         clock = RunClock.start()
         run_id = f"m{int(time.time()) % 100000}"
-        with Harness(cluster, api, clock, run_id) as harness:
+        with Harness(cluster, api, clock, run_id, lambda text: click.echo(text, err=True)) as harness:
             try_pulls(cluster, api, harness.namespace, subject.manifests)
             world = World(
                 run_id=run_id, cluster=cluster, api=api, clock=clock, contract=subject.contract, chart=subject.chart,

@@ -95,7 +95,7 @@ def certify(
         take_in(cluster, [AGENT, *images_of(subject.manifests)], content("charts") / "images")
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         progress.doing("harness")
-        with Harness(cluster, api, clock, run_id.rpartition("-")[2]) as harness:
+        with Harness(cluster, api, clock, run_id.rpartition("-")[2], progress.doing) as harness:
             try_pulls(cluster, api, harness.namespace, subject.manifests)
             world = World(
                 run_id=run_id.rpartition("-")[2],
@@ -114,13 +114,14 @@ def certify(
             )
             verdicts = suite.run(world)
     except BaseException as stopped:
-        reason = f"{type(stopped).__name__}: {stopped}"
+        reason = f"{type(stopped).__name__}: {stopped}".removesuffix(": ")
         try:
             remove_namespaces(Api.connect(cluster.kubeconfig(), cluster.context), run_id.rpartition("-")[2])
         except SeatrialError as left:
             # The first error is the one to tell: a cluster that is gone refuses this too.
-            reason += f"; namespaces of the run may be left: {left}"
-            progress.doing(f"namespaces of the run may be left: {left}")
+            said = f"namespaces of the run may be left, `seatrial clean` deletes them: {left}"
+            reason += f"; {said}"
+            progress.doing(said)
         finally:
             record.interrupt(reason)
         raise

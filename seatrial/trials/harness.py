@@ -13,7 +13,7 @@ from seatrial.images import AGENT, refuse_unpullable
 from seatrial.traffic.channel import Channel, ExecChannel, ProcessChannel
 from seatrial.traffic.fleet import Fleet
 from seatrial.traffic.generator import Generator
-from seatrial.trials.world import RUN_LABEL
+from seatrial.trials.world import RUN_LABEL, Say
 from seatrial.watch.api import Api
 from seatrial.watch.pods import is_ready
 
@@ -25,11 +25,12 @@ MOST_GENERATORS = 2
 class Harness:
     """Use as a context; its namespace is deleted on the way out."""
 
-    def __init__(self, cluster: Cluster, api: Api, clock: RunClock, run_id: str) -> None:
+    def __init__(self, cluster: Cluster, api: Api, clock: RunClock, run_id: str, say: Say) -> None:
         self._cluster = cluster
         self._api = api
         self._clock = clock
         self._run_id = run_id
+        self._say = say
         self.namespace = f"seatrial-{run_id}-harness"
         self._pods: list[str] = []  # of the generators; none where they are processes of this machine
 
@@ -58,10 +59,9 @@ class Harness:
     ) -> None:
         try:
             self._api.delete(f"/api/v1/namespaces/{self.namespace}")
-        except SeatrialError:
-            # What went wrong first is what is told; whoever stops a run looks for its namespaces once more.
-            if error is None:
-                raise
+        except SeatrialError as refusal:
+            # Said, not raised: it would hide what went wrong first, or throw away what was judged.
+            self._say(f"namespace {self.namespace} may be left, `seatrial clean` deletes it: {refusal}")
 
     def open_generator(self) -> Fleet:
         """Generators of the caller's own: a process here, or one in each of the generators' pods."""

@@ -154,6 +154,10 @@ def test_a_trial_that_breaks_when_run_again_is_recorded_as_both(api, run):
     assert "left 1 of 1 requests unsent" in record.first_tries()["one"].reason
 
 
+def reason(stop):
+    return f"{type(stop).__name__}: {stop}" if str(stop) else type(stop).__name__
+
+
 @pytest.fixture(params=[ClusterError("the node is gone"), InputError("no such image"), KeyboardInterrupt()])
 def stop(request, monkeypatch):
     """What a run is stopped by before its first trial."""
@@ -169,7 +173,7 @@ def test_a_run_that_is_stopped_takes_its_namespaces_with_it(api, stop, run):
     record, told, error = run(good)
     assert error is stop
     assert api.deleted == ["mine", "mine-again"]
-    assert (record.state.status, record.state.reason) == ("interrupted", f"{type(stop).__name__}: {stop}")
+    assert (record.state.status, record.state.reason) == ("interrupted", reason(stop))
     assert told == ["1 trials, 7 s", "images"]
 
 
@@ -182,7 +186,7 @@ def test_a_cluster_that_is_gone_does_not_hide_what_stopped_the_run(api, stop, ru
     record, told, error = run(good)
     assert error is stop
     assert record.state.status == "interrupted"
-    assert record.state.reason.startswith(f"{type(stop).__name__}: {stop}; ")
+    assert record.state.reason.startswith(f"{reason(stop)}; ")
     assert str(refusal) in record.state.reason
     assert str(refusal) in told[-1]
 
@@ -194,4 +198,4 @@ def test_a_run_that_is_stopped_again_while_it_cleans_up_has_a_record_with_an_end
     monkeypatch.setattr(api, "get", impatient)
     record, _, error = run(good)
     assert isinstance(error, KeyboardInterrupt)
-    assert record.state.reason == f"{type(stop).__name__}: {stop}"
+    assert record.state.reason == reason(stop)
