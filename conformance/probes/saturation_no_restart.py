@@ -62,7 +62,7 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
     shed = f", {_shed(changes, overload.overload_s)} pods unready meanwhile" if sheds else ""
     return passed(
         f"no restart and every pod {ready} {window_s:.0f} s of overload",
-        f"{end_s - start_s:.0f} s at {overload.offered_ratio:.2f} times the capacity, {len(unhealthy)} failed probes"
+        f"{end_s - start_s:.0f} s at {overload.offered_ratio:.2f} times the capacity, {len(unhealthy)} Unhealthy events"
         + shed,
         n=n,
         measurements=[Measurement("restarts", 0, n=len(overload.pods), limit="= 0")],
