@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 import traceback
 
@@ -33,9 +34,19 @@ def _add_commands() -> None:
             seatrial_command.add_command(command)
 
 
+class Terminated(BaseException):
+    """SIGTERM, as a CI job that is cancelled gets it: ends the run as Ctrl-C does, with nothing left behind."""
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the second one would cut the cleaning up short
+    raise Terminated
+
+
 def main() -> None:
     """Run the command line."""
     _add_commands()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(seatrial_command(standalone_mode=False) or 0)
     except SeatrialError as error:
@@ -44,10 +55,11 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(3)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, Terminated) as stopped:
         click.echo("seatrial: interrupted; the record so far is kept", err=True)
         sys.stdout.flush()
-        os._exit(130)  # a trial in a thread of its own would go on to its end
+        # Not sys.exit: a trial in a thread of its own would go on to its end.
+        os._exit(143 if isinstance(stopped, Terminated) else 130)
     except Exception as defect:  # noqa: BLE001 - the interpreter's own status, 1, would say that a MUST failed
         click.echo(f"seatrial: a defect of Seatrial itself, nothing was judged: {_where(defect)}", err=True)
         if os.environ.get("SEATRIAL_TRACEBACK"):

@@ -24,6 +24,8 @@ def report(record: Path, html: Path | None, junit: Path | None, markdown: Path |
 
     A report repeats the recorded verdicts; `seatrial verify` judges them again.
     """
+    for found in RunRecord.open(record).damage():
+        click.echo(f"damaged: {found.file}: {found.what}; `seatrial verify` tells which verdicts lose by it", err=True)
     wanted = [(html, html_page), (junit, junit_xml), (markdown, markdown_text)]
     if not any(file for file, _ in wanted):
         click.echo(as_text(record))

@@ -1,5 +1,6 @@
 """Ctrl-C ends the program at once with its own status, whatever trials still run in threads of their own."""
 
+import signal
 import subprocess
 import sys
 
@@ -21,3 +22,29 @@ def test_ctrl_c_waits_for_no_trial():
     ended = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "seatrial: interrupted; the record so far is kept\n"
+
+
+CANCELLED = """
+import sys, threading, time
+from seatrial.cli import main as module
+
+@module.seatrial_command.command()
+def busy():
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    try:
+        print("at work", flush=True)
+        time.sleep(600)
+    finally:
+        print("cleaned up", flush=True)
+
+sys.argv = ["seatrial", "busy"]
+module.main()
+"""
+
+
+def test_sigterm_cleans_up_as_ctrl_c_does():
+    running = subprocess.Popen([sys.executable, "-c", CANCELLED], stdout=subprocess.PIPE, text=True)
+    assert running.stdout.readline() == "at work\n"
+    running.send_signal(signal.SIGTERM)
+    assert running.communicate(timeout=60)[0] == "cleaned up\n"
+    assert running.returncode == 143
