@@ -15,7 +15,7 @@ from seatrial.errors import ClusterError, InputError
 # API group, resource and subresource to the verbs that a run uses. A run makes its own namespaces, so all of
 # these are asked for in every namespace.
 NEEDED: dict[tuple[str, str, str], tuple[str, ...]] = {
-    ("", "namespaces", ""): ("create", "get", "delete"),
+    ("", "namespaces", ""): ("create", "get", "list", "delete"),
     ("", "pods", ""): ("create", "get", "list", "watch", "delete"),
     ("", "pods", "log"): ("get",),
     ("", "pods", "exec"): ("create",),
@@ -60,7 +60,7 @@ class ExistingCluster:
         if missing:
             raise InputError(
                 f"{self._kubeconfig}: expected to be allowed at {api.configuration.host} what a run does, "
-                f"found {len(missing)} permissions missing: {', '.join(missing)}; "
+                f"found {len(missing)} permissions missing: {by_resource(missing)}; "
                 "bind a ClusterRole with these to whom the kubeconfig names"
             )
         self._api = api
@@ -101,6 +101,15 @@ def missing_permissions(api: client.ApiClient) -> list[str]:
     with ThreadPoolExecutor(max_workers=8) as several:
         answers = list(several.map(refused, asked))
     return [_words(attributes) for attributes, no in zip(asked, answers, strict=True) if no]
+
+
+def by_resource(permissions: list[str]) -> str:
+    """Permissions as a ClusterRole lists them, such as `pods (create, delete), pods/log (get)`."""
+    verbs: dict[str, list[str]] = {}
+    for permission in permissions:
+        verb, _, resource = permission.partition(" ")
+        verbs.setdefault(resource, []).append(verb)
+    return ", ".join(f"{resource} ({', '.join(each)})" for resource, each in verbs.items())
 
 
 def _needed() -> Iterator[client.V1ResourceAttributes]:

@@ -100,7 +100,7 @@ class TestPermissions:
 
     def test_an_account_without_rights_is_told_what_is_missing(self, kind, api, namespace, tmp_path):
         kubeconfig = kubeconfig_of_account(kind, api, namespace, tmp_path / "config")
-        with pytest.raises(InputError, match=r"missing: .*create pods/eviction.*patch deployments\.apps"):
+        with pytest.raises(InputError, match=r"missing: .*pods/eviction \(create\).*deployments\.apps \(create, "):
             ExistingCluster(kubeconfig=kubeconfig).up()
 
     def test_what_was_granted_is_not_missing(self, kind, api, namespace, tmp_path):

@@ -5,7 +5,7 @@ import socket
 import pytest
 import yaml
 
-from seatrial.clusters.existing import ExistingCluster
+from seatrial.clusters.existing import ExistingCluster, by_resource
 from seatrial.errors import ClusterError, InputError
 
 
@@ -93,3 +93,8 @@ def test_seatrials_own_image_is_pulled_from_the_registry(registry, named):
 def test_before_up_there_is_no_address(kubeconfig):
     with pytest.raises(ClusterError, match=r"call up\(\) first"):
         ExistingCluster(kubeconfig=kubeconfig).address("shop", "gateway", 80)
+
+
+def test_missing_permissions_are_told_as_a_cluster_role_lists_them():
+    missing = ["create pods", "delete pods", "get pods/log", "list deployments.apps"]
+    assert by_resource(missing) == "pods (create, delete), pods/log (get), deployments.apps (list)"
