@@ -11,6 +11,7 @@ from typing import Any
 from seatrial import charts
 from seatrial.contract import Contract, governed, merged, read_contract
 from seatrial.errors import InputError
+from seatrial.trials.overlay import read_overlay
 from seatrial.trials.workload import probe
 
 Manifest = dict[str, Any]
@@ -104,3 +105,5 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
             yield "autoscaling: expected a HorizontalPodAutoscaler from the chart or an overlay, found none; name one"
         if scaling.max <= scaling.min:
             yield f"autoscaling.max: expected more than min ({scaling.min}), found {scaling.max}; correct one"
+        if scaling.overlay:
+            read_overlay(subject.file.parent / scaling.overlay, release=service, namespace=NAMESPACE)

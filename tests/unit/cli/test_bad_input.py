@@ -171,6 +171,15 @@ def test_an_autoscaler_that_cannot_scale_is_refused(seatrial, chart):
     assert "autoscaling.max: expected more than min (2), found 2" in told
 
 
+@pytest.mark.parametrize("content", [b"a: [", b"just text", b"\xed\x00"], ids=["not YAML", "no manifest", "binary"])
+def test_an_overlay_that_is_no_manifest_is_told_before_anything_is_deployed(seatrial, chart, content):
+    scaling = {"min": 1, "max": 2, "cpu_percent": 50, "cpu_s_per_request": 0.1, "overlay": "hpa.yaml"}
+    folder = chart(autoscaling=scaling)
+    (folder / "hpa.yaml").write_bytes(content)
+    status, told = seatrial("certify", folder)
+    assert (status, "hpa.yaml: expected" in told) == (3, True)
+
+
 @pytest.mark.parametrize(
     "deployment",
     ["{{ .Values.no.such.value }}", '{{ fail "set image.tag" }}', "{{ if }}", "kind: [", "just text"],
