@@ -42,18 +42,31 @@ class Answer:
         self._head_only = method == "HEAD"
         self._in_body = False
         self._delimited = False
+        self._body_until = 0  # received_bytes at the latest part of the body: what came since is head or trailers
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bool:
-        """Take in bytes; False if they are not HTTP, or what follows the answer was not asked for."""
+        """Take in bytes; False if they are not HTTP.
+
+        What follows a whole answer was not asked for: it is dropped, and the connection is not to be kept
+        (RFC 9112, 6.3).
+        """
+        if not self._in_body and self.received_bytes + len(data) > _HEAD_LIMIT:
+            # A head that is too long is refused at the same byte however it was cut into reads.
+            room = _HEAD_LIMIT - self.received_bytes
+            return self._take(data[:room]) and (self._in_body or self.complete) and self._take(data[room:])
+        return self._take(data)
+
+    def _take(self, data: bytes) -> bool:
         self.received_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self.complete = True
         except (httptools.HttpParserError, httptools.HttpParserCallbackError):
+            self.keep_alive = False
             return self.complete
-        return self._in_body or self.complete or self.received_bytes <= _HEAD_LIMIT
+        return self.complete or self.received_bytes - self._body_until <= _HEAD_LIMIT
 
     def end_of_stream(self) -> bool:
         """The peer sent a FIN: whether the answer is whole, as one without a length then is (RFC 9112, 6.3)."""
@@ -67,26 +80,47 @@ class Answer:
         return bytes(self.body) if self.body_bytes == len(self.body) else None
 
     # The names below are httptools'.
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.keep_alive = False  # a second answer to one request
+
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_body:
+            return  # a trailer is not merged into the head (RFC 9110, 6.5.1)
         lower = name.lower()
-        if lower in (b"content-length", b"transfer-encoding"):
+        if lower == b"content-length":
             self._delimited = True
+        elif lower == b"transfer-encoding":
+            # With any other last coding the body ends with the connection (RFC 9112, 6.3).
+            self._delimited = value.lower().endswith(b"chunked")
         elif lower in KEPT_HEADERS:
             self.headers[lower.decode("latin-1")] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self.status = self._parser.get_status_code()
-        self.keep_alive = self._parser.should_keep_alive()
+        if self.complete:
+            return
+        status = self._parser.get_status_code()
+        if status < 100 or self._parser.get_http_version() not in ("1.1", "1.0"):
+            raise ValueError("not an answer of HTTP/1")  # httptools makes a parser error of it
+        self.status = status
+        self.keep_alive = self._parser.should_keep_alive() and self.status != 101
         self._in_body = self.status >= 200
+        self._body_until = self.received_bytes if self._in_body else 0
         if self._head_only and self._in_body:
             self.complete = True
 
     def on_body(self, body: bytes) -> None:
+        if self.complete:
+            self.keep_alive = False  # the body of an answer to HEAD, or of a second answer
+            return
+        self._body_until = self.received_bytes
         self.body_bytes += len(body)
-        if len(self.body) + len(body) <= _BODY_LIMIT:
-            self.body += body
+        room = _BODY_LIMIT - len(self.body)
+        self.body += body if len(body) <= room else body[:room]
 
     def on_message_complete(self) -> None:
+        if self.complete:
+            return
         if self.status >= 200 or self.status == 101:
             self.complete = True
             return
