@@ -15,8 +15,10 @@ import orjson
 from seatrial.cli._clusters import writable
 from seatrial.errors import InputError
 from seatrial.stats.quantiles import smallest_n_two_sided
+from seatrial.traffic.gaps import ALPHA
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.traffic.scenario import Scenario, read_scenario
+from seatrial.traffic.schedule import ArrivalsKept, arrivals_kept
 from seatrial.traffic.summary import Quantile, Report, StageSummary, summarise
 
 SCHEMA = "seatrial.load/v1"
@@ -54,7 +56,8 @@ def load(
         click.echo(f"{scenario_file.name}: {scenario.duration_s:g} s of load on {where}{page}", err=True)
     with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
         recorded = run_locust(file, scenario_file, where, Path(folder), options)
-    report = summarise(scenario, recorded.ledger, recorded.health, recorded.stopped)
+    kept = arrivals_kept(scenario, recorded.ledger, recorded.start_s)
+    report = summarise(scenario, recorded.ledger, recorded.health, recorded.stopped, kept)
     document = as_document(scenario, report, recorded)
     if out:
         (out / "result.json").write_bytes(document)
@@ -93,6 +96,8 @@ def lines(scenario: Scenario, report: Report) -> list[str]:
     said = [scenario.question]
     for stage in report.stages:
         said += ["", *_stage(stage)]
+        if kept := report.arrivals.get(stage.name):
+            said.append(f"  arrivals    {_arrivals(kept)}")
     said.append("")
     said += [f"{answer.outcome:9} {answer.stage}: {answer.objective}: {answer.found}" for answer in report.answers]
     said += [f"INVALID   {reason}" for reason in report.invalid]
@@ -110,6 +115,16 @@ def _stage(stage: StageSummary) -> list[str]:
         f"  service ms  {_quantiles(stage.service_time)}",
         f"  errors      {', '.join(f'{kind} {count}' for kind, count in stage.errors.items()) or 'none'}",
     ]
+
+
+def _arrivals(kept: ArrivalsKept) -> str:
+    placed = f"{kept.law}: {kept.requests - kept.misplaced} of {kept.requests} due where the schedule says"
+    if kept.gaps is None:
+        return placed
+    return (
+        f"{placed}; {kept.gaps.gaps} gaps sent, D {kept.gaps.statistic:.3f}, p {kept.gaps.p_value:.2g} "
+        f"({'accepted' if kept.gaps.accepted else 'refused'} at {ALPHA:g})"
+    )
 
 
 def _quantiles(found: Sequence[Quantile]) -> str:

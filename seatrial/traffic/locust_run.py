@@ -29,6 +29,7 @@ class Recorded:
     ledger: Ledger
     health: GeneratorHealth
     stopped: bool  # before its end
+    start_s: float  # from when on the first request was due
 
 
 def loadtest_file(scenario_file: Path, scenario: Scenario) -> Path:
@@ -80,7 +81,7 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
         )
     facts = orjson.loads((folder / RUN_FILE).read_bytes())
     health = GeneratorHealth(**{**facts["health"], "self_test": tuple(facts["health"]["self_test"])})
-    return Recorded(unpack((folder / LEDGER_FILE).read_bytes()), health, facts["stopped"])
+    return Recorded(unpack((folder / LEDGER_FILE).read_bytes()), health, facts["stopped"], facts["start_s"])
 
 
 def _last_words(folder: Path) -> str:

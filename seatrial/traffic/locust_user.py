@@ -34,7 +34,8 @@ from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE
 from seatrial.traffic.locust_stats import entries
 from seatrial.traffic.plan import Exchange, OpenLoop
 from seatrial.traffic.recorder import pack
-from seatrial.traffic.scenario import Scenario, read_scenario, schedule, service
+from seatrial.traffic.scenario import Scenario, read_scenario, service
+from seatrial.traffic.schedule import schedule
 
 _REPORT_EVERY_S = 0.5
 _LEAD_S = 0.5
@@ -79,7 +80,7 @@ class OpenLoopUser(User):
             picks = arrivals.picks(len(due_s), len(exchanges), seed=number)
             name = type(self).__name__
             loads = [OpenLoop(name, target, exchanges, due_s.tolist(), picks.tolist(), timeout_s=self.timeout_s)]
-        session.follow(session.generator.start(loads), exchanges)
+        session.follow(session.generator.start(loads), exchanges, start_s)
 
 
 class Session:
@@ -93,11 +94,11 @@ class Session:
         self.wrong = self.generator.self_test()
         self._folder = Path(options.seatrial_out) if options.seatrial_out else None
         self._wall_s = time.time() - self.generator.now_s()
-        self._runs: dict[str, tuple[Run, Sequence[Exchange]]] = {}
+        self._runs: dict[str, tuple[Run, Sequence[Exchange], float]] = {}
 
-    def follow(self, run: Run, exchanges: Sequence[Exchange]) -> None:
-        """Report a run to Locust's statistics as it goes; returns at its end."""
-        self._runs[run.name] = (run, exchanges)
+    def follow(self, run: Run, exchanges: Sequence[Exchange], start_s: float) -> None:
+        """Report a run, whose schedule begins at start_s, to Locust's statistics as it goes; returns at its end."""
+        self._runs[run.name] = (run, exchanges, start_s)
         try:
             while not self._report(run, exchanges):
                 gevent.sleep(_REPORT_EVERY_S)
@@ -105,16 +106,16 @@ class Session:
             run.stop()
             raise
         if self.scenario is not None:
-            self._save(run, stopped=False)
+            self._save(run, start_s, stopped=False)
             gevent.spawn(self._end)  # from outside of the user that is stopped by it
 
     def close(self) -> None:
         """End what still runs, keep what it found, and end the generator."""
-        for run, exchanges in list(self._runs.values()):
+        for run, exchanges, start_s in list(self._runs.values()):
             run.stop()
             while not self._report(run, exchanges):
                 gevent.sleep(_REPORT_EVERY_S)
-            self._save(run, stopped=True)
+            self._save(run, start_s, stopped=True)
         self.generator.close()
 
     def _end(self) -> None:
@@ -130,13 +131,13 @@ class Session:
             report(self.environment.stats, rows, exchanges, self._wall_s)
         return finished
 
-    def _save(self, run: Run, stopped: bool) -> None:
+    def _save(self, run: Run, start_s: float, stopped: bool) -> None:
         del self._runs[run.name]
         if self._folder is None or self.scenario is None:
             return
         ledger = run.collect(timeout_s=self.scenario.timeout_s + 60)
         (self._folder / LEDGER_FILE).write_bytes(pack(ledger))
-        facts = {"stopped": stopped, "health": health_document(run.health())}
+        facts = {"stopped": stopped, "start_s": start_s, "health": health_document(run.health())}
         (self._folder / RUN_FILE).write_bytes(orjson.dumps(facts))
 
 

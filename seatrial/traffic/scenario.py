@@ -6,21 +6,25 @@ Read once from YAML; what is wrong in it is named by file, key and what was expe
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from seatrial.documents import UniqueKeys, read_yaml
 from seatrial.errors import InputError
-from seatrial.traffic import arrivals
-from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget, Target
+from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV
+from seatrial.traffic.plan import ServiceTarget
+from seatrial.traffic.trace import Trace, Unit, read_trace
+
+Arrivals = Literal["poisson", "constant", "gamma"]
 
 WARM_UP = "warm-up"
-_MOST_RPS, _LONGEST_S = 20_000, 24 * 3600
+_MOST_RPS, _MOST_CLIENTS, _LONGEST_S = 20_000, 20_000, 24 * 3600
+_DEMANDS = ("rate_rps", "ramp", "concurrency", "trace")
 _PERCENTILE = re.compile(r"p(\d{1,2}(\.\d+)?)")
 
 
@@ -59,21 +63,86 @@ class Objectives(Part):
         return given
 
 
-class Rate(Part):
-    """Requests at a rate, for a time."""
+class Ramp(Part):
+    """A rate that goes linearly from one to the other within the stage."""
 
-    rate_rps: float = Field(gt=0, le=_MOST_RPS)
+    from_rps: float = Field(ge=0, le=_MOST_RPS)
+    to_rps: float = Field(ge=0, le=_MOST_RPS)
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not max(self.from_rps, self.to_rps):
+            raise ValueError("expected from_rps or to_rps above 0, found 0 for both")
+        return self
+
+
+class Replay(Part):
+    """Recorded arrivals; `file` is a path beside the scenario, and `speed` 2 replays it in half the time."""
+
+    file: str = Field(min_length=1)
+    speed: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    timestamp_unit: Unit = "s"
+
+    @field_validator("file")
+    @classmethod
+    def _beside(cls, given: str, info: ValidationInfo) -> str:
+        return str(Path((info.context or {}).get("folder", ".")) / given)
+
+    def read(self) -> Trace:
+        """The recorded arrivals, at their own speed. Raises InputError naming file and line."""
+        return read_trace(Path(self.file), self.timestamp_unit)
+
+
+class Scatter(Part):
+    """How arrivals scatter around their rate; `cv` is the coefficient of variation of gamma distributed gaps."""
+
+    arrivals: Arrivals | None = None
+    cv: float | None = Field(default=None, ge=0.01, le=10)
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.arrivals == "gamma") != (self.cv is not None):
+            raise ValueError(
+                "expected a cv above 0, of 1 for Poisson and more for bursts, beside arrivals: gamma and nowhere else, "
+                f"found arrivals {self.arrivals} and cv {self.cv}"
+            )
+        return self
+
+
+class Demand(Scatter):
+    """What is asked for a time: requests at a rate, from clients that wait for their answers, or as recorded."""
+
+    rate_rps: float | None = Field(default=None, gt=0, le=_MOST_RPS)
+    ramp: Ramp | None = None
+    concurrency: int | None = Field(default=None, ge=1, le=_MOST_CLIENTS)
+    trace: Replay | None = None
     duration_s: float = Field(gt=0, le=_LONGEST_S)
 
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        given = [name for name in _DEMANDS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"expected one of {', '.join(_DEMANDS)}, found {' and '.join(given) or 'none'}")
+        if self.arrivals is not None and (self.concurrency or self.trace):
+            raise ValueError(f"expected arrivals beside rate_rps or ramp only, found it beside {given[0]}")
+        if self.trace is not None:
+            longest_s = self.trace.read().longest_s / self.trace.speed
+            if self.duration_s > longest_s:
+                raise ValueError(
+                    f"expected a trace that lasts duration_s, found one that ends after {longest_s:.6g} s at speed "
+                    f"{self.trace.speed:g}; give a duration_s of at most that, or a lower speed"
+                )
+        return self
 
-class Stage(Rate):
+
+class Stage(Demand):
     """A part of the run that is measured by itself, by its own objectives or those of the scenario."""
 
     name: str = Field(min_length=1)
     slos: Objectives | None = None
 
 
-class Scenario(Part):
+class Scenario(Scatter):
     """The whole file. `loadtest` names a file of loadtests/, or one beside the scenario."""
 
     apiVersion: Literal["seatrial/v1"]
@@ -81,10 +150,10 @@ class Scenario(Part):
     loadtest: str = Field(min_length=1)
     host: str | None = None
     seed: int = Field(default=1, ge=0)
-    arrivals: Literal["poisson", "constant"] = "poisson"
+    arrivals: Arrivals = "poisson"
     connection: Literal["new", "keep-alive"] = "new"
     timeout_s: float = Field(default=30.0, gt=0)
-    warmup: Rate | None = None
+    warmup: Demand | None = None
     stages: list[Stage] = Field(min_length=1)
     slos: Objectives = Objectives()
 
@@ -99,6 +168,11 @@ class Scenario(Part):
         """What this stage has to keep."""
         return stage.slos or self.slos
 
+    def gaps_cv(self, demand: Demand) -> float:
+        """The coefficient of variation of the gaps between arrivals: 0 constant, 1 Poisson."""
+        law = self if demand.arrivals is None else demand
+        return {"constant": CONSTANT_CV, "poisson": POISSON_CV}.get(str(law.arrivals), law.cv or 0.0)
+
     @property
     def duration_s(self) -> float:
         """From the first arrival to the end of the last stage."""
@@ -108,33 +182,6 @@ class Scenario(Part):
 def percentile(name: str) -> float:
     """99.9 for p99.9."""
     return float(name[1:])
-
-
-def schedule(scenario: Scenario, target: Target, exchanges: Sequence[Exchange], start_s: float) -> list[OpenLoop]:
-    """The scenario's loads, one stream a stage, drawn from its seed; the first arrival is due from start_s on."""
-    parts: list[tuple[str, Rate]] = [(WARM_UP, scenario.warmup)] if scenario.warmup else []
-    parts += [(stage.name, stage) for stage in scenario.stages]
-    loads = []
-    for number, (name, rate) in enumerate(parts):
-        end_s = start_s + rate.duration_s
-        seed = scenario.seed * 1000 + number
-        if scenario.arrivals == "poisson":
-            due_s = arrivals.poisson(rate.rate_rps, start_s, end_s, seed)
-        else:
-            due_s = arrivals.constant(rate.rate_rps, start_s, end_s)
-        loads.append(
-            OpenLoop(
-                name,
-                target,
-                tuple(exchanges),
-                due_s.tolist(),
-                arrivals.picks(len(due_s), len(exchanges), seed).tolist(),
-                timeout_s=scenario.timeout_s,
-                connection=scenario.connection,
-            )
-        )
-        start_s = end_s
-    return loads
 
 
 def service(host: str | None) -> ServiceTarget:
@@ -157,12 +204,14 @@ def read_scenario(file: Path) -> Scenario:
     if not isinstance(document, dict):
         raise InputError(f"{file}: expected a mapping, found {type(document).__name__}; see scenarios/ for examples")
     try:
-        return Scenario.model_validate(document)
+        return Scenario.model_validate(document, context={"folder": file.parent})
     except ValidationError as refused:
         raise InputError("\n".join(_explained(file, error) for error in refused.errors())) from None
 
 
-_KEYS: Mapping[str, type[Part]] = {"warmup": Rate, "stages": Stage, "slos": Objectives, "goodput": Goodput}
+_KEYS: Mapping[str, type[Part]] = {
+    "warmup": Demand, "stages": Stage, "ramp": Ramp, "trace": Replay, "slos": Objectives, "goodput": Goodput,
+}  # fmt: skip
 
 
 def _explained(file: Path, error: Mapping[str, Any]) -> str:
@@ -171,13 +220,14 @@ def _explained(file: Path, error: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
         names = [str(part) for part in error["loc"][:-1] if isinstance(part, str)]
         keys = list((_KEYS[names[-1]] if names else Scenario).model_fields)
-        near = get_close_matches(str(error["loc"][-1]), keys, n=1)
+        given = str(error["loc"][-1])
+        near = [key for key in keys if key.startswith(given)] or get_close_matches(given, keys, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "remove it"
         return f"{file}, {where}: expected one of {', '.join(keys)}, found an unknown key; {hint}"
     if kind == "missing":
         return f"{file}, {where}: expected a value, found none; add the key"
     message = error["msg"].removeprefix("Value error, ")
     if message.startswith("expected "):
-        return f"{file}, {where}: {message}; correct it"
+        return f"{file}, {where}: {message}" + ("" if ";" in message else "; correct it")
     message = message.removeprefix("Input should be ").removeprefix("a valid ")
     return f"{file}, {where}: expected {message}, found {found!r}; correct it"

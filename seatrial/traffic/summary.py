@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from seatrial.errors import InvalidMeasurement
 from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask
 from seatrial.stats import proportions, quantiles
 from seatrial.traffic.scenario import Objectives, Scenario, Stage, percentile
+from seatrial.traffic.schedule import ArrivalsKept, broken
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 CONFIDENCE = 0.95
@@ -66,6 +68,7 @@ class Report:
     invalid: tuple[str, ...]
     stages: tuple[StageSummary, ...]
     answers: tuple[Answer, ...]
+    arrivals: Mapping[str, ArrivalsKept]  # by stage; whether it was sent by its law
 
     @property
     def outcome(self) -> str:
@@ -99,15 +102,22 @@ def failure(error: str, status: int) -> str:
     return "wrong answer" if 200 <= status < 300 else f"status {status}"
 
 
-def summarise(scenario: Scenario, ledger: Ledger, health: GeneratorHealth, stopped: bool) -> Report:
-    """The report of one run; `stopped`: somebody ended it before its last arrival."""
+def summarise(
+    scenario: Scenario,
+    ledger: Ledger,
+    health: GeneratorHealth,
+    stopped: bool,
+    arrivals: Mapping[str, ArrivalsKept] = MappingProxyType({}),
+) -> Report:
+    """The report of one run; `stopped`: somebody ended it before its last arrival. `arrivals` is by stage."""
     parts = [(stage, ledger.of(stage.name)) for stage in scenario.stages]
     return Report(
-        invalid=tuple(why_invalid(health, stopped, len(ledger))),
+        invalid=(*why_invalid(health, stopped, len(ledger)), *([] if stopped else broken(arrivals))),
         stages=tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts),
         answers=tuple(
             answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows)
         ),
+        arrivals=dict(arrivals),
     )
 
 

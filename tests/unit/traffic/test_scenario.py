@@ -6,7 +6,8 @@ import yaml
 from seatrial.content import content
 from seatrial.errors import InputError
 from seatrial.traffic.plan import Exchange, ServiceTarget
-from seatrial.traffic.scenario import Objectives, read_scenario, schedule, service
+from seatrial.traffic.scenario import Objectives, read_scenario, service
+from seatrial.traffic.schedule import schedule
 
 GOOD = {
     "apiVersion": "seatrial/v1",
@@ -71,7 +72,7 @@ def changed(*path, to):
         (changed("stages", 1, "name", to="base"), r"expected stages with names of their own"),
         (changed("stages", 1, "name", to="warm-up"), r"expected stages with names of their own"),
         (changed("stages", to=[]), r"stages: expected .*at least 1 item"),
-        (changed("arrivals", to="gamma"), r"arrivals: expected 'poisson' or 'constant', found 'gamma'"),
+        (changed("arrivals", to="weibull"), r"arrivals: expected 'poisson', 'constant' or 'gamma', found 'weibull'"),
         (changed("slos", "latency_s", to={"p100": 1}), r"slos.latency_s: expected percentiles like p50"),
         (changed("slos", "latency_s", to={"99": 1}), r"slos.latency_s: expected percentiles like p50"),
         (changed("slos", "latency_s", to={"p50": 0}), r"expected seconds above 0 for p50, found 0"),
