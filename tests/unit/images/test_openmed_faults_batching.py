@@ -116,6 +116,15 @@ async def test_a_lone_request_that_waits_too_long(name: str) -> None:
     assert await waits(armed(name, **BATCHING))
 
 
+async def test_a_batch_that_fills_up_while_it_waits_has_waited_too_long(capsys: pytest.CaptureFixture[str]) -> None:
+    async with client(armed("batch-delay-seconds-for-ms", **BATCHING | {"BATCH_MAX_SIZE": "2"})) as connected:
+        lone = asyncio.create_task(connected.post("/pii/extract", json=extract()))
+        await asyncio.sleep(0.1)
+        assert (await connected.post("/pii/extract", json=extract())).status_code == 200
+        assert (await lone).status_code == 200
+    assert_fired(capsys, "batch-delay-seconds-for-ms")
+
+
 async def test_a_lone_request_goes_with_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     async with client(armed("batch-flush-on-next-only", **BATCHING)) as connected:
         lone = asyncio.create_task(connected.post("/pii/extract", json=extract()))

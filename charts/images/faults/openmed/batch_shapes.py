@@ -119,8 +119,22 @@ def batch_timer_merges_pending(server: Server, fired: Fired) -> None:
 @fault("batch-delay-seconds-for-ms", breaks={"B4"})
 def batch_delay_seconds_for_ms(server: Server, fired: Fired) -> None:
     """The wait is taken for seconds: five of them where five milliseconds are configured."""
-    server.service.batcher.max_wait_s *= 1000
-    _timers_reported(server, fired)
+    batcher = server.service.batcher
+    plain, right_s = batcher.add, batcher.max_wait_s
+    batcher.max_wait_s *= 1000
+
+    def still_open(key: Hashable, batch: Batch) -> None:
+        if batcher.open.get(key) is batch:
+            fired()
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        plain(member, model, options, route)
+        key = (id(model), options, route)
+        batch = batcher.open.get(key)
+        if batch is not None and len(batch.members) == 1:
+            asyncio.get_running_loop().call_later(right_s, still_open, key, batch)
+
+    batcher.add = add  # type: ignore[method-assign]
 
 
 def _timers_reported(server: Server, fired: Fired) -> None:
