@@ -1,0 +1,95 @@
+"""The Open Inference Protocol over HTTP: tensors in, tensors out.
+
+Source: kserve/open-inference-protocol, specification/protocol/inference_rest.md (also called the V2 protocol). Tensors
+are JSON; the binary extension of some servers is not asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from seatrial.errors import InputError
+from seatrial.traffic.adapters.base import Reply, json_reply, post
+from seatrial.traffic.plan import Exchange
+
+_MOST_DIMENSIONS = 64  # as NumPy has
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInference:
+    """One model; `version` "" leaves the choice to the server.
+
+    A case gives the list of input tensors (name, shape, datatype, data), or the whole request with `inputs` in it.
+    """
+
+    model: str
+    version: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def streaming(self) -> bool:
+        return False
+
+    @property
+    def path(self) -> str:
+        """Where the model is asked."""
+        version = f"/versions/{quote(self.version, safe='')}" if self.version else ""
+        return f"/v2/models/{quote(self.model, safe='')}{version}/infer"
+
+    def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
+        document = given if isinstance(given, Mapping) else {"inputs": given}
+        inputs = document.get("inputs")
+        if not isinstance(inputs, list | tuple) or not inputs:
+            raise InputError(
+                f"case {case}: expected one input tensor or more, found {inputs!r}; "
+                "give a list of mappings with name, shape, datatype and data"
+            )
+        for number, tensor in enumerate(inputs):
+            if wrong := _wrong_tensor(tensor):
+                raise InputError(f"case {case}, inputs[{number}]: {wrong}; correct the tensor")
+        return post(case, self.path, self.headers, document, expect, tolerance)
+
+    def reply(self, status: int, body: bytes) -> Reply:
+        reply = json_reply(status, body)
+        if reply.problem:
+            return reply
+        outputs = reply.value.get("outputs") if isinstance(reply.value, dict) else None
+        if not isinstance(outputs, list) or not outputs:
+            return replace(reply, problem="expected output tensors, found none")
+        for number, tensor in enumerate(outputs):
+            if wrong := _wrong_tensor(tensor):
+                return replace(reply, problem=f"outputs[{number}]: {wrong}")
+        return reply
+
+
+def _wrong_tensor(tensor: Any) -> str:
+    """What is wrong with a tensor; "" if it is one. Its data may be nested or flat, in row-major order."""
+    if not isinstance(tensor, Mapping) or not {"name", "shape", "datatype", "data"} <= tensor.keys():
+        return "expected a tensor with name, shape, datatype and data, found other keys"
+    shape = tensor["shape"]
+    whole = isinstance(shape, list | tuple) and all(type(size) is int and size >= 0 for size in shape)
+    if not whole or len(shape) > _MOST_DIMENSIONS:
+        return f"shape: expected at most {_MOST_DIMENSIONS} whole numbers, found {reprlib.repr(shape)}"
+    if not isinstance(tensor["data"], list | tuple):
+        return f"data: expected a list, found {type(tensor['data']).__name__}"
+    found = _elements(tensor["data"])
+    if found != math.prod(shape):
+        return f"data: expected {math.prod(shape)} elements for the shape {reprlib.repr(list(shape))}, found {found}"
+    return ""
+
+
+def _elements(data: Sequence[Any]) -> int:
+    """How many values a nested list holds."""
+    found, rest = 0, [data]
+    while rest:
+        for one in rest.pop():
+            if isinstance(one, list | tuple):
+                rest.append(one)
+            else:
+                found += 1
+    return found

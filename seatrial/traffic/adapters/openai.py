@@ -1,0 +1,188 @@
+"""What the chat and the completions API of OpenAI have in common: choices, usage, and streams of chunks.
+
+Source: OpenAI API reference, "Chat Completions", "Streaming" and "Completions"; servers that speak it (vLLM, SGLang)
+were looked up where it is silent. A stream is whole with `[DONE]` and a finish_reason for each of its choices. An
+error in it, which servers send as an object after the status was 200, makes it a failure even if `[DONE]` follows.
+What comes after `[DONE]` is not read, as clients stop there.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal, NamedTuple
+
+import orjson
+
+from seatrial.errors import InputError
+from seatrial.traffic import sse
+from seatrial.traffic.adapters.base import Reply, count, error_text, excerpt, json_reply
+
+Kind = Literal["content", "empty", "usage", "done", "error"]
+Choice = Mapping[str, Any]
+_USAGE_TOO: Final = {"stream": True, "stream_options": {"include_usage": True}}
+
+
+class Piece(NamedTuple):
+    """One event of a stream.
+
+    content: something that the model generated came with it; usage: token counts and no content; empty: neither,
+    as the chunk that names the role or the one with the finish_reason; error: also what is not a chunk at all.
+    """
+
+    kind: Kind
+    chunk: Mapping[str, Any] = {}
+    problem: str = ""
+
+
+def document(
+    case: str, field: str, model: str, stream: bool, parameters: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The request: what the case gives over what the adapter always sends; a parameter that is None is left out.
+
+    Raises InputError unless it has the field that says what is asked.
+    """
+    whole = {"model": model, **(_USAGE_TOO if stream else {}), **parameters, **given}
+    if whole.get(field) in (None, []):
+        raise InputError(f"case {case}: expected `{field}`, found {sorted(given)}; give what is to be asked")
+    if bool(whole.get("stream")) != stream:
+        raise InputError(
+            f"case {case}, stream: expected {stream} as the adapter says, found {not stream}; leave it out"
+        )
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def choices(value: Any) -> Sequence[Choice]:
+    """The choices of an answer or a chunk; some servers send null or nothing where there are none."""
+    found = value.get("choices") if isinstance(value, dict) else None
+    return [choice for choice in found if isinstance(choice, dict)] if isinstance(found, list) else []
+
+
+def piece(event: sse.Event, generated: Callable[[Choice], bool]) -> Piece:
+    """What one event is; `generated` tells whether a choice of a chunk brings anything that the model generated."""
+    if event.data.strip() == b"[DONE]":
+        return Piece("done")
+    try:
+        chunk = orjson.loads(event.data)
+    except orjson.JSONDecodeError:
+        chunk = None
+    problem = error_text(chunk)
+    if problem or event.type == "error":
+        return Piece("error", problem=f"error in the stream: {problem or excerpt(event.data)}")
+    if not isinstance(chunk, dict):
+        return Piece("error", problem=f"expected a JSON object in each event, found {excerpt(event.data)}")
+    if any(generated(choice) for choice in choices(chunk)):
+        return Piece("content", chunk)
+    return Piece("usage" if isinstance(chunk.get("usage"), dict) else "empty", chunk)
+
+
+def stream_reply(status: int, body: bytes, generated: Callable[[Choice], bool], text: Callable[[Choice], Any]) -> Reply:
+    """What a stream says, whole or cut; `text` is that of a choice of an answer without streaming."""
+    if not 200 <= status < 300:
+        return json_reply(status, body)
+    found, problem = sse.events(body)
+    if not found:
+        refused = error_text(json_reply(status, body).value)
+        return Reply(f"error object: {refused}" if refused else f"expected an event stream, found {excerpt(body)}")
+    ends: list[int] = []
+    whole: dict[str, Any] = {}
+    done = False
+    for event in found:
+        part = piece(event, generated)
+        if part.kind == "error":
+            problem = part.problem
+            break
+        if part.kind == "done":
+            done, problem = True, ""
+            break
+        if part.kind == "content":
+            ends.append(event.end)
+        _add(whole, part.chunk)
+    if not problem and not done:
+        problem = "the stream ended without [DONE]"
+    return _told(whole, problem or _unfinished(whole), text, ends)
+
+
+def whole_reply(status: int, body: bytes, text: Callable[[Choice], Any]) -> Reply:
+    """What an answer without streaming says."""
+    reply = json_reply(status, body)
+    return reply if reply.problem else _told(reply.value, _unfinished(reply.value), text, None)
+
+
+def _told(value: Any, problem: str, text: Callable[[Choice], Any], ends: list[int] | None) -> Reply:
+    first = next((text(choice) for choice in choices(value) if choice.get("index", 0) == 0), None)
+    usage = value.get("usage") if isinstance(value, dict) else None
+    usage = usage if isinstance(usage, dict) else {}
+    output_tokens = count(usage.get("completion_tokens"))
+    reply = Reply(
+        problem,
+        first if isinstance(first, str) else "",
+        value,
+        count(usage.get("prompt_tokens")),
+        output_tokens,
+        output_tokens is not None,
+    )
+    if ends is None:
+        return reply
+    return replace(reply, content_ends=tuple(ends), output_tokens=len(ends) if output_tokens is None else output_tokens)
+
+
+def _unfinished(value: Any) -> str:
+    found = choices(value)
+    if not found:
+        return "expected one choice or more, found none"
+    open_ones = [choice.get("index", 0) for choice in found if not choice.get("finish_reason")]
+    return (
+        f"choice {reprlib.repr(open_ones[0])} has no finish_reason: it was not generated to its end"
+        if open_ones
+        else ""
+    )
+
+
+def _add(whole: dict[str, Any], chunk: Mapping[str, Any]) -> None:
+    """Add a chunk to the answer that it is a part of."""
+    for name, value in chunk.items():
+        if name == "choices":
+            known = whole.setdefault("choices", [])
+            for choice in choices(chunk):
+                parts = {"message" if part == "delta" else part: one for part, one in choice.items()}
+                _merge(_numbered(known, parts), parts)
+        elif value is not None or name not in whole:
+            whole[name] = value.removesuffix(".chunk") if name == "object" and isinstance(value, str) else value
+
+
+def _numbered(known: list[Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """The element of a list with the index that this part of it bears; it is added if it is the first part."""
+    index = part.get("index", 0)
+    for one in known:
+        if isinstance(one, dict) and one.get("index", 0) == index:
+            return one
+    added: dict[str, Any] = {"index": index}
+    known.append(added)
+    return added
+
+
+_DEEPEST: Final = 32  # levels that are merged; no API nests as deep, and what a server sends must not exhaust the stack
+_SAID_ONCE: Final = ("role", "id", "type", "name", "finish_reason", "index")
+
+
+def _merge(into: dict[str, Any], part: Mapping[str, Any], levels: int = _DEEPEST) -> None:
+    """Strings grow, lists of numbered parts are merged by their number, other lists are joined."""
+    for name, value in part.items():
+        known = into.get(name)
+        if value is None or known is None or name in _SAID_ONCE:
+            if value is not None or name not in into:
+                into[name] = value
+        elif isinstance(value, str) and isinstance(known, str):
+            into[name] = known + value
+        elif isinstance(value, dict) and isinstance(known, dict) and levels:
+            _merge(known, value, levels - 1)
+        elif isinstance(value, list) and isinstance(known, list) and levels:
+            for one in value:
+                if isinstance(one, dict) and "index" in one:
+                    _merge(_numbered(known, one), one, levels - 1)
+                else:
+                    known.append(one)
+        else:
+            into[name] = value

@@ -1,0 +1,51 @@
+"""OpenAI's chat completions. Source: OpenAI API reference, "Chat Completions"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from seatrial.traffic.adapters import openai
+from seatrial.traffic.adapters.base import Reply, post
+from seatrial.traffic.plan import Exchange
+
+# All of them are output tokens: the first one ends the wait, whether it is shown, thought or a tool's argument.
+_GENERATED: Final = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIChat:
+    """One model; a case gives the user's words, a list of messages, or the fields of the request.
+
+    `parameters` are fields of every request (max_tokens, temperature, ...); one that is None is left out.
+    """
+
+    model: str
+    streaming: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = "/v1/chat/completions"
+
+    def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
+        if isinstance(given, str):
+            given = [{"role": "user", "content": given}]
+        fields = given if isinstance(given, Mapping) else {"messages": given}
+        document = openai.document(case, "messages", self.model, self.streaming, self.parameters, fields)
+        return post(case, self.path, self.headers, document, expect, tolerance)
+
+    def reply(self, status: int, body: bytes) -> Reply:
+        if self.streaming:
+            return openai.stream_reply(status, body, generated, _text)
+        return openai.whole_reply(status, body, _text)
+
+
+def generated(choice: openai.Choice) -> bool:
+    """Whether the delta of a choice brings anything that the model generated."""
+    delta = choice.get("delta")
+    return isinstance(delta, dict) and any(delta.get(name) for name in _GENERATED)
+
+
+def _text(choice: openai.Choice) -> Any:
+    message = choice.get("message")
+    return message.get("content") if isinstance(message, dict) else None
