@@ -8,163 +8,202 @@ sent for want of something on our own side (ports, file descriptors), and its `s
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-import orjson
+from time import monotonic
 
 from seatrial.observation import RIGHT, UNJUDGED, WRONG
-from seatrial.traffic.answers import judge
 from seatrial.traffic.connection import EOF, UNSENT, Connection
-from seatrial.traffic.http1 import Answer, request_head
-from seatrial.traffic.plan import Exchange, Keep
-from seatrial.traffic.recorder import NAN, Row
+from seatrial.traffic.heads import END, headers_text
+from seatrial.traffic.http1 import Answer
+from seatrial.traffic.recorder import NAN
+from seatrial.traffic.sender import Prepared, Sender
 
 _WRONG_BODY_LIMIT, _ANY_BODY_LIMIT = 4 * 1024, 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How the attempts of one stream are made."""
-
-    host: str  # for the Host header
-    timeout_s: float
-    reuse: bool
-    keep: Keep = "wrong"
-    body_pause_s: float | None = None
-    abandon_after_s: float | None = None
+_END_BYTES = len(END)
 
 
 class Attempt:
-    """Call `begin` once; `on_end` is called once, later, with the connection free again or closed."""
+    """Call `begin` once; `then` is called once, later, with the connection if it can be used again."""
+
+    __slots__ = (
+        "_answer", "_body_sent_s", "_connected_s", "_connection", "_first_byte_s", "_group", "_head", "_request",
+        "_rest", "_scheduled_s", "_sender", "_then", "_timers", "ended_s", "error", "sent_s", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
-        exchange: Exchange,
-        manner: Manner,
-        row: Row,
-        on_end: Callable[[Attempt], None],
+        sender: Sender,
+        request: Prepared,
+        scheduled_s: float,
+        group: int,
+        then: Callable[[Attempt, Connection | None], None],
     ) -> None:
-        self.row = row
-        self._loop = loop
-        self._exchange = exchange
-        self._manner = manner
-        self._on_end: Callable[[Attempt], None] | None = on_end
-        self._answer = Answer(exchange.method)
-        self._timers: list[asyncio.TimerHandle] = []
+        self.status = 0
+        self.error = ""
+        self.sent_s = self.ended_s = NAN
+        self._connected_s = self._body_sent_s = self._first_byte_s = NAN
+        self._scheduled_s = scheduled_s
+        self._group = group
+        self._sender = sender
+        self._request = request
+        self._then: Callable[[Attempt, Connection | None], None] | None = then
+        self._answer: Answer | None = None
+        self._connection: Connection | None = None
+        self._head = b""  # of the answer, where it came in one piece
         self._rest = b""
+        self._timers: list[asyncio.TimerHandle] | None = None
 
     def begin(self, connection: Connection) -> None:
         """Send the request on this connection, opening it first if need be."""
         self._connection = connection
-        row = self.row
-        row.sent_s = time.monotonic()
-        row.pod, row.target, row.connection = connection.pod, connection.target, connection.number
-        self._after(self._manner.timeout_s, self._drop, "timeout")
-        if self._manner.abandon_after_s is not None:
-            self._after(self._manner.abandon_after_s, self._drop, "abandoned")
+        self.sent_s = monotonic()
+        sender = self._sender
+        sender.watch(self)
+        if sender.manner.abandon_after_s is not None:
+            self._after(sender.manner.abandon_after_s, self.drop, "abandoned")
         if connection.is_open:
             connection.user = self
-            row.connected_s = row.sent_s
-            self._send()
+            self._connected_s = self.sent_s
+            self._send(connection)
         else:
             connection.open(self)
 
     def refused(self) -> None:
         """End as refused: there was nobody to connect to."""
-        self.row.sent_s = time.monotonic()
-        self._loop.call_soon(self._end, "refused")
+        self.sent_s = monotonic()
+        self._sender.loop.call_soon(self._end, "refused")
 
     def opened(self) -> None:
-        self.row.connected_s = time.monotonic()
-        self._send()
+        self._connected_s = monotonic()
+        assert self._connection is not None
+        self._send(self._connection)
 
     def drained(self) -> None:
         if not self._rest:
-            self.row.body_sent_s = time.monotonic()
+            self._body_sent_s = monotonic()
 
     def received(self, data: bytes) -> None:
-        if self.row.first_byte_s != self.row.first_byte_s:
-            self.row.first_byte_s = time.monotonic()
-        if not self._answer.feed(data):
-            self._drop("protocol")
-        elif self._answer.complete:
-            self._finish()
+        answer = self._answer
+        if answer is None:
+            self._first_byte_s = monotonic()
+            at = data.find(END) + _END_BYTES
+            if at >= _END_BYTES:
+                self._head = data[:at]
+                known = self._request.heads.get(self._head)
+                if known is not None and len(data) == at + known.length:
+                    self.status = known.status
+                    self._release(known.keep_alive)
+                    self._end("", data[at:], known.headers, len(data))
+                    return
+            answer = self._answer = Answer(self._request.method)
+        if not answer.feed(data):
+            self.drop("protocol")
+        elif answer.complete:
+            self._finish(answer)
 
     def lost(self, kind: str) -> None:
-        if kind == EOF and self._answer.end_of_stream():
-            self._finish()
+        if kind == EOF and self._answer is not None and self._answer.end_of_stream():
+            self._finish(self._answer)
         else:
             self._end(kind)
 
-    def _send(self) -> None:
-        self.row.local_port = self._connection.local_port
-        head = request_head(self._exchange, self._manner.host, close=not self._manner.reuse)
-        body = self._exchange.body
-        if self._manner.body_pause_s is None:
-            self._connection.write(head + body)
+    def drop(self, kind: str) -> None:
+        """Give up: close the connection, and end as `kind`."""
+        if self._connection is not None:
+            self._connection.close()
+        self._end(kind)
+
+    def _send(self, connection: Connection) -> None:
+        request = self._request
+        if not request.rest:
+            if connection.write(request.data):
+                self._body_sent_s = monotonic()
             return
-        self._rest = body[len(body) // 2 :]
-        self._after(self._manner.body_pause_s, self._send_rest)
-        self._connection.write(head + body[: len(body) // 2])
+        self._rest = request.rest
+        assert self._sender.manner.body_pause_s is not None
+        self._after(self._sender.manner.body_pause_s, self._send_rest)
+        connection.write(request.data)
 
     def _send_rest(self) -> None:
         rest, self._rest = self._rest, b""
-        self._connection.write(rest)
+        assert self._connection is not None
+        if self._connection.write(rest):
+            self.drained()
 
-    def _drop(self, kind: str) -> None:
-        self._connection.close()
-        self._end(kind)
-
-    def _finish(self) -> None:
-        connection = self._connection
-        if self._rest:
-            connection.close()  # answered before the request was whole: the connection is out of step
-        elif self._manner.reuse and self._answer.keep_alive and connection.is_open:
-            connection.user = None
-        else:
-            connection.retire()
+    def _finish(self, answer: Answer) -> None:
+        if self._head:
+            self._request.heads.learn(self._head, answer)
+        self._release(answer.keep_alive)
         self._end("")
 
-    def _end(self, kind: str) -> None:
-        if self._on_end is None:
+    def _release(self, keep_alive: bool) -> None:
+        """Part with the connection, or keep it where it can serve another request."""
+        connection = self._connection
+        assert connection is not None
+        if self._sender.manner.reuse and keep_alive and connection.is_open and not self._rest:
+            connection.user = None
             return
-        for timer in self._timers:
-            timer.cancel()
-        row, answer = self.row, self._answer
-        row.ended_s = time.monotonic()
-        row.error = kind
-        row.status = answer.status
-        row.received_bytes = answer.received_bytes
-        if kind == UNSENT:
-            row.sent_s = NAN
-        row.correct = self._judged(kind)
-        if answer.headers:
-            row.headers = orjson.dumps(answer.headers).decode()
-        row.body = self._kept_body()
-        # Parser and connection point back at us: parting here spares the garbage collector.
-        on_end, self._on_end = self._on_end, None
-        on_end(self)
-        del self._connection, self._answer
-
-    def _judged(self, kind: str) -> int:
-        if self._exchange.expect is None:
-            return UNJUDGED
-        body = self._answer.whole_body
-        if kind or body is None:
-            return WRONG
-        return judge(self._answer.status, body, self._exchange.expect, self._exchange.tolerance)
-
-    def _kept_body(self) -> str:
-        if self._manner.keep == "all":
-            limit = _ANY_BODY_LIMIT
-        elif self.row.correct == RIGHT or (self.row.correct == UNJUDGED and 200 <= self.row.status < 300):
-            limit = 0
+        if self._rest:
+            connection.close()  # answered before the request was whole: the connection is out of step
         else:
-            limit = _WRONG_BODY_LIMIT
-        return self._answer.body[:limit].decode("utf-8", "replace")
+            connection.retire()
+
+    def _end(self, kind: str, body: bytes | None = None, headers: str = "", received_bytes: int = 0) -> None:
+        then = self._then
+        if then is None:
+            return
+        self._then = None
+        self.ended_s = monotonic()
+        self.error = kind
+        sender = self._sender
+        sender.forget(self, None)
+        if self._timers:
+            for timer in self._timers:
+                timer.cancel()
+        answer = self._answer
+        kept_body: bytes | bytearray | None = body
+        if answer is not None:
+            self.status = answer.status
+            received_bytes = answer.received_bytes
+            headers = headers_text(answer)
+            body = answer.whole_body
+            kept_body = answer.body
+        if kind == UNSENT:
+            self.sent_s = NAN
+        request = self._request
+        if request.exchange.expect is None:
+            correct = UNJUDGED
+        elif kind or body is None or not 200 <= self.status < 300:
+            correct = WRONG
+        else:
+            known = request.judged.get(body)
+            correct = request.judge(self.status, body) if known is None else known
+        connection = self._connection
+        number, local_port, target, pod = -1, 0, 0, 0
+        if connection is not None:
+            number, local_port = connection.number, connection.local_port
+            target, pod = connection.codes
+        kept = self._kept(kept_body, correct) if correct != RIGHT or sender.manner.keep == "all" else ""
+        code = sender.recorder.code
+        sender.recorder.add(
+            self._scheduled_s, self.sent_s, self._connected_s, self._body_sent_s, self._first_byte_s, self.ended_s,
+            self._group, number, received_bytes, request.stream, request.case, target, pod, self.status,
+            code(kind) if kind else 0, correct, local_port, code(headers) if headers else 0, code(kept) if kept else 0,
+        )  # fmt: skip
+        # Connection and parser point back at us: parting here spares the garbage collector.
+        self._answer = self._connection = None
+        then(self, connection if connection is not None and sender.manner.reuse and connection.is_open else None)
+
+    def _kept(self, body: bytes | bytearray | None, correct: int) -> str:
+        if not body:
+            return ""
+        if self._sender.manner.keep == "all":
+            return body[:_ANY_BODY_LIMIT].decode("utf-8", "replace")
+        if correct == UNJUDGED and 200 <= self.status < 300:
+            return ""
+        return body[:_WRONG_BODY_LIMIT].decode("utf-8", "replace")
 
     def _after(self, delay_s: float, call: Callable[..., None], *given: str) -> None:
-        self._timers.append(self._loop.call_later(delay_s, call, *given))
+        if self._timers is None:
+            self._timers = []
+        self._timers.append(self._sender.loop.call_later(delay_s, call, *given))

@@ -12,7 +12,6 @@ import itertools
 import socket
 from typing import Protocol
 
-_READ_BYTES = 256 * 1024
 _FIN_WAIT_S = 1.0
 _numbers = itertools.count(1)
 
@@ -35,7 +34,7 @@ class User(Protocol):
         """The connection is established."""
 
     def drained(self) -> None:
-        """All bytes given to `write` are with the kernel."""
+        """The rest of the bytes given to `write` is with the kernel."""
 
     def received(self, data: bytes) -> None:
         """Bytes came."""
@@ -44,12 +43,29 @@ class User(Protocol):
         """The connection ended by itself: refused, reset, timeout, eof (a FIN) or unsent (our own machine)."""
 
 
+class Buffer:
+    """Where bytes arrive; one serves all connections of a loop, since what came is copied out at once."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray(256 * 1024)
+        self.view = memoryview(self.bytes)
+
+
 class Connection:
     """One connection to host:port (an address, not a name), used by one attempt at a time."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, host: str, port: int, pod: str = "", target: str = "") -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        host: str,
+        port: int,
+        pod: str = "",
+        target: str = "",
+        buffer: Buffer | None = None,
+    ) -> None:
         self.number = next(_numbers)
         self.pod, self.target = pod, target
+        self.codes = (0, 0)  # of target and pod, in the ledger of whoever opened it
         self.local_port = 0
         self.is_open = False
         self.user: User | None = None
@@ -57,6 +73,7 @@ class Connection:
         self._peer = (host, port)
         self._socket: socket.socket | None = None
         self._unwritten = b""
+        self._buffer = buffer or Buffer()
 
     def open(self, user: User) -> None:
         """Connect; `user` hears of it later, never during this call."""
@@ -73,10 +90,21 @@ class Connection:
         else:
             self._loop.add_writer(self._socket.fileno(), self._on_connected)
 
-    def write(self, data: bytes) -> None:
-        """Send data; `drained` is called when the kernel has it, at once if it takes everything at once."""
+    def write(self, data: bytes) -> bool:
+        """Send data; whether the kernel took all of it at once. If not, `drained` is called when it has."""
+        if self._socket is not None and not self._unwritten:
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                return False  # the peer's reset; an answer that came before it may still be waiting to be read
+            if sent == len(data):
+                return True
+            data = data[sent:]
+            self._loop.add_writer(self._socket.fileno(), self._on_writable)
         self._unwritten += data
-        self._on_writable()
+        return False
 
     def close(self) -> None:
         """End the connection now; nobody is told."""
@@ -91,6 +119,7 @@ class Connection:
     def retire(self) -> None:
         """End the connection once the peer has: who closes first keeps the port for a minute (TIME_WAIT)."""
         self.user = None
+        self.is_open = False
         self._loop.call_later(_FIN_WAIT_S, self.close)
 
     def _on_connected(self) -> None:
@@ -109,7 +138,7 @@ class Connection:
             self.user.opened()
 
     def _on_writable(self) -> None:
-        if self._socket is None or not self._unwritten:
+        if self._socket is None:
             return
         try:
             sent = self._socket.send(self._unwritten)
@@ -122,7 +151,6 @@ class Connection:
             return
         self._unwritten = self._unwritten[sent:]
         if self._unwritten:
-            self._loop.add_writer(self._socket.fileno(), self._on_writable)
             return
         self._loop.remove_writer(self._socket.fileno())
         if self.user is not None:
@@ -132,18 +160,18 @@ class Connection:
         if self._socket is None:
             return
         try:
-            data = self._socket.recv(_READ_BYTES)
+            count = self._socket.recv_into(self._buffer.bytes)
         except BlockingIOError:
             return
         except OSError as reason:
             self._lose(_KINDS.get(reason.errno or 0, RESET))
             return
-        if not data:
+        if not count:
             self._lose(EOF)
         elif self.user is None:
             self.close()  # bytes that nobody asked for: not a connection to send the next request on
         else:
-            self.user.received(data)
+            self.user.received(bytes(self._buffer.view[:count]))
 
     def _lose(self, kind: str) -> None:
         user = self.user

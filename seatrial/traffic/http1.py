@@ -39,6 +39,7 @@ class Answer:
         self.complete = False
         self.keep_alive = False
         self.received_bytes = 0
+        self.length: int | None = None  # of the body, where the head says it
         self._head_only = method == "HEAD"
         self._in_body = False
         self._delimited = False
@@ -90,6 +91,7 @@ class Answer:
         lower = name.lower()
         if lower == b"content-length":
             self._delimited = True
+            self.length = int(value)
         elif lower == b"transfer-encoding":
             # With any other last coding the body ends with the connection (RFC 9112, 6.3).
             self._delimited = value.lower().endswith(b"chunked")
@@ -128,3 +130,4 @@ class Answer:
         self.status = 0
         self.headers.clear()
         self._delimited = False
+        self.length = None

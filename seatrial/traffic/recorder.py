@@ -3,79 +3,81 @@
 from __future__ import annotations
 
 import io
-from array import array
-from dataclasses import dataclass
+import struct
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from seatrial.observation import COLUMNS, FLOATS, TEXT, UNJUDGED, Ledger
+from seatrial.observation import COLUMNS, FLOATS, TEXT, Ledger
 
 NAN = float("nan")
-_ROW_COLUMNS = tuple(name for name in COLUMNS if name != "row")
-
-
-@dataclass(slots=True)
-class Row:
-    """One attempt while it runs; times are the agent's monotonic seconds, NaN for what has not happened."""
-
-    stream: str
-    case: str = ""
-    target: str = ""
-    pod: str = ""
-    group: int = 0
-    scheduled_s: float = NAN
-    sent_s: float = NAN
-    connected_s: float = NAN
-    body_sent_s: float = NAN
-    first_byte_s: float = NAN
-    ended_s: float = NAN
-    status: int = 0
-    error: str = ""
-    correct: int = UNJUDGED
-    connection: int = -1
-    local_port: int = 0
-    received_bytes: int = 0
-    headers: str = ""
-    body: str = ""
+_CHUNK_ROWS = 4096
+# In the order of `add`'s arguments: times, counts, then what fits 32 bits (text columns are codes of their strings).
+_TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s")
+_WIDE = ("group", "connection", "received_bytes")
+_NARROW = ("stream", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body")
+_ROW = struct.Struct(f"<{len(_TIMES)}d{len(_WIDE)}q{len(_NARROW)}i")
+_DTYPE = np.dtype(
+    [(name, "<f8") for name in _TIMES] + [(name, "<i8") for name in _WIDE] + [(name, "<i4") for name in _NARROW]
+)
+_pack_into = _ROW.pack_into
 
 
 class Recorder:
-    """Ended attempts in columns: to add one costs microseconds, and a ledger of all of them is a copy.
+    """Ended attempts: to add one is to pack it into the end of a chunk, and a ledger of all of them is a copy.
 
     Making a ledger of row objects would hold up the event loop, and with it whatever else is due just then.
     """
 
     def __init__(self) -> None:
         self._strings: dict[str, int] = {"": 0}
-        self._columns: dict[str, array[float] | array[int]] = {
-            name: array("d" if name in FLOATS else "i" if name in TEXT else "q") for name in _ROW_COLUMNS
-        }
+        self._full: list[bytearray] = []
+        self._chunk = bytearray(_ROW.size * _CHUNK_ROWS)
+        self._at = 0
 
     def __len__(self) -> int:
-        return len(self._columns["scheduled_s"])
+        return len(self._full) * _CHUNK_ROWS + self._at // _ROW.size
 
-    def add(self, row: Row) -> None:
-        """Keep an attempt that has ended."""
-        strings = self._strings
-        for name, column in self._columns.items():
-            value = getattr(row, name)
-            column.append(strings.setdefault(value, len(strings)) if name in TEXT else value)
+    def code(self, text: str) -> int:
+        """The number that stands for a text in this recorder's rows."""
+        known = self._strings.get(text)
+        return self._strings.setdefault(text, len(self._strings)) if known is None else known
+
+    def add(self, *row: float) -> None:
+        """Keep an attempt that has ended: its times, then group, connection and received_bytes, then codes.
+
+        The order is that of `_TIMES`, `_WIDE` and `_NARROW`; times are the agent's monotonic seconds, NaN for what
+        has not happened.
+        """
+        _pack_into(self._chunk, self._at, *row)
+        self._at += _ROW.size
+        if self._at == len(self._chunk):
+            self._full.append(self._chunk)
+            self._chunk = bytearray(len(self._chunk))
+            self._at = 0
 
     def ledger(self, origin_s: float, first: int = 0) -> Ledger:
         """The rows from number `first` on, in the order of their scheduled times, which count from origin_s."""
-        columns = {name: np.array(column[first:]) for name, column in self._columns.items()}
-        order = np.argsort(columns["scheduled_s"], kind="stable")
-        whole: dict[str, Any] = {name: column[order] for name, column in columns.items()}
-        for name in FLOATS:
-            whole[name] -= origin_s
+        rows = self._rows(first)
+        rows = rows[np.argsort(rows["scheduled_s"], kind="stable")]
+        whole: dict[str, Any] = {
+            **{name: rows[name] - origin_s if name in FLOATS else rows[name].copy() for name in _TIMES + _WIDE},
+            **{name: rows[name].astype(np.int32 if name in TEXT else np.int64) for name in _NARROW},
+        }
         # Only the texts of these rows, the empty one first: headers may be as many as rows.
         used = np.unique(np.concatenate([[0], *(whole[name] for name in TEXT)]))
         for name in TEXT:
             whole[name] = np.searchsorted(used, whole[name]).astype(np.int32)
         texts = list(self._strings)
-        return Ledger(row=np.arange(len(order)), **whole, strings=tuple(texts[code] for code in used.tolist()))
+        return Ledger(row=np.arange(len(rows)), **whole, strings=tuple(texts[code] for code in used.tolist()))
+
+    def _rows(self, first: int) -> NDArray[Any]:
+        skipped, rest = divmod(first, _CHUNK_ROWS)
+        chunks = [*self._full, self._chunk[: self._at]][skipped:]
+        whole: NDArray[Any] = np.concatenate([np.frombuffer(chunk, _DTYPE) for chunk in chunks])
+        return whole[rest:]
 
 
 def pack(whole: Ledger) -> bytes:

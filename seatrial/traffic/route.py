@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-from seatrial.traffic.connection import Connection
+from seatrial.traffic.connection import Buffer, Connection
 from seatrial.traffic.endpoints import Watch
 from seatrial.traffic.plan import ChosenTarget, PodTarget, Target
 
@@ -18,6 +18,7 @@ class Route:
             f"{target.name}.{target.namespace}" if isinstance(target, ChosenTarget) else f"{target.host}:{target.port}"
         )
         self._target = target
+        self._buffer = Buffer()
         self._address = ""
         self._watch: Watch | None = None
 
@@ -40,9 +41,9 @@ class Route:
         target = self._target
         if isinstance(target, ChosenTarget):
             chosen = self._watch.choose() if self._watch else None
-            return Connection(loop, chosen.host, chosen.port, pod=chosen.pod) if chosen else None
+            return Connection(loop, chosen.host, chosen.port, pod=chosen.pod, buffer=self._buffer) if chosen else None
         pod = target.pod if isinstance(target, PodTarget) else ""
-        return Connection(loop, self._address, target.port, pod=pod, target=pod)
+        return Connection(loop, self._address, target.port, pod=pod, target=pod, buffer=self._buffer)
 
     def close(self) -> None:
         """Watch no longer."""

@@ -7,23 +7,26 @@ more and lets what is open finish.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
-import math
 import random
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from seatrial.observation import UNJUDGED
 from seatrial.traffic.alarm import Alarm
-from seatrial.traffic.attempt import Attempt, Manner
+from seatrial.traffic.attempt import Attempt
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
-from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Load, Lone, OpenLoop, Poll
-from seatrial.traffic.recorder import NAN, Recorder, Row
+from seatrial.traffic.plan import ClosedLoop, Connects, Load, Lone, OpenLoop, Poll
+from seatrial.traffic.recorder import NAN, Recorder
 from seatrial.traffic.route import Route
+from seatrial.traffic.sender import Manner, Prepared, Sender
 
 # A closed loop against a port where nobody listens would otherwise spin.
 _PAUSE_AFTER_ERROR_S = 0.01
+_DRAWN_AT_ONCE = 1024
 
 
 class Stream:
@@ -59,37 +62,40 @@ class Stream:
     def _more_to_come(self) -> bool:
         raise NotImplementedError
 
-    def _keep(self, row: Row) -> None:
-        self.ended_rows.add(row)
-        self.unsent += math.isnan(row.sent_s)
-
     def _end_if_done(self) -> None:
         if not self._open and (self.stopped or not self._more_to_come()):
             self.ended.set()
 
     def _attempt(
         self,
-        exchange: Exchange,
-        manner: Manner,
-        row: Row,
+        sender: Sender,
+        request: Prepared,
+        scheduled_s: float,
+        group: int,
         connection: Connection | None,
-        then: Callable[[Connection | None], None],
+        then: Callable[[Attempt, Connection | None], None],
     ) -> None:
-        """Make one attempt; `then` gets the connection if it can be used again."""
-
-        def on_end(attempt: Attempt) -> None:
-            self._open -= 1
-            self._keep(attempt.row)
-            then(used if manner.reuse and used is not None and used.is_open else None)
-            self._end_if_done()
-
+        """Make one attempt; `then` gets it, and the connection if that can be used again. It calls `_has_ended`."""
         self._open += 1
-        attempt = Attempt(self._loop, exchange, manner, row, on_end)
-        used = connection if connection is not None and connection.is_open else self.route.connection(self._loop)
-        if used is None:
+        attempt = Attempt(sender, request, scheduled_s, group, then)
+        if connection is None or not connection.is_open:
+            connection = self._connection()
+        if connection is None:
             attempt.refused()
         else:
-            attempt.begin(used)
+            attempt.begin(connection)
+
+    def _connection(self) -> Connection | None:
+        connection = self.route.connection(self._loop)
+        if connection is not None:
+            code = self.ended_rows.code
+            connection.codes = (code(connection.target), code(connection.pod))
+        return connection
+
+    def _has_ended(self, attempt: Attempt) -> None:
+        self._open -= 1
+        if attempt.error == UNSENT:
+            self.unsent += 1
 
 
 class OpenStream(Stream):
@@ -99,11 +105,13 @@ class OpenStream(Stream):
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
         self._next = 0
-        self._manner = Manner(
-            self.route.host, load.timeout_s, load.connection == "keep-alive", load.keep, load.body_pause_s,
-            load.abandon_after_s,
-        )  # fmt: skip
-        self._waiting: deque[tuple[Exchange, Row]] = deque()
+        self._reuse = load.connection == "keep-alive"
+        manner = Manner(
+            self.route.host, load.timeout_s, self._reuse, load.keep, load.body_pause_s, load.abandon_after_s
+        )
+        self._sender = Sender(self._loop, manner, self.ended_rows)
+        self._requests = self._sender.prepared(load.exchanges, load.stream)
+        self._waiting: deque[tuple[Prepared, float, int]] = deque()
         self._kept: Connection | None = None
         self._busy = False
 
@@ -140,25 +148,31 @@ class OpenStream(Stream):
             self.scheduled += 1
             number = self._next
             self._next += 1
-            exchange = plan.exchanges[plan.picks[number] if plan.picks else 0]
-            group = plan.groups[number] if plan.groups else 0
-            self._send(exchange, Row(plan.stream, exchange.case, group=group, scheduled_s=due_s))
+            request = self._requests[plan.picks[number] if plan.picks else 0]
+            self._send(request, due_s, plan.groups[number] if plan.groups else 0)
         if not self.stopped:
             self._arm()
 
-    def _send(self, exchange: Exchange, row: Row) -> None:
-        if not self._manner.reuse:
-            self._attempt(exchange, self._manner, row, None, lambda _: None)
+    def _send(self, request: Prepared, due_s: float, group: int) -> None:
+        if not self._reuse:
+            self._attempt(self._sender, request, due_s, group, None, self._answered)
         elif self._busy:
-            self._waiting.append((exchange, row))
+            self._waiting.append((request, due_s, group))
         else:
             self._busy = True
-            self._attempt(exchange, self._manner, row, self._kept, self._freed)
+            self._attempt(self._sender, request, due_s, group, self._kept, self._freed)
 
-    def _freed(self, connection: Connection | None) -> None:
+    def _answered(self, attempt: Attempt, _: Connection | None) -> None:
+        self._has_ended(attempt)
+        self._end_if_done()
+
+    def _freed(self, attempt: Attempt, connection: Connection | None) -> None:
+        self._has_ended(attempt)
         self._kept, self._busy = connection, False
         if self._waiting:
             self._send(*self._waiting.popleft())
+        else:
+            self._end_if_done()
 
 
 class SerialStream(Stream):
@@ -167,11 +181,19 @@ class SerialStream(Stream):
     def __init__(self, load: ClosedLoop | Lone, *given: object) -> None:
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
-        self._manner = Manner(self.route.host, load.timeout_s, load.connection == "keep-alive", load.keep)
-        self._draw = random.Random(load.seed if isinstance(load, ClosedLoop) else 0)
+        manner = Manner(self.route.host, load.timeout_s, load.connection == "keep-alive", load.keep)
+        self._sender = Sender(self._loop, manner, self.ended_rows)
+        requests = self._sender.prepared(load.exchanges, load.stream)
         self._resting: dict[int, Connection | None] = {}  # clients that wait for their turn
         self._turns = itertools.count()
-        self._clients = load.concurrency if isinstance(load, ClosedLoop) else 1
+        if isinstance(load, ClosedLoop):
+            self._clients, self._most, self._end_s = load.concurrency, float("inf"), self._origin_s + load.end_s
+            self._spacing_s, self._pause_after_refusal_s = 0.0, load.pause_after_refusal_s
+            self._requests = _drawn(requests, load.seed)
+        else:
+            self._clients, self._most, self._end_s = 1, float(load.count), float("inf")
+            self._spacing_s, self._pause_after_refusal_s = load.spacing_s, load.spacing_s
+            self._requests = itertools.cycle(requests)
 
     def start(self) -> None:
         for _ in range(self._clients):
@@ -179,11 +201,6 @@ class SerialStream(Stream):
 
     def _more_to_come(self) -> bool:
         return bool(self._resting)
-
-    def _has_more(self) -> bool:
-        if isinstance(self._plan, ClosedLoop):
-            return time.monotonic() < self._origin_s + self._plan.end_s
-        return self.scheduled < self._plan.count
 
     def stop(self) -> None:
         for connection in self._resting.values():
@@ -197,40 +214,43 @@ class SerialStream(Stream):
         self._resting[turn] = connection
 
         def due() -> None:
-            if turn not in self._resting:
-                return
-            del self._resting[turn]
-            if self._has_more():
+            if turn in self._resting:
+                del self._resting[turn]
                 self._send(due_s, connection)
-            else:
-                if connection is not None:
-                    connection.close()
-                self._end_if_done()
 
         self._alarm.at(due_s, due)
 
     def _send(self, due_s: float, connection: Connection | None) -> None:
-        self.lags_s.append(time.monotonic() - due_s)
-        exchanges = self._plan.exchanges
-        index = (
-            self.scheduled % len(exchanges) if isinstance(self._plan, Lone) else self._draw.randrange(len(exchanges))
-        )
+        now_s = time.monotonic()
+        if now_s >= self._end_s or self.scheduled >= self._most:
+            if connection is not None:
+                connection.close()
+            self._end_if_done()
+            return
+        self.lags_s.append(now_s - due_s)
         self.scheduled += 1
-        row = Row(self._plan.stream, exchanges[index].case, scheduled_s=due_s)
+        self._attempt(self._sender, next(self._requests), due_s, 0, connection, self._answered)
 
-        def then(kept: Connection | None) -> None:
-            pause_s = self._plan.spacing_s if isinstance(self._plan, Lone) else 0.0
-            if self.stopped:
-                if kept is not None:
-                    kept.close()
-                return
-            if isinstance(self._plan, ClosedLoop) and not 200 <= row.status < 300:
-                pause_s = self._plan.pause_after_refusal_s
-            if row.error in (REFUSED, UNSENT):
-                pause_s = max(pause_s, _PAUSE_AFTER_ERROR_S)
-            self._again_at(row.ended_s + pause_s, kept)
+    def _answered(self, attempt: Attempt, kept: Connection | None) -> None:
+        self._has_ended(attempt)
+        if self.stopped:
+            if kept is not None:
+                kept.close()
+            self._end_if_done()
+            return
+        pause_s = self._spacing_s if 200 <= attempt.status < 300 else self._pause_after_refusal_s
+        if attempt.error in (REFUSED, UNSENT):
+            pause_s = max(pause_s, _PAUSE_AFTER_ERROR_S)
+        if pause_s or kept is None:
+            self._again_at(attempt.ended_s + pause_s, kept)
+        else:
+            self._send(attempt.ended_s, kept)
 
-        self._attempt(exchanges[index], self._manner, row, connection, then)
+
+def _drawn(requests: list[Prepared], seed: int) -> Iterator[Prepared]:
+    draw = random.Random(seed)
+    while True:
+        yield from draw.choices(requests, k=_DRAWN_AT_ONCE)
 
 
 class PollStream(Stream):
@@ -239,8 +259,10 @@ class PollStream(Stream):
     def __init__(self, load: Poll, *given: object) -> None:
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
-        self._probe = Manner(self.route.host, load.timeout_s, reuse=False)
-        self._case = Manner(self.route.host, load.cases_timeout_s, reuse=False)
+        self._probe = Sender(self._loop, Manner(self.route.host, load.timeout_s, reuse=False), self.ended_rows)
+        self._case = Sender(self._loop, Manner(self.route.host, load.cases_timeout_s, reuse=False), self.ended_rows)
+        self._probes = self._probe.prepared(load.exchanges[:1], load.stream)
+        self._cases = self._case.prepared(load.exchanges[1:], load.cases_stream)
         self._good = False
         self._cases_due = 0
         self._next_s = self._origin_s + load.start_s
@@ -255,35 +277,36 @@ class PollStream(Stream):
         if self.stopped:
             return
         due_s, self._next_s = self._next_s, self._next_s + self._plan.period_s
-        row = self._row(self._plan.stream, 0, due_s)
-
-        def then(_: Connection | None) -> None:
-            if 200 <= row.status < 300 and not row.error and not self._good:
-                self._good = True
-                self._cases_due = self._plan.cases_count
-                now_s = time.monotonic()
-                for number in range(self._plan.cases_count):
-                    self._alarm.at(now_s + number * self._plan.cases_period_s, self._case_due(number, now_s))
-
-        self._attempt(self._plan.exchanges[0], self._probe, row, None, then)
+        self._ask(self._probe, self._probes[0], due_s, self._probed)
         if self._next_s < self._origin_s + self._plan.end_s:
             self._alarm.at(self._next_s, self._due)
 
-    def _case_due(self, number: int, first_s: float) -> Callable[[], None]:
-        def due() -> None:
-            self._cases_due -= 1
-            if self.stopped:
-                return
-            index = 1 + number % (len(self._plan.exchanges) - 1)
-            row = self._row(self._plan.cases_stream, index, first_s + number * self._plan.cases_period_s)
-            self._attempt(self._plan.exchanges[index], self._case, row, None, lambda _: None)
+    def _probed(self, attempt: Attempt, _: Connection | None) -> None:
+        self._has_ended(attempt)
+        if 200 <= attempt.status < 300 and not attempt.error and not self._good:
+            self._good = True
+            self._cases_due = self._plan.cases_count
+            now_s = time.monotonic()
+            for number in range(self._plan.cases_count):
+                due_s = now_s + number * self._plan.cases_period_s
+                self._alarm.at(due_s, functools.partial(self._case_due, number, due_s))
+        self._end_if_done()
 
-        return due
+    def _case_due(self, number: int, due_s: float) -> None:
+        self._cases_due -= 1
+        if not self.stopped:
+            self._ask(self._case, self._cases[number % len(self._cases)], due_s, self._case_answered)
 
-    def _row(self, stream: str, index: int, due_s: float) -> Row:
+    def _case_answered(self, attempt: Attempt, _: Connection | None) -> None:
+        self._has_ended(attempt)
+        self._end_if_done()
+
+    def _ask(
+        self, sender: Sender, request: Prepared, due_s: float, then: Callable[[Attempt, Connection | None], None]
+    ) -> None:
         self.lags_s.append(time.monotonic() - due_s)
         self.scheduled += 1
-        return Row(stream, self._plan.exchanges[index].case, group=self._plan.group, scheduled_s=due_s)
+        self._attempt(sender, request, due_s, self._plan.group, None, then)
 
 
 class ConnectStream(Stream):
@@ -293,6 +316,7 @@ class ConnectStream(Stream):
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
         self._next = 0
+        self._stream = self.ended_rows.code(load.stream)
 
     def start(self) -> None:
         for arrival_s in self._plan.arrivals_s:
@@ -310,17 +334,23 @@ class ConnectStream(Stream):
         self.lags_s.append(time.monotonic() - due_s)
         self.scheduled += 1
         self._open += 1
-        row = Row(self._plan.stream, scheduled_s=due_s, sent_s=time.monotonic())
-        connection = self.route.connection(self._loop)
-        knock = Knock(self._loop, connection, row, self._plan, self._ended)
+        connection = self._connection()
+        knock = Knock(self._loop, connection, due_s, self._plan, self._ended)
         if connection is None:
             self._loop.call_soon(knock.lost, REFUSED)
         else:
             connection.open(knock)
 
-    def _ended(self, row: Row) -> None:
+    def _ended(self, knock: Knock) -> None:
         self._open -= 1
-        self._keep(row)
+        self.unsent += knock.error == UNSENT
+        code, connection = self.ended_rows.code, knock.connection
+        target, pod = (0, 0) if connection is None else connection.codes
+        self.ended_rows.add(
+            knock.scheduled_s, NAN if knock.error == UNSENT else knock.sent_s, knock.connected_s, NAN, NAN,
+            knock.ended_s, 0, -1 if connection is None else connection.number, 0, self._stream, 0, target, pod, 0,
+             code(knock.error), UNJUDGED, 0 if connection is None else connection.local_port, 0, 0,
+        )  # fmt: skip
         self._end_if_done()
 
 
@@ -331,20 +361,20 @@ class Knock:
         self,
         loop: asyncio.AbstractEventLoop,
         connection: Connection | None,
-        row: Row,
+        scheduled_s: float,
         plan: Connects,
-        on_end: Callable[[Row], None],
+        on_end: Callable[[Knock], None],
     ) -> None:
-        self._loop, self._hold_s = loop, plan.hold_s
-        self._connection, self._row, self._on_end = connection, row, on_end
+        self.connection = connection
+        self.scheduled_s = scheduled_s
+        self.sent_s = time.monotonic()
+        self.connected_s = self.ended_s = NAN
+        self.error = ""
+        self._loop, self._hold_s, self._on_end = loop, plan.hold_s, on_end
         self._limit = loop.call_later(plan.timeout_s, self.lost, "timeout")
-        if connection is not None:
-            row.pod, row.target, row.connection = connection.pod, connection.target, connection.number
 
     def opened(self) -> None:
-        assert self._connection is not None
-        self._row.connected_s = time.monotonic()
-        self._row.local_port = self._connection.local_port
+        self.connected_s = time.monotonic()
         if self._hold_s:
             self._limit.cancel()
             self._limit = self._loop.call_later(self._hold_s, self.lost, "")
@@ -357,12 +387,10 @@ class Knock:
 
     def lost(self, kind: str) -> None:
         self._limit.cancel()
-        if self._connection is not None:
-            self._connection.close()
-        self._row.error, self._row.ended_s = kind, time.monotonic()
-        if kind == UNSENT:
-            self._row.sent_s = NAN
-        self._on_end(self._row)
+        if self.connection is not None:
+            self.connection.close()
+        self.error, self.ended_s = kind, time.monotonic()
+        self._on_end(self)
 
 
 def stream(load: Load, origin_s: float, route: Route, alarm: Alarm, loop: asyncio.AbstractEventLoop) -> Stream:

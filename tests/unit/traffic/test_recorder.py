@@ -2,13 +2,22 @@
 
 import numpy as np
 
-from seatrial.traffic.recorder import Recorder, Row, pack, unpack
+from seatrial.traffic.recorder import Recorder, pack, unpack
+
+NAN = float("nan")
+
+
+def add(one, case="", scheduled_s=NAN, sent_s=NAN, status=0, error="", correct=-1, connection=-1, headers="", body=""):
+    one.add(
+        scheduled_s, sent_s, NAN, NAN, NAN, NAN, 0, connection, 0,
+        one.code("s"), one.code(case), 0, 0, status, one.code(error), correct, 0, one.code(headers), one.code(body),
+    )  # fmt: skip
 
 
 def recorder():
     one = Recorder()
-    one.add(Row("s", "late", scheduled_s=103.0, sent_s=103.5, headers="h1", status=200, correct=1))
-    one.add(Row("s", "early", scheduled_s=101.0, error="reset", body="\ud7ff\x00\n", connection=7))
+    add(one, "late", 103.0, 103.5, headers="h1", status=200, correct=1)
+    add(one, "early", 101.0, error="reset", body="\ud7ff\x00\n", connection=7)
     return one
 
 
@@ -33,7 +42,7 @@ def test_a_part_carries_only_its_own_texts():
 def test_a_ledger_does_not_change_when_more_is_recorded():
     one = recorder()
     ledger = one.ledger(0.0)
-    one.add(Row("s", scheduled_s=1.0))
+    add(one, scheduled_s=1.0)
     assert (len(ledger), len(one), len(one.ledger(0.0))) == (2, 3, 3)
 
 
@@ -42,3 +51,13 @@ def test_a_packed_ledger_comes_back_as_it_was():
     again = unpack(pack(ledger))
     assert str(list(again)) == str(list(ledger))
     assert again.strings == ledger.strings
+
+
+def test_rows_beyond_a_chunk_are_kept_and_told_from_any_row_on():
+    one = Recorder()
+    for number in range(10_000):
+        add(one, f"case-{number % 3}", float(number), connection=number)
+    assert len(one) == 10_000
+    for first in (0, 1, 4095, 4096, 4097, 8192, 9_999, 10_000):
+        assert one.ledger(0.0, first).connection.tolist() == list(range(first, 10_000))
+    assert one.ledger(0.0).texts("case")[9_998:] == ["case-2", "case-0"]

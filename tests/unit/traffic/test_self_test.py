@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from seatrial.traffic import attempt, connection, self_test
+from seatrial.traffic import connection, self_test, sender
 from seatrial.traffic.engine import Engine
 from seatrial.traffic.http1 import Answer
 
@@ -38,7 +38,7 @@ def break_garbage(monkeypatch):
 
 
 def break_judgement(monkeypatch):
-    monkeypatch.setattr(attempt, "judge", lambda *_: 1)
+    monkeypatch.setattr(sender, "judge", lambda *_: 1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""Heads of answers that were parsed before: a server that says the same again is not parsed again.
+
+Most answers of a load differ in their body only, and within a second in nothing else. Recognised is a head that
+is equal to the byte; whatever is new goes through the parser, and so does every answer that does not arrive whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from seatrial.traffic.http1 import Answer
+
+END = b"\r\n\r\n"
+_MOST, _LONGEST = 1024, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the parser made of it. The body that follows has `length` bytes."""
+
+    status: int
+    length: int
+    keep_alive: bool
+    headers: str  # JSON, as the ledger has them
+
+
+class Heads:
+    """Known heads by their bytes, up to and with the empty line; for answers to one kind of request."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Head] = {}
+        self.get = self._known.get
+
+    def learn(self, head: bytes, answer: Answer) -> None:
+        """Remember the head of an answer that the parser found whole: these bytes, the body they announce, no more."""
+        if answer.length is None or answer.received_bytes != len(head) + answer.length or len(head) > _LONGEST:
+            return
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[head] = Head(answer.status, answer.length, answer.keep_alive, headers_text(answer))
+
+
+def headers_text(answer: Answer) -> str:
+    """The kept headers as the ledger has them; "" without any."""
+    return orjson.dumps(answer.headers).decode() if answer.headers else ""

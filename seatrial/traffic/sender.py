@@ -1,0 +1,102 @@
+"""What the attempts of one stream share: the requests as bytes, the rows, and the time each may take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from seatrial.traffic.answers import judge
+from seatrial.traffic.heads import Heads
+from seatrial.traffic.http1 import request_head
+from seatrial.traffic.plan import Exchange, Keep
+from seatrial.traffic.recorder import Recorder
+
+_MOST_JUDGED, _LONGEST_JUDGED = 64, 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the attempts of one stream are made."""
+
+    host: str  # for the Host header
+    timeout_s: float
+    reuse: bool
+    keep: Keep = "wrong"
+    body_pause_s: float | None = None
+    abandon_after_s: float | None = None
+
+
+class Prepared:
+    """An exchange as it is sent again and again: its bytes, and what its answers were judged to be."""
+
+    __slots__ = ("case", "data", "exchange", "heads", "judged", "method", "rest", "stream")
+
+    def __init__(self, exchange: Exchange, manner: Manner, stream: int, case: int, heads: Heads) -> None:
+        self.exchange = exchange
+        self.method = exchange.method
+        self.stream = stream
+        self.case = case
+        self.heads = heads
+        head = request_head(exchange, manner.host, close=not manner.reuse)
+        split = len(exchange.body) if manner.body_pause_s is None else len(exchange.body) // 2
+        self.data = head + exchange.body[:split]
+        self.rest = exchange.body[split:]  # sent after the pause
+        self.judged: dict[bytes, int] = {}  # bodies of 2xx answers that were judged before
+
+    def judge(self, status: int, body: bytes) -> int:
+        """Whether a whole answer is the right one; remembered in `judged`, for an answer is often the same."""
+        found = judge(status, body, self.exchange.expect, self.exchange.tolerance)
+        if len(body) <= _LONGEST_JUDGED:
+            if len(self.judged) >= _MOST_JUDGED:
+                self.judged.clear()
+            self.judged[body] = found
+        return found
+
+
+class Limited(Protocol):
+    """What may take so long and no longer."""
+
+    sent_s: float
+
+    def drop(self, kind: str) -> None:
+        """Give up."""
+
+
+class Sender:
+    """The attempts of one stream that share a manner.
+
+    All have the same time limit, so the next to pass it is the oldest that is open: one timer serves all, and is
+    set anew when it has rung, not with each request.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner, recorder: Recorder) -> None:
+        self.loop = loop
+        self.manner = manner
+        self.recorder = recorder
+        self._open: dict[Limited, None] = {}
+        self.forget = self._open.pop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def prepared(self, exchanges: tuple[Exchange, ...], stream: str) -> list[Prepared]:
+        """The exchanges as they are sent; rows are of the named stream."""
+        heads = Heads()
+        code = self.recorder.code
+        return [Prepared(each, self.manner, code(stream), code(each.case), heads) for each in exchanges]
+
+    def watch(self, attempt: Limited) -> None:
+        """Drop this attempt, sent just now, once its time has passed, unless it is forgotten before."""
+        self._open[attempt] = None
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.manner.timeout_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now_s = time.monotonic()
+        for attempt in list(self._open):
+            if attempt.sent_s + self.manner.timeout_s <= now_s:
+                attempt.drop("timeout")
+        if self._open:
+            oldest_s = min(attempt.sent_s for attempt in self._open)
+            self._timer = self.loop.call_later(max(0.0, oldest_s + self.manner.timeout_s - now_s), self._look)
