@@ -56,7 +56,9 @@ def document(
 def choices(value: Any) -> Sequence[Choice]:
     """The choices of an answer or a chunk; some servers send null or nothing where there are none."""
     found = value.get("choices") if isinstance(value, dict) else None
-    return [choice for choice in found if isinstance(choice, dict)] if isinstance(found, list) else []
+    if not isinstance(found, list):
+        return ()
+    return [choice for choice in found if isinstance(choice, dict)]
 
 
 def piece(event: sse.Event, generated: Callable[[Choice], bool]) -> Piece:
@@ -72,8 +74,9 @@ def piece(event: sse.Event, generated: Callable[[Choice], bool]) -> Piece:
         return Piece("error", problem=f"error in the stream: {problem or excerpt(event.data)}")
     if not isinstance(chunk, dict):
         return Piece("error", problem=f"expected a JSON object in each event, found {excerpt(event.data)}")
-    if any(generated(choice) for choice in choices(chunk)):
-        return Piece("content", chunk)
+    for choice in choices(chunk):
+        if generated(choice):
+            return Piece("content", chunk)
     return Piece("usage" if isinstance(chunk.get("usage"), dict) else "empty", chunk)
 
 
@@ -141,15 +144,21 @@ def _unfinished(value: Any) -> str:
 
 
 def _add(whole: dict[str, Any], chunk: Mapping[str, Any]) -> None:
-    """Add a chunk to the answer that it is a part of."""
-    for name, value in chunk.items():
-        if name == "choices":
-            known = whole.setdefault("choices", [])
-            for choice in choices(chunk):
-                parts = {"message" if part == "delta" else part: one for part, one in choice.items()}
-                _merge(_numbered(known, parts), parts)
-        elif value is not None or name not in whole:
-            whole[name] = value.removesuffix(".chunk") if name == "object" and isinstance(value, str) else value
+    """Add a chunk to the answer that it is a part of: its choices, its usage, and what the first says of the rest."""
+    parts = choices(chunk)
+    if not whole:
+        kind = chunk.get("object")
+        whole.update(chunk)
+        whole["choices"] = []
+        if isinstance(kind, str):
+            whole["object"] = kind.removesuffix(".chunk")
+    elif chunk.get("usage"):
+        whole["usage"] = chunk["usage"]
+    for part in parts:
+        choice = _numbered(whole["choices"], part)
+        for name, value in part.items():
+            if value is not None or name not in choice:
+                _grow(choice, "message" if name == "delta" else name, value, _DEEPEST)
 
 
 def _numbered(known: list[Any], part: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,25 +173,29 @@ def _numbered(known: list[Any], part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _DEEPEST: Final = 32  # levels that are merged; no API nests as deep, and what a server sends must not exhaust the stack
-_SAID_ONCE: Final = ("role", "id", "type", "name", "finish_reason", "index")
+_SAID_ONCE: Final = frozenset({"role", "id", "type", "name", "finish_reason", "index"})
 
 
-def _merge(into: dict[str, Any], part: Mapping[str, Any], levels: int = _DEEPEST) -> None:
-    """Strings grow, lists of numbered parts are merged by their number, other lists are joined."""
+def _grow(into: dict[str, Any], name: str, value: Any, levels: int) -> None:
+    """Add a part of a value: strings grow, mappings and numbered elements are merged, other lists are joined."""
+    known = into.get(name)
+    if known is None or name in _SAID_ONCE:
+        into[name] = value
+    elif isinstance(value, str) and isinstance(known, str):
+        into[name] = known + value
+    elif isinstance(value, dict) and isinstance(known, dict) and levels:
+        _merge(known, value, levels - 1)
+    elif isinstance(value, list) and isinstance(known, list) and levels:
+        for one in value:
+            if isinstance(one, dict) and "index" in one:
+                _merge(_numbered(known, one), one, levels - 1)
+            else:
+                known.append(one)
+    else:
+        into[name] = value
+
+
+def _merge(into: dict[str, Any], part: Mapping[str, Any], levels: int) -> None:
     for name, value in part.items():
-        known = into.get(name)
-        if value is None or known is None or name in _SAID_ONCE:
-            if value is not None or name not in into:
-                into[name] = value
-        elif isinstance(value, str) and isinstance(known, str):
-            into[name] = known + value
-        elif isinstance(value, dict) and isinstance(known, dict) and levels:
-            _merge(known, value, levels - 1)
-        elif isinstance(value, list) and isinstance(known, list) and levels:
-            for one in value:
-                if isinstance(one, dict) and "index" in one:
-                    _merge(_numbered(known, one), one, levels - 1)
-                else:
-                    known.append(one)
-        else:
-            into[name] = value
+        if value is not None or name not in into:
+            _grow(into, name, value, levels)

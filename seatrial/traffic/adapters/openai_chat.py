@@ -11,7 +11,7 @@ from seatrial.traffic.adapters.base import Reply, post
 from seatrial.traffic.plan import Exchange
 
 # All of them are output tokens: the first one ends the wait, whether it is shown, thought or a tool's argument.
-_GENERATED: Final = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
+_GENERATED: Final = ("reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class OpenAIChat:
 def generated(choice: openai.Choice) -> bool:
     """Whether the delta of a choice brings anything that the model generated."""
     delta = choice.get("delta")
-    return isinstance(delta, dict) and any(delta.get(name) for name in _GENERATED)
+    if not isinstance(delta, dict):
+        return False
+    return bool(delta.get("content")) or any(delta.get(name) for name in _GENERATED)
 
 
 def _text(choice: openai.Choice) -> Any:
