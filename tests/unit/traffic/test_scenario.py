@@ -1,12 +1,15 @@
 """A scenario is read once; what is wrong in it is named by file, key and what was expected."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
 from seatrial.content import content
 from seatrial.errors import InputError
-from seatrial.traffic.plan import Exchange, ServiceTarget
-from seatrial.traffic.scenario import Objectives, read_scenario, service
+from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget
+from seatrial.traffic.scenario import Objectives, Ramp, Replay, Scenario, Stage, read_scenario, service
 from seatrial.traffic.schedule import schedule
 
 GOOD = {
@@ -42,6 +45,26 @@ def test_every_scenario_of_the_repository_can_be_read():
         assert (content("loadtests") / f"{read_scenario(file).loadtest}.py").is_file()
 
 
+@pytest.mark.parametrize("file", sorted(content("scenarios").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_scenario_of_the_repository_can_be_scheduled(file):
+    scenario = read_scenario(file)
+    loads = schedule(scenario, TARGET, EXCHANGES, 0.0)
+    assert [load.stream for load in loads[-len(scenario.stages) :]] == [stage.name for stage in scenario.stages]
+    assert all(load.arrivals_s for load in loads if isinstance(load, OpenLoop))
+
+
+def test_the_page_on_scenarios_names_every_key_and_no_other():
+    page = (Path(__file__).parents[3] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    documented = set(
+        re.findall(r"^\| `([\w.]+)`", page.partition("## Every key")[2].partition("\n## ")[0], re.MULTILINE)
+    )
+    stage = {f"stages.{name}" for name in Stage.model_fields}
+    ramp = {f"stages.ramp.{name}" for name in Ramp.model_fields}
+    trace = {f"stages.trace.{name}" for name in Replay.model_fields}
+    slos = {f"slos.{name}" for name in Objectives.model_fields}
+    assert documented == set(Scenario.model_fields) | stage | ramp | trace | slos
+
+
 def test_a_stage_without_objectives_has_those_of_the_scenario(written):
     scenario = read_scenario(written(GOOD))
     base, peak = scenario.stages
@@ -59,6 +82,14 @@ def changed(*path, to):
     return document
 
 
+def demanding(**demand):
+    return changed("stages", 0, to={"name": "base", "duration_s": 4, **demand})
+
+
+def bursty(cv):
+    return demanding(rate_rps=10, arrivals="gamma", cv=cv)
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [
@@ -73,6 +104,24 @@ def changed(*path, to):
         (changed("stages", 1, "name", to="warm-up"), r"expected stages with names of their own"),
         (changed("stages", to=[]), r"stages: expected .*at least 1 item"),
         (changed("arrivals", to="weibull"), r"arrivals: expected 'poisson', 'constant' or 'gamma', found 'weibull'"),
+        (changed("arrivals", to="gamma"), r"the file: expected a cv above 0, .* found arrivals gamma and cv None"),
+        (changed("cv", to=2), r"the file: expected a cv above 0, .* found arrivals poisson and cv 2.0"),
+        (changed("stages", 0, "cv", to=2), r"stages.0: expected a cv above 0, .* found arrivals None and cv 2.0"),
+        (bursty(cv=0), r"stages.0.cv: expected greater than or equal to 0.01, found 0"),
+        (bursty(cv=11), r"stages.0.cv: expected less than or equal to 10, found 11"),
+        (demanding(), r"stages.0: expected one of rate_rps, ramp, concurrency, trace, found none; correct it"),
+        (demanding(rate_rps=1, concurrency=2), r"stages.0: expected one of .*, found rate_rps and concurrency"),
+        (demanding(concurrency=0), r"stages.0.concurrency: expected greater than or equal to 1, found 0"),
+        (demanding(concurrency=1.5), r"stages.0.concurrency: expected integer, found 1.5"),
+        (demanding(concurrency=2, arrivals="poisson"), r"stages.0: expected arrivals beside rate_rps or ramp only"),
+        (demanding(ramp={"from_rps": 0, "to_rps": 0}), r"stages.0.ramp: expected from_rps or to_rps above 0"),
+        (demanding(ramp={"from_rps": -1, "to_rps": 2}), r"stages.0.ramp.from_rps: expected greater than or equal to 0"),
+        (demanding(ramp={"from_rps": 1}), r"stages.0.ramp.to_rps: expected a value, found none; add the key"),
+        (demanding(ramp={"from": 1, "to_rps": 2}), r"stages.0.ramp.from: .* did you mean `from_rps`\?"),
+        (demanding(trace={"file": "none.csv"}), r"none.csv: expected a trace, found No such file"),
+        (demanding(trace={"file": "x.csv", "speed": 0}), r"stages.0.trace.speed: expected greater than 0, found 0"),
+        (demanding(trace={"file": "x.csv", "timestamp_unit": "h"}), r"trace.timestamp_unit: expected 's' or 'ms'"),
+        (demanding(trace={"file": "x.csv", "sped": 2}), r"stages.0.trace.sped: .* did you mean `speed`\?"),
         (changed("slos", "latency_s", to={"p100": 1}), r"slos.latency_s: expected percentiles like p50"),
         (changed("slos", "latency_s", to={"99": 1}), r"slos.latency_s: expected percentiles like p50"),
         (changed("slos", "latency_s", to={"p50": 0}), r"expected seconds above 0 for p50, found 0"),
@@ -95,6 +144,23 @@ def test_a_mistake_is_named_by_file_and_key(written, document, said):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none.yaml: expected a scenario, found No such file"):
         read_scenario(tmp_path / "none.yaml")
+
+
+def test_a_trace_lies_beside_the_scenario_and_lasts_its_stage(written, tmp_path):
+    (tmp_path / "x.csv").write_text("timestamp\n5\n6\n9\n")
+    stage = read_scenario(written(demanding(trace={"file": "x.csv"}))).stages[0]
+    assert stage.trace.read().arrivals_s.tolist() == [0, 1, 4]
+    fast = demanding(trace={"file": "x.csv", "speed": 2})
+    with pytest.raises(InputError, match=r"stages.0: expected a trace that lasts duration_s, found one that ends "
+                                         r"after 3.5 s at speed 2; give a duration_s of at most that"):  # fmt: skip
+        read_scenario(written(fast))
+
+
+def test_a_stage_may_have_arrivals_of_its_own(written):
+    document = bursty(cv=2.5)
+    document["arrivals"] = "constant"
+    scenario = read_scenario(written(document))
+    assert [scenario.gaps_cv(demand) for demand in (scenario.warmup, *scenario.stages)] == [0, 2.5, 0]
 
 
 def test_stages_follow_one_another_without_a_gap(written):
