@@ -52,14 +52,9 @@ class Answer:
         What follows a whole answer was not asked for: it is dropped, and the connection is not to be kept
         (RFC 9112, 6.3).
         """
-        if not self._in_body and self.received_bytes + len(data) > _HEAD_LIMIT:
-            # A head that is too long is refused at the same byte however it was cut into reads.
-            room = _HEAD_LIMIT - self.received_bytes
-            return self._take(data[:room]) and (self._in_body or self.complete) and self._take(data[room:])
-        return self._take(data)
-
-    def _take(self, data: bytes) -> bool:
         self.received_bytes += len(data)
+        if self.received_bytes > _HEAD_LIMIT and not self._in_body and not self.complete:
+            return self._feed_long_head(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -68,6 +63,12 @@ class Answer:
             self.keep_alive = False
             return self.complete
         return self.complete or self.received_bytes - self._body_until <= _HEAD_LIMIT
+
+    def _feed_long_head(self, data: bytes) -> bool:
+        """A head that is too long is refused at the same byte however it was cut into reads."""
+        self.received_bytes -= len(data)
+        room = _HEAD_LIMIT - self.received_bytes
+        return self.feed(data[:room]) and (self._in_body or self.complete) and self.feed(data[room:])
 
     def end_of_stream(self) -> bool:
         """The peer sent a FIN: whether the answer is whole, as one without a length then is (RFC 9112, 6.3)."""
