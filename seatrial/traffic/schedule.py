@@ -119,8 +119,8 @@ def broken(kept: Mapping[str, ArrivalsKept]) -> list[str]:
             reasons.append(
                 f"{stage}: the gaps of the {found.requests} requests sent do not follow {found.law} "
                 f"(Kolmogorov-Smirnov D = {found.gaps.statistic:.3f} over {found.gaps.gaps} gaps, "
-                f"p = {found.gaps.p_value:.2g}, refused below {ALPHA:g}; start lag p99 "
-                f"{found.gaps.lag_s * 1e3:.1f} ms allowed for)"
+                f"p = {found.gaps.p_value:.2g}, refused below {ALPHA:g}; "
+                f"start lags up to {found.gaps.lag_s * 1e3:.1f} ms allowed for)"
             )
     return reasons
 

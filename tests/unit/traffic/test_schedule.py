@@ -108,6 +108,12 @@ def test_a_replay_that_was_sent_as_recorded_keeps_its_law(trace):
     assert schedule.arrivals_kept(given, sent(given, 1.0), 1.0)["base"] == schedule.ArrivalsKept("trace", 40, 0, None)
 
 
+def test_the_warm_up_is_not_judged():
+    given = scenario(**LAWS["poisson"])
+    warm = given.model_copy(update={"warmup": given.stages[0]})
+    assert list(schedule.arrivals_kept(warm, ledger([]), 0.0)) == ["base"]
+
+
 def test_waiting_clients_have_no_law():
     assert schedule.arrivals_kept(scenario(concurrency=2), ledger([]), 0.0) == {}
 
