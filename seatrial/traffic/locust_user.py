@@ -35,7 +35,7 @@ from seatrial.traffic.locust_stats import entries
 from seatrial.traffic.plan import Exchange, OpenLoop
 from seatrial.traffic.recorder import pack
 from seatrial.traffic.scenario import Scenario, read_scenario, service
-from seatrial.traffic.schedule import schedule
+from seatrial.traffic.schedule import later, schedule
 
 _REPORT_EVERY_S = 0.5
 _LEAD_S = 0.5
@@ -71,10 +71,12 @@ class OpenLoopUser(User):
     def _offer(self, session: Session) -> None:
         exchanges = tuple(self.exchanges())
         target = service(self.environment.host)
-        start_s = session.generator.now_s() + _LEAD_S
         if session.scenario is not None:
-            loads = schedule(session.scenario, target, exchanges, start_s)
+            drawn = schedule(session.scenario, target, exchanges, 0.0)
+            start_s = session.generator.now_s() + _LEAD_S
+            loads = later(drawn, start_s)
         else:
+            start_s = session.generator.now_s() + _LEAD_S
             number = next(_numbers)
             due_s = arrivals.poisson(self.rate_rps, start_s, start_s + _HORIZON_S, seed=number)
             picks = arrivals.picks(len(due_s), len(exchanges), seed=number)

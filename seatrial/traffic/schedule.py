@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,19 @@ def schedule(scenario: Scenario, target: Target, exchanges: Sequence[Exchange], 
     return [_load(scenario, window, target, tuple(exchanges)) for window in windows(scenario, start_s)]
 
 
+def later(loads: Sequence[Load], by_s: float) -> list[Load]:
+    """Loads of a schedule that begin later by this much: to draw one can take longer than it may be late."""
+    moved: list[Load] = []
+    for load in loads:
+        if isinstance(load, OpenLoop):
+            moved.append(replace(load, arrivals_s=(np.asarray(load.arrivals_s) + by_s).tolist()))
+        elif isinstance(load, ClosedLoop):
+            moved.append(replace(load, start_s=load.start_s + by_s, end_s=load.end_s + by_s))
+        else:
+            raise TypeError(f"expected a load that `schedule` draws, found {type(load).__name__}")
+    return moved
+
+
 def arrivals_kept(scenario: Scenario, ledger: Ledger, start_s: float) -> dict[str, ArrivalsKept]:
     """For each stage but those of waiting clients, whether the ledger shows its law; start_s as in `schedule`."""
     return {
@@ -115,7 +128,7 @@ def broken(kept: Mapping[str, ArrivalsKept]) -> list[str]:
                 f"{stage}: {found.misplaced} of {found.requests} requests were not due when the scenario's arrivals "
                 f"({found.law}) say; the plan was changed on its way to the generator"
             )
-        elif found.gaps is not None and not found.gaps.accepted:
+        if found.gaps is not None and not found.gaps.accepted:
             reasons.append(
                 f"{stage}: the gaps of the {found.requests} requests sent do not follow {found.law} "
                 f"(Kolmogorov-Smirnov D = {found.gaps.statistic:.3f} over {found.gaps.gaps} gaps, "

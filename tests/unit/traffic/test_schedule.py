@@ -93,6 +93,17 @@ def test_an_odd_draw_is_drawn_anew(monkeypatch):
     assert due_s == really_drawn(arrivals.Intensity.steady(20, 0.0, 30.0), 1.0, seed=1000, attempt=1).tolist()
 
 
+@pytest.mark.parametrize("law", [*LAWS.values(), {"concurrency": 3}], ids=[*LAWS, "clients"])
+def test_a_schedule_that_is_moved_is_the_one_that_is_drawn_later(law):
+    given = scenario(**law)
+    (moved,), there = schedule.later([drawn(given)], 1234.5), drawn(given, 1234.5)
+    if isinstance(there, ClosedLoop):
+        assert moved == there
+    else:
+        assert moved.arrivals_s == pytest.approx(there.arrivals_s, abs=1e-9)
+        assert moved.picks == there.picks
+
+
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("start_s", [0.5, 12345.678])
 def test_a_run_that_was_sent_as_drawn_keeps_its_law(law, start_s):
@@ -140,7 +151,7 @@ def test_a_run_that_was_sent_otherwise_is_invalid_and_says_why(law, change, misp
     rows = sent(given, 2.0, change)
     report = summarise(given, rows, HEALTHY, False, schedule.arrivals_kept(given, rows, 2.0))
     said = misplaced(len(drawn(given).arrivals_s))
-    assert f"base: {said} requests were not due when the scenario's arrivals" in report.invalid[-1]
+    assert f"base: {said} requests were not due when the scenario's arrivals" in " ".join(report.invalid)
     assert report.outcome == "invalid"
 
 
