@@ -19,7 +19,7 @@ from seatrial.traffic.plan import Load, OpenLoop, PodTarget
 
 
 class Fleet:
-    """One generator or more. Open-loop requests to a Service, each on a connection of its own, are dealt out.
+    """One generator or more. Open-loop requests to a Service are dealt out, but those that share one connection.
 
     All other loads are carried by the first: a pod's own address is the same from everywhere, and clients that wait
     for an answer are few. Every method raises ClusterError when a generator cannot be reached or refuses.
@@ -107,7 +107,7 @@ def dealt(loads: Sequence[Load], members: int) -> list[list[Load]]:
     """The loads of each member, `members` lists: every attempt of `loads` is in exactly one of them."""
     shares: list[list[Load]] = [[] for _ in range(members)]
     for load in loads:
-        if isinstance(load, OpenLoop) and load.connection == "new" and not isinstance(load.target, PodTarget):
+        if isinstance(load, OpenLoop) and load.connection != "keep-alive" and not isinstance(load.target, PodTarget):
             for place, share in enumerate(shares):
                 turns = slice(place, None, members)
                 if len(load.arrivals_s[turns]):

@@ -35,7 +35,10 @@ class Heads:
 
     def learn(self, head: bytes, answer: Answer) -> None:
         """Remember the head of an answer that the parser found whole: these bytes, the body they announce, no more."""
-        if answer.length is None or answer.received_bytes != len(head) + answer.length or len(head) > _LONGEST:
+        announced = answer.length
+        if announced is None or answer.body_bytes != announced or answer.received_bytes != len(head) + announced:
+            return
+        if len(head) > _LONGEST:
             return
         if len(self._known) >= _MOST:
             self._known.clear()

@@ -15,7 +15,7 @@ import orjson
 
 from seatrial.errors import InputError
 
-ConnectionUse = Literal["new", "keep-alive"]
+ConnectionUse = Literal["new", "keep-alive", "pooled"]
 Keep = Literal["wrong", "all"]
 
 
@@ -78,7 +78,8 @@ class OpenLoop:
 
     `picks` is the index of the exchange for each arrival, `groups` its number in the ledger; empty: all 0.
     With "keep-alive" the stream has one connection: requests are serial on it, latency still counts from the
-    schedule, and it is opened anew only after it was closed, which its number in the ledger shows.
+    schedule, and it is opened anew only after it was closed, which its number in the ledger shows. With "pooled" each
+    request takes a connection that is idle, the one used last first, and opens one only where none is.
     """
 
     stream: str

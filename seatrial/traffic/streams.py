@@ -105,14 +105,12 @@ class OpenStream(Stream):
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
         self._next = 0
-        self._reuse = load.connection == "keep-alive"
-        manner = Manner(
-            self.route.host, load.timeout_s, self._reuse, load.keep, load.body_pause_s, load.abandon_after_s
-        )
+        reuse = load.connection != "new"
+        manner = Manner(self.route.host, load.timeout_s, reuse, load.keep, load.body_pause_s, load.abandon_after_s)
         self._sender = Sender(self._loop, manner, self.ended_rows)
         self._requests = self._sender.prepared(load.exchanges, load.stream)
         self._waiting: deque[tuple[Prepared, float, int]] = deque()
-        self._kept: Connection | None = None
+        self._idle: list[Connection] = []
         self._busy = False
 
     def start(self) -> None:
@@ -124,8 +122,8 @@ class OpenStream(Stream):
         super().stop()
 
     def close(self) -> None:
-        if self._kept is not None:
-            self._kept.close()
+        for connection in self._idle:
+            connection.close()
         super().close()
 
     def _more_to_come(self) -> bool:
@@ -154,25 +152,31 @@ class OpenStream(Stream):
             self._arm()
 
     def _send(self, request: Prepared, due_s: float, group: int) -> None:
-        if not self._reuse:
-            self._attempt(self._sender, request, due_s, group, None, self._answered)
+        if self._plan.connection != "keep-alive":
+            self._attempt(self._sender, request, due_s, group, self._an_idle_one(), self._answered)
         elif self._busy:
             self._waiting.append((request, due_s, group))
         else:
             self._busy = True
-            self._attempt(self._sender, request, due_s, group, self._kept, self._freed)
+            self._attempt(self._sender, request, due_s, group, self._an_idle_one(), self._freed)
 
-    def _answered(self, attempt: Attempt, _: Connection | None) -> None:
+    def _an_idle_one(self) -> Connection | None:
+        while self._idle:
+            if (connection := self._idle.pop()).is_open:  # the other side may have closed it meanwhile
+                return connection
+        return None
+
+    def _answered(self, attempt: Attempt, connection: Connection | None) -> None:
         self._has_ended(attempt)
+        if connection is not None:
+            self._idle.append(connection)
         self._end_if_done()
 
     def _freed(self, attempt: Attempt, connection: Connection | None) -> None:
-        self._has_ended(attempt)
-        self._kept, self._busy = connection, False
+        self._busy = False
+        self._answered(attempt, connection)
         if self._waiting:
             self._send(*self._waiting.popleft())
-        else:
-            self._end_if_done()
 
 
 class SerialStream(Stream):

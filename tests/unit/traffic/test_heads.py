@@ -33,9 +33,18 @@ def test_what_the_parser_found_is_remembered():
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b'8\r\n{"a": 1}\r\n0\r\n\r\n'),
         (b"HTTP/1.1 200 OK\r\n\r\n", b'{"a": 1}'),
         (HEAD, b'{"a": 1}surplus'),
+        (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 2\r\n\r\n", b"{}"),
         (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 5000 + b"\r\ncontent-length: 0\r\n\r\n", b""),
     ],
-    ids=["interim", "without its body", "chunked", "until the end", "more than announced", "long"],
+    ids=[
+        "interim",
+        "without its body",
+        "chunked",
+        "until the end",
+        "more than announced",
+        "with a body against the rule",
+        "long",
+    ],
 )
 def test_heads_that_do_not_say_all_are_not_remembered(head, data):
     assert learned(head, data if data.startswith(head) else head + data) is None

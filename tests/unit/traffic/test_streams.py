@@ -87,6 +87,30 @@ def test_a_kept_connection_is_opened_anew_only_after_it_was_closed(run_loads):
     assert len(set(ledger.connection)) == 3
 
 
+def test_a_pool_opens_a_connection_only_where_none_is_idle(run_loads):
+    async def slow(reader, writer):
+        while True:
+            await read_request(reader)
+            await asyncio.sleep(0.05)
+            writer.write(OK)
+
+    times = [0.0, 0.0, 0.0, 0.3, 0.31, 0.6]
+    ledger, _ = run_loads(slow, lambda target: [OpenLoop("s", target, (GET,), times, connection="pooled")])
+    assert ledger.right.all()
+    assert len(set(ledger.connection.tolist())) == 3
+    assert len(set(ledger.connection[:3].tolist())) == 3
+    assert ledger.connection[5] in ledger.connection[3:5]
+    assert (ledger.sent_s - ledger.scheduled_s).max() < 0.05  # nobody waited for another's answer
+
+
+def test_a_pool_does_not_ask_on_a_connection_that_the_other_side_has_closed(run_loads):
+    ledger, _ = run_loads(
+        answers_once_then_closes, lambda target: [OpenLoop("s", target, (GET,), [0.0, 0.2, 0.4], connection="pooled")]
+    )
+    assert ledger.right.all()
+    assert len(set(ledger.connection.tolist())) == 3
+
+
 def test_a_kept_connection_that_dies_during_a_request_loses_that_request(run_loads):
     """No retry: one row, one attempt."""
     asked = []

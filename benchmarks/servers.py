@@ -1,0 +1,60 @@
+"""The server that all generators of a benchmark load: nginx, one worker, a small JSON answer from memory."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+BODY = '{"greeting":"Hello","value":42,"ok":true}'
+_CONFIGURATION = """
+worker_processes 1;
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  keepalive_requests 1000000000;
+  client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+  uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{ default_type application/json; return 200 '{body}'; }}
+  }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(core: int) -> Iterator[int]:
+    """Serve on a free port of 127.0.0.1, pinned to one core; the port."""
+    if shutil.which("nginx") is None:
+        raise SystemExit("expected nginx on PATH, found none; apt-get install nginx-light")
+    with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+        probe.close()
+        configuration = Path(folder) / "nginx.conf"
+        configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, body=BODY), encoding="utf-8")
+        server = subprocess.Popen(["taskset", "-c", str(core), "nginx", "-c", str(configuration), "-p", folder])
+        try:
+            _await(port)
+            yield port
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _await(port: int) -> None:
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"expected nginx to listen on port {port} within 5 s, found that it does not; see its output")
