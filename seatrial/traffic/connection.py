@@ -10,6 +10,7 @@ import asyncio
 import errno
 import itertools
 import socket
+import ssl
 from typing import Protocol
 
 _FIN_WAIT_S = 1.0
@@ -25,6 +26,7 @@ _KINDS = {
     errno.EPIPE: RESET,
     errno.ECONNABORTED: RESET,
 }
+_WAIT = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class User(Protocol):
@@ -40,7 +42,7 @@ class User(Protocol):
         """Bytes came."""
 
     def lost(self, kind: str) -> None:
-        """The connection ended by itself: refused, reset, timeout, eof (a FIN) or unsent (our own machine)."""
+        """The connection ended by itself: refused, reset, timeout, eof (a FIN), tls or unsent (our own machine)."""
 
 
 class Buffer:
@@ -95,7 +97,7 @@ class Connection:
         if self._socket is not None and not self._unwritten:
             try:
                 sent = self._socket.send(data)
-            except BlockingIOError:
+            except _WAIT:
                 sent = 0
             except OSError:
                 return False  # the peer's reset; an answer that came before it may still be waiting to be read
@@ -131,8 +133,12 @@ class Connection:
             # A reset in answer to our SYN is a refusal whatever the kernel calls it.
             self._lose(REFUSED if code == errno.ECONNRESET else _KINDS.get(code, UNSENT))
             return
-        self.is_open = True
         self.local_port = self._socket.getsockname()[1]
+        self._established()
+
+    def _established(self) -> None:
+        assert self._socket is not None
+        self.is_open = True
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
         if self.user is not None:
             self.user.opened()
@@ -142,7 +148,7 @@ class Connection:
             return
         try:
             sent = self._socket.send(self._unwritten)
-        except BlockingIOError:
+        except _WAIT:
             sent = 0
         except OSError:
             # The peer's reset; an answer that came before it may still be waiting to be read.
@@ -166,6 +172,9 @@ class Connection:
         except OSError as reason:
             self._lose(_KINDS.get(reason.errno or 0, RESET))
             return
+        self._take(count)
+
+    def _take(self, count: int) -> None:
         if not count:
             self._lose(EOF)
         elif self.user is None:

@@ -42,7 +42,7 @@ class Heads:
             return
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[head] = Head(answer.status, answer.length, answer.keep_alive, headers_text(answer))
+        self._known[head] = Head(answer.status, announced, answer.keep_alive, headers_text(answer))
 
 
 def headers_text(answer: Answer) -> str:

@@ -30,11 +30,16 @@ class PodTarget:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTarget:
-    """An address behind which a proxy chooses the pod; a host name is resolved once, when the load starts."""
+    """An address behind which a proxy chooses the pod; a host name is resolved once, when the load starts.
+
+    With `tls`, connections are encrypted, and the other side's certificate has to be one for `host` that the
+    generator's machine trusts ($SSL_CERT_FILE names other authorities).
+    """
 
     name: str
     host: str
     port: int
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 
 from seatrial.traffic.connection import Buffer, Connection
 from seatrial.traffic.endpoints import Watch
-from seatrial.traffic.plan import ChosenTarget, PodTarget, Target
+from seatrial.traffic.plan import ChosenTarget, PodTarget, ServiceTarget, Target
+from seatrial.traffic.tls import TlsConnection, context
 
 
 class Route:
@@ -21,6 +23,7 @@ class Route:
         self._buffer = Buffer()
         self._address = ""
         self._watch: Watch | None = None
+        self._trusted: ssl.SSLContext | None = None
 
     async def prepare(self) -> None:
         """Resolve the name, or learn the endpoints. Raises OSError or ValueError if that fails."""
@@ -35,6 +38,8 @@ class Route:
             except socket.gaierror as reason:
                 raise OSError(f"expected an address for {self._target.host}, found {reason.strerror}") from reason
             self._address = str(found[0][4][0])
+            if isinstance(self._target, ServiceTarget) and self._target.tls:
+                self._trusted = context()
 
     def connection(self, loop: asyncio.AbstractEventLoop) -> Connection | None:
         """A connection that is yet to be opened; None where there is no endpoint."""
@@ -42,6 +47,8 @@ class Route:
         if isinstance(target, ChosenTarget):
             chosen = self._watch.choose() if self._watch else None
             return Connection(loop, chosen.host, chosen.port, pod=chosen.pod, buffer=self._buffer) if chosen else None
+        if self._trusted is not None:
+            return TlsConnection(loop, self._address, target.port, self._trusted, target.host, self._buffer)
         pod = target.pod if isinstance(target, PodTarget) else ""
         return Connection(loop, self._address, target.port, pod=pod, target=pod, buffer=self._buffer)
 

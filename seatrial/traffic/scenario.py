@@ -185,17 +185,23 @@ def percentile(name: str) -> float:
 
 
 def service(host: str | None) -> ServiceTarget:
-    """The target that a URL names. Raises InputError unless it is http://host[:port]."""
+    """The target that a URL names. Raises InputError unless it is http://host[:port] or https://host[:port]."""
     parts = urlsplit(host or "")
     try:
-        port = 80 if parts.port is None else parts.port
+        port = {"http": 80, "https": 443}.get(parts.scheme, 0) if parts.port is None else parts.port
     except ValueError:
         port = 0
-    if parts.scheme != "http" or not parts.hostname or not port or parts.path not in ("", "/") or parts.query:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not port
+        or parts.path not in ("", "/")
+        or parts.query
+    ):
         raise InputError(
             f"--host: expected a URL like http://127.0.0.1:8080, found {host!r}; give scheme, host and port"
         )
-    return ServiceTarget(parts.netloc, parts.hostname, port)
+    return ServiceTarget(parts.netloc, parts.hostname, port, tls=parts.scheme == "https")
 
 
 def read_scenario(file: Path) -> Scenario:

@@ -199,7 +199,16 @@ def test_a_url_names_a_service(url, host, port):
     assert (target.host, target.port) == (host, port)
 
 
-@pytest.mark.parametrize("url", ["", None, "127.0.0.1:80", "https://web", "http://", "http://web:0", "http://web:x",
+@pytest.mark.parametrize(
+    ("url", "port", "tls"),
+    [("http://web", 80, False), ("http://web:8080/", 8080, False), ("https://web", 443, True)],
+)
+def test_a_url_says_where_the_service_is_and_whether_it_speaks_tls(url, port, tls):
+    target = service(url)
+    assert (target.host, target.port, target.tls) == ("web", port, tls)
+
+
+@pytest.mark.parametrize("url", ["", None, "127.0.0.1:80", "https://web:0", "http://", "http://web:0", "http://web:x",
                                  "http://web:99999", "http://web/path", "ftp://web"])  # fmt: skip
 def test_a_url_of_another_kind_is_refused(url):
     with pytest.raises(InputError, match="--host: expected a URL like"):
