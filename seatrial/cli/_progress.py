@@ -35,6 +35,9 @@ class Silence:
     def verdict(self, check: Check, verdict: Verdict) -> None: ...
 
 
+_HEAD = len("[22/22, about 5 min left]")
+
+
 class Narrator:
     """One line for each thing that happens: since when, checks judged, how long it may still take, and what."""
 
@@ -62,10 +65,10 @@ class Narrator:
 
     def _line(self, text: str) -> None:
         passed_s = time.monotonic() - self._started
-        head = f"{int(passed_s) // 60:2}:{int(passed_s) % 60:02} [{self._judged}/{len(self._checks)}]"
         left_s = self._left_s()
-        left = f"{about(left_s) + ' left':16} " if left_s else ""
-        click.echo(f"{head} {left}{text}", err=True)
+        left = f", {about(left_s)} left" if left_s else ""
+        head = f"[{self._judged}/{len(self._checks)}{left}]"
+        click.echo(f"{int(passed_s) // 60:2}:{int(passed_s) % 60:02} {head:{_HEAD}} {text}", err=True)
 
 
 def about(duration_s: float) -> str:

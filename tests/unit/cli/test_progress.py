@@ -54,18 +54,18 @@ def test_the_forecast_is_said_first_and_then_in_every_line_while_trials_are_left
     narrator.trial(Ended(TRIAL, None, "no room", 12.4, None))
     narrator.verdict(d1, passed("a", "34 answered", n=34))
     assert told() == [
-        "[0/2] cluster local",
-        "[0/2] 8 trials, about 5 min",
-        "[0/2] about 2 min left images",
-        "[0/2] about 40 s left  trial one took 12 s and broke: no room",
-        f"[1/2] pass         D1   {d1.name}: 34 answered",
+        f"{'[0/2]':25} cluster local",
+        f"{'[0/2]':25} 8 trials, about 5 min",
+        f"{'[0/2, about 2 min left]':25} images",
+        f"{'[0/2, about 40 s left]':25} trial one took 12 s and broke: no room",
+        f"{'[1/2]':25} pass         D1   {d1.name}: 34 answered",
     ]
 
 
 @pytest.mark.parametrize(("trials", "said"), [(1, "1 trial, about 30 s"), (0, "no trials")])
 def test_the_plan_counts_trials(told, trials, said):
     Narrator({}).plan(trials, lambda: 30.0 * trials)
-    assert told() == [f"[0/0] {said}"]
+    assert told() == [f"{'[0/0]':25} {said}"]
 
 
 def test_silence_tells_nothing(told):
