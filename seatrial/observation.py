@@ -6,6 +6,7 @@ not happen is NaN in a ledger and None elsewhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -252,6 +253,10 @@ class Log:
     lines: tuple[tuple[float, str], ...]
 
 
+# A queue before a server that is busier than this waits for several times as long as one request takes (M/M/1).
+SUSTAINED_BUSY_RATIO = 0.75
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratorHealth:
     """Whether the generator kept its schedule and saw what it was shown."""
@@ -265,6 +270,13 @@ class GeneratorHealth:
     self_test: tuple[str, ...] = ()  # what the self-test found wrong; empty: it saw everything as it was
     lag_p99_bound_s: float = 0.005  # max(5 ms, a tenth of a lone request's latency)
     lag_max_bound_s: float = 0.25
+    cpu_s: float = 0.0  # what the generator's process spent from the first start to the last end
+    planned_s: float = 0.0  # from the first to the last time at which something was due
+
+    @property
+    def processes_needed(self) -> int:
+        """How many such processes would have carried the schedule, each with a quarter of its core to spare."""
+        return max(1, math.ceil(self.cpu_s / self.planned_s / SUSTAINED_BUSY_RATIO)) if self.planned_s else 1
 
     @property
     def lag_bound_kept(self) -> bool:

@@ -57,6 +57,7 @@ class Engine:
         probe = self._loop.create_task(run.probe_loop())
         await asyncio.gather(*(one.ended.wait() for one in run.streams))
         probe.cancel()
+        run.ended_cpu_s = time.process_time()
         for one in run.streams:
             one.close()
         self._active -= 1
@@ -79,6 +80,8 @@ class Run:
     def __init__(self, streams: Sequence[Stream], origin_s: float) -> None:
         self.streams = streams
         self.loop_lag_max_s = 0.0
+        self.began_cpu_s = time.process_time()
+        self.ended_cpu_s: float | None = None
         self.finished: asyncio.Task[None]
         self._origin_s = origin_s
         self._told = [0] * len(streams)
@@ -115,10 +118,15 @@ def health(runs: Sequence[Run]) -> dict[str, float]:
     lags_s = np.concatenate([np.empty(0), *(np.array(one.lags_s) for one in streams)])
     scheduled = sum(one.scheduled for one in streams)
     unsent = sum(one.unsent for one in streams)
+    now_s = time.process_time()
+    ends_s = [now_s if run.ended_cpu_s is None else run.ended_cpu_s for run in runs]
+    due_s = np.concatenate([np.empty(0), *(one.ended_rows.column("scheduled_s") for one in streams)])
     return {
         "scheduled": scheduled,
         "sent": scheduled - unsent,
         "start_lag_p99_s": float(np.quantile(lags_s, 0.99, method="inverted_cdf")) if len(lags_s) else 0.0,
         "start_lag_max_s": float(lags_s.max()) if len(lags_s) else 0.0,
         "loop_lag_max_s": max((run.loop_lag_max_s for run in runs), default=0.0),
+        "cpu_s": max(ends_s) - min(run.began_cpu_s for run in runs) if runs else 0.0,
+        "planned_s": float(due_s.max() - due_s.min()) if len(due_s) else 0.0,
     }

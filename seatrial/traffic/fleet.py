@@ -135,6 +135,8 @@ def weakest(parts: Sequence[GeneratorHealth]) -> GeneratorHealth:
         clock_bound_s=max(part.clock_bound_s for part in parts),
         self_test=tuple(found for part in parts for found in part.self_test),
         lag_p99_bound_s=min(part.lag_p99_bound_s for part in parts),
+        cpu_s=sum(part.cpu_s for part in parts),
+        planned_s=max(part.planned_s for part in parts),
     )
 
 

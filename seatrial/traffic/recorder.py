@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from seatrial.observation import COLUMNS, FLOATS, TEXT, Ledger
+from seatrial.observation import COLUMNS, FLOATS, TEXT, Floats, Ledger
 
 NAN = float("nan")
 _CHUNK_ROWS = 4096
@@ -57,6 +57,11 @@ class Recorder:
             self._full.append(self._chunk)
             self._chunk = bytearray(len(self._chunk))
             self._at = 0
+
+    def column(self, name: str) -> Floats:
+        """One of the times, as it was recorded, of all rows in the order of their ends."""
+        column: Floats = self._rows(0)[name]
+        return column
 
     def ledger(self, origin_s: float, first: int = 0) -> Ledger:
         """The rows from number `first` on, in the order of their scheduled times, which count from origin_s."""

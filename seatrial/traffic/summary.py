@@ -132,9 +132,18 @@ def why_invalid(health: GeneratorHealth, stopped: bool, rows: int) -> list[str]:
         reasons.append(
             f"the generator fell behind its schedule: start lag p99 {health.start_lag_p99_s * 1e3:.1f} ms "
             f"(at most {health.lag_p99_bound_s * 1e3:.0f}), max {health.start_lag_max_s * 1e3:.0f} ms "
-            f"(at most {health.lag_max_bound_s * 1e3:.0f}); use a machine with more free CPU, or a lower rate"
+            f"(at most {health.lag_max_bound_s * 1e3:.0f}); {_more_room(health)}"
         )
     return reasons
+
+
+def _more_room(health: GeneratorHealth) -> str:
+    """What would have carried the schedule: more generators where one had too much to do, else an undisturbed one."""
+    cores = health.cpu_s / health.planned_s if health.planned_s else 0.0
+    spent = f"the schedule takes {cores:.2f} s of CPU a second"
+    if health.processes_needed > 1:
+        return f"{spent}, which {health.processes_needed} generators would carry: lower the rate, or share it out"
+    return f"{spent}, so that one generator can carry it: it was kept from running; free a core for it"
 
 
 def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:

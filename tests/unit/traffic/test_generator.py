@@ -1,5 +1,6 @@
 """The runner's side: a real agent process, asked over its pipes."""
 
+import signal
 import threading
 import time
 
@@ -100,6 +101,32 @@ def test_a_request_that_the_agent_does_not_know_is_refused_and_not_left_open(gen
         generator._ask("start", b'[{"kind": "Unheard"}]', run="r", origin_s=0.0)
     with pytest.raises(ClusterError, match=r"expected one of .*clock"):
         generator._ask("dance")
+
+
+def test_a_generator_that_is_paused_is_not_called_too_small(generator, web):
+    """It was kept from running: its lag shows that, and its CPU that one like it would do."""
+    start_s = generator.now_s() + 0.2
+    run = generator.start([OpenLoop("s", web, (EXCHANGE,), [start_s + n * 0.05 for n in range(40)])])
+    process = generator._channel._process
+    time.sleep(0.5)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(0.8)
+    process.send_signal(signal.SIGCONT)
+    assert len(run.collect(timeout_s=30)) == 40
+    health = run.health()
+    assert not health.lag_bound_kept
+    assert health.start_lag_max_s > 0.5
+    assert health.processes_needed == 1
+
+
+def test_a_generator_that_is_asked_for_more_than_it_can_says_how_many_it_takes(generator, web):
+    start_s = generator.now_s() + 0.5
+    nobody = ServiceTarget("nobody", "127.0.0.1", 1)
+    run = generator.start([OpenLoop("s", nobody, (EXCHANGE,), [start_s + n * 1e-6 for n in range(20_000)])])
+    run.collect(timeout_s=60)
+    health = run.health()
+    assert not health.lag_bound_kept
+    assert health.processes_needed > 1
 
 
 def test_an_agent_that_dies_is_an_error_and_not_a_wait(web):

@@ -4,7 +4,7 @@ import pytest
 
 from seatrial.observation import RIGHT, UNJUDGED, WRONG, GeneratorHealth, ledger
 from seatrial.traffic.scenario import Objectives, Scenario
-from seatrial.traffic.summary import errors_by_kind, good, judged, summarise
+from seatrial.traffic.summary import errors_by_kind, good, judged, summarise, why_invalid
 
 HEALTHY = GeneratorHealth(100, 100, 0.001, 0.01, 0.01, 0.0001)
 
@@ -120,6 +120,26 @@ def test_a_run_that_the_generator_cannot_vouch_for_is_invalid(health, stopped, r
     report = summarise(scenario(error_ratio=0), ledger([row(error="reset")] * rows), health, stopped)
     assert said in " ".join(report.invalid)
     assert (report.outcome, report.exit_status) == ("invalid", 2)
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "told"),
+    [
+        (60.0, "takes 2.00 s of CPU a second, which 3 generators would carry"),
+        (9.0, "takes 0.30 s of CPU a second, so that one generator can carry it"),
+    ],
+)
+def test_a_generator_that_fell_behind_says_how_many_would_not_have(cpu_s, told):
+    behind = GeneratorHealth(59, 59, 0.5, 0.9, 0.0, 0.0, cpu_s=cpu_s, planned_s=30.0)
+    assert told in why_invalid(behind, False, 59)[0]
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "planned_s", "needed"), [(0.0, 0.0, 1), (7.4, 10.0, 1), (7.6, 10.0, 2), (15.1, 10.0, 3)]
+)
+def test_a_generator_keeps_a_quarter_of_its_core_to_spare(cpu_s, planned_s, needed):
+    health = GeneratorHealth(1, 1, 0.0, 0.0, 0.0, 0.0, cpu_s=cpu_s, planned_s=planned_s)
+    assert health.processes_needed == needed
 
 
 @pytest.mark.parametrize(("bad", "n", "outcome", "status"), [
