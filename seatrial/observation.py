@@ -46,6 +46,10 @@ class Request:
     received_bytes: int
     headers: str
     body: str
+    input_tokens: int
+    output_tokens: int
+    first_event: int
+    events: int
 
     @property
     def right(self) -> bool:
@@ -67,7 +71,9 @@ class Ledger:
     `pod` is the pod that answered, "" where unknown; `group` numbers bursts and rounds. `error` is "" for a
     whole HTTP answer, else refused, reset, timeout, eof, protocol or tls. `status` is 0 without an answer,
     `correct` 1, 0 or -1 (not judged). `headers` is JSON of the headers that a check may want, `body` the first
-    4 KiB of an answer that was not right.
+    4 KiB of an answer that was not right. Of a stream, `events` is the number of its events that brought something
+    generated, and `event_s[first_event : first_event + events]` are the times at which they arrived; tokens are as the
+    server reported them, output tokens else the number of events, and -1 where nothing is known.
     """
 
     row: Ints
@@ -90,7 +96,12 @@ class Ledger:
     received_bytes: Ints
     headers: Codes
     body: Codes
+    input_tokens: Ints
+    output_tokens: Ints
+    first_event: Ints
+    events: Ints
     strings: tuple[str, ...]
+    event_s: Floats = field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return len(self.row)
@@ -117,7 +128,8 @@ class Ledger:
 
     def select(self, mask: Mask) -> Ledger:
         """The rows where mask (shape (n,)) holds."""
-        return Ledger(**{name: getattr(self, name)[mask] for name in COLUMNS}, strings=self.strings)
+        columns = {name: getattr(self, name)[mask] for name in COLUMNS}
+        return Ledger(**columns, strings=self.strings, event_s=self.event_s)
 
     def of(self, *streams: str) -> Ledger:
         """The rows of the named streams."""
@@ -159,14 +171,14 @@ class Ledger:
         return self.ended_s - self.scheduled_s
 
 
-COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name != "strings")
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name not in ("strings", "event_s"))
 TEXT: frozenset[str] = frozenset({"stream", "target", "case", "pod", "error", "headers", "body"})
 FLOATS: frozenset[str] = frozenset(name for name in COLUMNS if name.endswith("_s"))
-_NUMBER_DEFAULTS: Mapping[str, int] = {"correct": UNJUDGED, "connection": -1}
+NUMBER_DEFAULTS: Mapping[str, int] = {"correct": UNJUDGED, "connection": -1, "input_tokens": -1, "output_tokens": -1}
 
 
 def ledger(rows: Iterable[Mapping[str, Any]]) -> Ledger:
-    """A ledger from rows given by column name; what a row leaves out is NaN, 0, "" (correct and connection: -1).
+    """A ledger from rows given by column name; what a row leaves out is NaN, 0, "" (NUMBER_DEFAULTS has exceptions).
 
     Raises KeyError for a name that is not a column.
     """
@@ -185,7 +197,7 @@ def ledger(rows: Iterable[Mapping[str, Any]]) -> Ledger:
         elif name == "row":
             columns[name] = np.asarray([given.get(name, i) for i, given in enumerate(listed)], dtype=np.int64)
         else:
-            default = _NUMBER_DEFAULTS.get(name, 0)
+            default = NUMBER_DEFAULTS.get(name, 0)
             columns[name] = np.asarray([given.get(name, default) for given in listed], dtype=np.int64)
     return Ledger(**columns, strings=tuple(strings))
 
@@ -194,19 +206,23 @@ def joined(ledgers: Iterable[Ledger]) -> Ledger:
     """All rows of several ledgers, numbered anew in the order of their scheduled times."""
     parts = list(ledgers)
     strings: dict[str, int] = {"": 0}
+    events_before = 0
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
     for part in parts:
         recode = np.asarray([strings.setdefault(text, len(strings)) for text in part.strings], dtype=np.int32)
         for name in COLUMNS:
             values = getattr(part, name)
+            if name == "first_event":
+                values = values + events_before
             columns[name].append(recode[values] if name in TEXT and len(values) else values)
+        events_before += len(part.event_s)
     if not parts:
         return ledger([])
     whole = {name: np.concatenate(values) for name, values in columns.items()}
     order = np.argsort(whole["scheduled_s"], kind="stable")
     whole = {name: values[order] for name, values in whole.items()}
     whole["row"] = np.arange(len(order), dtype=np.int64)
-    return Ledger(**whole, strings=tuple(strings))
+    return Ledger(**whole, strings=tuple(strings), event_s=np.concatenate([part.event_s for part in parts]))
 
 
 @dataclass(frozen=True, slots=True)

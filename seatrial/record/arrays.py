@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from seatrial.errors import InputError
-from seatrial.observation import COLUMNS, Ledger
+from seatrial.observation import COLUMNS, NUMBER_DEFAULTS, Ledger
+
+# Columns that records of schema 1 did not have from the first, and what stands for them there.
+_ADDED = {name: NUMBER_DEFAULTS.get(name, 0) for name in ("input_tokens", "output_tokens", "first_event", "events")}
 
 
 def ledger_to_bytes(ledger: Ledger) -> bytes:
@@ -19,7 +22,8 @@ def ledger_to_bytes(ledger: Ledger) -> bytes:
     # ASCII-only JSON also carries lone surrogates, which a broken answer's body may hold.
     strings = np.frombuffer(json.dumps(list(ledger.strings)).encode("ascii"), dtype=np.uint8)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, strings=strings, **{name: getattr(ledger, name) for name in COLUMNS})
+    columns = {name: getattr(ledger, name) for name in COLUMNS}
+    np.savez_compressed(buffer, strings=strings, event_s=ledger.event_s, **columns)
     return buffer.getvalue()
 
 
@@ -28,7 +32,13 @@ def ledger_from_file(path: Path) -> Ledger:
     try:
         with np.load(path, allow_pickle=False) as stored:
             strings = json.loads(stored["strings"].tobytes())
-            return Ledger(**{name: stored[name] for name in COLUMNS}, strings=tuple(strings))
+            rows = len(stored["row"])
+            columns = {
+                name: stored[name] if name in stored or name not in _ADDED else np.full(rows, _ADDED[name])
+                for name in COLUMNS
+            }
+            event_s = stored["event_s"] if "event_s" in stored else np.empty(0)
+            return Ledger(**columns, strings=tuple(strings), event_s=event_s)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path}: expected a ledger with the columns {', '.join(COLUMNS)}, found {error!r}; "

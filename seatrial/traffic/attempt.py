@@ -83,8 +83,7 @@ class Attempt:
             self._body_sent_s = monotonic()
 
     def received(self, data: bytes) -> None:
-        answer = self._answer
-        if answer is None:
+        if self._answer is None:
             self._first_byte_s = monotonic()
             at = data.find(END) + _END_BYTES
             if at >= _END_BYTES:
@@ -95,7 +94,8 @@ class Attempt:
                     self._release(known.keep_alive)
                     self._end("", data[at:], known.headers, len(data))
                     return
-            answer = self._answer = Answer(self._request.method)
+            self._answer = Answer(self._request.method)
+        answer = self._answer
         if not answer.feed(data):
             self.drop("protocol")
         elif answer.complete:
@@ -171,13 +171,8 @@ class Attempt:
         if kind == UNSENT:
             self.sent_s = NAN
         request = self._request
-        if request.exchange.expect is None:
-            correct = UNJUDGED
-        elif kind or body is None or not 200 <= self.status < 300:
-            correct = WRONG
-        else:
-            known = request.judged.get(body)
-            correct = request.judge(self.status, body) if known is None else known
+        first_event = len(sender.recorder.event_s)
+        correct, input_tokens, output_tokens = self._read(kind, body)
         connection = self._connection
         number, local_port, target, pod = -1, 0, 0, 0
         if connection is not None:
@@ -187,12 +182,23 @@ class Attempt:
         code = sender.recorder.code
         sender.recorder.add(
             self._scheduled_s, self.sent_s, self._connected_s, self._body_sent_s, self._first_byte_s, self.ended_s,
-            self._group, number, received_bytes, request.stream, request.case, target, pod, self.status,
+            self._group, number, received_bytes, first_event, request.stream, request.case, target, pod, self.status,
             code(kind) if kind else 0, correct, local_port, code(headers) if headers else 0, code(kept) if kept else 0,
+            input_tokens, output_tokens, len(sender.recorder.event_s) - first_event,
         )  # fmt: skip
         # Connection and parser point back at us: parting here spares the garbage collector.
         self._answer = self._connection = None
         then(self, connection if connection is not None and sender.manner.reuse and connection.is_open else None)
+
+    def _read(self, kind: str, body: bytes | None) -> tuple[int, int, int]:
+        """Whether the answer is right, and the tokens that went in and came out, -1 where nothing tells."""
+        request = self._request
+        if request.exchange.expect is None:
+            return UNJUDGED, -1, -1
+        if kind or body is None or not 200 <= self.status < 300:
+            return WRONG, -1, -1
+        known = request.judged.get(body)
+        return (request.judge(self.status, body) if known is None else known), -1, -1
 
     def _kept(self, body: bytes | bytearray | None, correct: int) -> str:
         if not body:

@@ -65,7 +65,8 @@ class Exchange:
     """A request and the answer that would be right.
 
     `expect` is the JSON that the answer must contain (seatrial.traffic.answers has the rule), numbers within
-    `tolerance`; None: the answer is not judged.
+    `tolerance`; None: the answer is not judged. `api` names who reads the answer (seatrial.traffic.adapters): with one
+    it has to be proper and whole to be right, and the events of a stream are timed; "": any JSON.
     """
 
     case: str
@@ -75,6 +76,7 @@ class Exchange:
     body: bytes = b""
     expect: Any = None
     tolerance: float = 0.0
+    api: str = ""
 
 
 @dataclass(frozen=True, slots=True)

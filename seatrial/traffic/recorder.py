@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from array import array
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ NAN = float("nan")
 _CHUNK_ROWS = 4096
 # In the order of `add`'s arguments: times, counts, then what fits 32 bits (text columns are codes of their strings).
 _TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s")
-_WIDE = ("group", "connection", "received_bytes")
-_NARROW = ("stream", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body")
+_WIDE = ("group", "connection", "received_bytes", "first_event")
+_NARROW = (
+    "stream", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body",
+    "input_tokens", "output_tokens", "events",
+)  # fmt: skip
 _ROW = struct.Struct(f"<{len(_TIMES)}d{len(_WIDE)}q{len(_NARROW)}i")
 _DTYPE = np.dtype(
     [(name, "<f8") for name in _TIMES] + [(name, "<i8") for name in _WIDE] + [(name, "<i4") for name in _NARROW]
@@ -32,6 +36,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
+        self.event_s = array("d")  # arrivals of the events of streams, those of one row together
         self._strings: dict[str, int] = {"": 0}
         self._full: list[bytearray] = []
         self._chunk = bytearray(_ROW.size * _CHUNK_ROWS)
@@ -46,10 +51,9 @@ class Recorder:
         return self._strings.setdefault(text, len(self._strings)) if known is None else known
 
     def add(self, *row: float) -> None:
-        """Keep an attempt that has ended: its times, then group, connection and received_bytes, then codes.
+        """Keep an attempt that has ended: what `_TIMES`, `_WIDE` and `_NARROW` name, in their order.
 
-        The order is that of `_TIMES`, `_WIDE` and `_NARROW`; times are the agent's monotonic seconds, NaN for what
-        has not happened.
+        Times are the agent's monotonic seconds, NaN for what has not happened.
         """
         _pack_into(self._chunk, self._at, *row)
         self._at += _ROW.size
@@ -66,17 +70,22 @@ class Recorder:
     def ledger(self, origin_s: float, first: int = 0) -> Ledger:
         """The rows from number `first` on, in the order of their scheduled times, which count from origin_s."""
         rows = self._rows(first)
+        # Of the events only those of these rows, which are the last ones as the rows are.
+        skipped = int(rows["first_event"][0]) if len(rows) else 0
+        event_s = np.array(self.event_s[skipped:]) - origin_s
         rows = rows[np.argsort(rows["scheduled_s"], kind="stable")]
         whole: dict[str, Any] = {
             **{name: rows[name] - origin_s if name in FLOATS else rows[name].copy() for name in _TIMES + _WIDE},
             **{name: rows[name].astype(np.int32 if name in TEXT else np.int64) for name in _NARROW},
         }
+        whole["first_event"] -= skipped
         # Only the texts of these rows, the empty one first: headers may be as many as rows.
         used = np.unique(np.concatenate([[0], *(whole[name] for name in TEXT)]))
         for name in TEXT:
             whole[name] = np.searchsorted(used, whole[name]).astype(np.int32)
         texts = list(self._strings)
-        return Ledger(row=np.arange(len(rows)), **whole, strings=tuple(texts[code] for code in used.tolist()))
+        used_texts = tuple(texts[code] for code in used.tolist())
+        return Ledger(row=np.arange(len(rows)), **whole, strings=used_texts, event_s=event_s)
 
     def _rows(self, first: int) -> NDArray[Any]:
         skipped, rest = divmod(first, _CHUNK_ROWS)
@@ -89,7 +98,12 @@ def pack(whole: Ledger) -> bytes:
     """The ledger as an npz archive; it is not compressed, the wire does that."""
     columns = {name: getattr(whole, name) for name in COLUMNS}
     buffer = io.BytesIO()
-    np.savez(buffer, **columns, strings=np.frombuffer(orjson.dumps(list(whole.strings)), dtype=np.uint8))
+    np.savez(
+        buffer,
+        **columns,
+        event_s=whole.event_s,
+        strings=np.frombuffer(orjson.dumps(list(whole.strings)), dtype=np.uint8),
+    )
     return buffer.getvalue()
 
 
@@ -98,4 +112,5 @@ def unpack(data: bytes) -> Ledger:
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         columns: dict[str, Any] = {name: archive[name] for name in COLUMNS}
         strings = tuple(orjson.loads(archive["strings"].tobytes()))
-    return Ledger(**columns, strings=strings)
+        event_s = archive["event_s"]
+    return Ledger(**columns, strings=strings, event_s=event_s)

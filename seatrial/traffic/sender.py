@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from seatrial.traffic.adapters.apis import reader_of
 from seatrial.traffic.answers import judge
 from seatrial.traffic.heads import Heads
 from seatrial.traffic.http1 import request_head
@@ -31,7 +32,7 @@ class Manner:
 class Prepared:
     """An exchange as it is sent again and again: its bytes, and what its answers were judged to be."""
 
-    __slots__ = ("case", "data", "exchange", "heads", "judged", "method", "rest", "stream")
+    __slots__ = ("case", "data", "exchange", "heads", "judged", "method", "reader", "rest", "stream")
 
     def __init__(self, exchange: Exchange, manner: Manner, stream: int, case: int, heads: Heads) -> None:
         self.exchange = exchange
@@ -39,6 +40,7 @@ class Prepared:
         self.stream = stream
         self.case = case
         self.heads = heads
+        self.reader = reader_of(exchange.api)
         head = request_head(exchange, manner.host, close=not manner.reuse)
         split = len(exchange.body) if manner.body_pause_s is None else len(exchange.body) // 2
         self.data = head + exchange.body[:split]

@@ -20,6 +20,7 @@ from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.attempt import Attempt
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
 from seatrial.traffic.plan import ClosedLoop, Connects, Load, Lone, OpenLoop, Poll
+from seatrial.traffic.reading import ReadingAttempt
 from seatrial.traffic.recorder import NAN, Recorder
 from seatrial.traffic.route import Route
 from seatrial.traffic.sender import Manner, Prepared, Sender
@@ -77,7 +78,10 @@ class Stream:
     ) -> None:
         """Make one attempt; `then` gets it, and the connection if that can be used again. It calls `_has_ended`."""
         self._open += 1
-        attempt = Attempt(sender, request, scheduled_s, group, then)
+        if request.reader is None:
+            attempt = Attempt(sender, request, scheduled_s, group, then)
+        else:
+            attempt = ReadingAttempt(sender, request, scheduled_s, group, then, request.reader())
         if connection is None or not connection.is_open:
             connection = self._connection()
         if connection is None:
@@ -352,8 +356,9 @@ class ConnectStream(Stream):
         target, pod = (0, 0) if connection is None else connection.codes
         self.ended_rows.add(
             knock.scheduled_s, NAN if knock.error == UNSENT else knock.sent_s, knock.connected_s, NAN, NAN,
-            knock.ended_s, 0, -1 if connection is None else connection.number, 0, self._stream, 0, target, pod, 0,
-             code(knock.error), UNJUDGED, 0 if connection is None else connection.local_port, 0, 0,
+            knock.ended_s, 0, -1 if connection is None else connection.number, 0, len(self.ended_rows.event_s),
+            self._stream, 0, target, pod, 0, code(knock.error), UNJUDGED,
+            0 if connection is None else connection.local_port, 0, 0, -1, -1, 0,
         )  # fmt: skip
         self._end_if_done()
 

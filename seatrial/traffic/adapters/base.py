@@ -9,7 +9,7 @@ how many bytes of the body there were. An event of a stream arrived with the fir
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,6 +55,29 @@ class Adapter(Protocol):
         """What a whole answer, or what came of one, says. Never raises: whatever a server sends is a finding."""
 
 
+class Reader(Protocol):
+    """One answer, read as it arrives."""
+
+    def feed(self, body: bytes) -> int:
+        """More bytes of the body; how many events they complete that bring something that the model generated."""
+
+    def reply(self, status: int, body: bytes) -> Reply:
+        """What the whole answer, or what came of one, says. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeReader:
+    """Of an answer that is no stream: it says nothing until all of it is there."""
+
+    read: Callable[[int, bytes], Reply]
+
+    def feed(self, body: bytes) -> int:
+        return 0
+
+    def reply(self, status: int, body: bytes) -> Reply:
+        return self.read(status, body)
+
+
 def judge(reply: Reply, expect: Any, tolerance: float) -> int:
     """RIGHT, WRONG, or UNJUDGED where nothing was expected (the rule: seatrial.traffic.answers)."""
     if reply.problem:
@@ -64,14 +87,16 @@ def judge(reply: Reply, expect: Any, tolerance: float) -> int:
     return RIGHT if contains(reply.value, expect, tolerance) else WRONG
 
 
-def post(case: str, path: str, headers: Mapping[str, str], document: Any, expect: Any, tolerance: float) -> Exchange:
+def post(
+    case: str, path: str, headers: Mapping[str, str], document: Any, expect: Any, tolerance: float, api: str = ""
+) -> Exchange:
     """A POST of a JSON document. Raises InputError for what JSON cannot say."""
     named = {"content-type": "application/json", **{name.lower(): value for name, value in headers.items()}}
     try:
         body = orjson.dumps(document)
     except TypeError as reason:
         raise InputError(f"case {case}: expected a request that JSON can say, found {reason}; correct it") from None
-    return Exchange(case, "POST", path, tuple(named.items()), body, expect, tolerance)
+    return Exchange(case, "POST", path, tuple(named.items()), body, expect, tolerance, api)
 
 
 def json_reply(status: int, body: bytes) -> Reply:

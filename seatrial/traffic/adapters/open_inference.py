@@ -17,6 +17,7 @@ from seatrial.errors import InputError
 from seatrial.traffic.adapters.base import Reply, json_reply, post
 from seatrial.traffic.plan import Exchange
 
+API = "open-inference"
 _MOST_DIMENSIONS = 64  # as NumPy has
 
 
@@ -52,19 +53,24 @@ class OpenInference:
         for number, tensor in enumerate(inputs):
             if wrong := _wrong_tensor(tensor):
                 raise InputError(f"case {case}, inputs[{number}]: {wrong}; correct the tensor")
-        return post(case, self.path, self.headers, document, expect, tolerance)
+        return post(case, self.path, self.headers, document, expect, tolerance, API)
 
     def reply(self, status: int, body: bytes) -> Reply:
-        reply = json_reply(status, body)
-        if reply.problem:
-            return reply
-        outputs = reply.value.get("outputs") if isinstance(reply.value, dict) else None
-        if not isinstance(outputs, list) or not outputs:
-            return replace(reply, problem="expected output tensors, found none")
-        for number, tensor in enumerate(outputs):
-            if wrong := _wrong_tensor(tensor):
-                return replace(reply, problem=f"outputs[{number}]: {wrong}")
+        return whole(status, body)
+
+
+def whole(status: int, body: bytes) -> Reply:
+    """What an answer says."""
+    reply = json_reply(status, body)
+    if reply.problem:
         return reply
+    outputs = reply.value.get("outputs") if isinstance(reply.value, dict) else None
+    if not isinstance(outputs, list) or not outputs:
+        return replace(reply, problem="expected output tensors, found none")
+    for number, tensor in enumerate(outputs):
+        if wrong := _wrong_tensor(tensor):
+            return replace(reply, problem=f"outputs[{number}]: {wrong}")
+    return reply
 
 
 def _wrong_tensor(tensor: Any) -> str:

@@ -80,31 +80,56 @@ def piece(event: sse.Event, generated: Callable[[Choice], bool]) -> Piece:
     return Piece("usage" if isinstance(chunk.get("usage"), dict) else "empty", chunk)
 
 
+class StreamReader:
+    """One stream, taken in as it arrives; `text` is that of a choice of an answer without streaming."""
+
+    def __init__(self, generated: Callable[[Choice], bool], text: Callable[[Choice], Any]) -> None:
+        self._generated, self._text = generated, text
+        self._stream = sse.EventStream()
+        self._whole: dict[str, Any] = {}
+        self._ends: list[int] = []
+        self._any = False
+        self._over = False  # [DONE], or an error: nothing that follows is read
+        self._problem = "the stream ended without [DONE]"
+
+    def feed(self, body: bytes) -> int:
+        """More bytes of the body; how many events they complete that bring something that the model generated."""
+        before = len(self._ends)
+        for event in self._stream.feed(body):
+            if self._over:
+                break
+            self._any = True
+            part = piece(event, self._generated)
+            if part.kind == "content":
+                self._ends.append(event.end)
+            elif part.kind == "error":
+                self._over, self._problem = True, part.problem
+                break
+            elif part.kind == "done":
+                self._over, self._problem = True, ""
+                break
+            _add(self._whole, part.chunk)
+        return len(self._ends) - before
+
+    def reply(self, status: int, body: bytes) -> Reply:
+        """What it says, whole or cut."""
+        if not 200 <= status < 300:
+            return json_reply(status, body)
+        if not self._any:
+            refused = error_text(json_reply(status, body).value)
+            return Reply(f"error object: {refused}" if refused else f"expected an event stream, found {excerpt(body)}")
+        problem = self._problem
+        if not self._over:
+            cut = "the stream ended within an event" if self._stream.unfinished else ""
+            problem = self._stream.error or cut or problem
+        return _told(self._whole, problem or _unfinished(self._whole), self._text, self._ends)
+
+
 def stream_reply(status: int, body: bytes, generated: Callable[[Choice], bool], text: Callable[[Choice], Any]) -> Reply:
-    """What a stream says, whole or cut; `text` is that of a choice of an answer without streaming."""
-    if not 200 <= status < 300:
-        return json_reply(status, body)
-    found, problem = sse.events(body)
-    if not found:
-        refused = error_text(json_reply(status, body).value)
-        return Reply(f"error object: {refused}" if refused else f"expected an event stream, found {excerpt(body)}")
-    ends: list[int] = []
-    whole: dict[str, Any] = {}
-    done = False
-    for event in found:
-        part = piece(event, generated)
-        if part.kind == "error":
-            problem = part.problem
-            break
-        if part.kind == "done":
-            done, problem = True, ""
-            break
-        if part.kind == "content":
-            ends.append(event.end)
-        _add(whole, part.chunk)
-    if not problem and not done:
-        problem = "the stream ended without [DONE]"
-    return _told(whole, problem or _unfinished(whole), text, ends)
+    """What a stream says, whole or cut, all of which has come."""
+    reader = StreamReader(generated, text)
+    reader.feed(body)
+    return reader.reply(status, body)
 
 
 def whole_reply(status: int, body: bytes, text: Callable[[Choice], Any]) -> Reply:

@@ -13,6 +13,9 @@ from seatrial.traffic.plan import Exchange
 # All of them are output tokens: the first one ends the wait, whether it is shown, thought or a tool's argument.
 _GENERATED: Final = ("reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
 
+WHOLE: Final = "openai-chat"
+STREAM: Final = "openai-chat-stream"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenAIChat:
@@ -32,12 +35,11 @@ class OpenAIChat:
             given = [{"role": "user", "content": given}]
         fields = given if isinstance(given, Mapping) else {"messages": given}
         document = openai.document(case, "messages", self.model, self.streaming, self.parameters, fields)
-        return post(case, self.path, self.headers, document, expect, tolerance)
+        api = STREAM if self.streaming else WHOLE
+        return post(case, self.path, self.headers, document, expect, tolerance, api)
 
     def reply(self, status: int, body: bytes) -> Reply:
-        if self.streaming:
-            return openai.stream_reply(status, body, generated, _text)
-        return openai.whole_reply(status, body, _text)
+        return openai.stream_reply(status, body, generated, _text) if self.streaming else whole(status, body)
 
 
 def generated(choice: openai.Choice) -> bool:
@@ -51,3 +53,13 @@ def generated(choice: openai.Choice) -> bool:
 def _text(choice: openai.Choice) -> Any:
     message = choice.get("message")
     return message.get("content") if isinstance(message, dict) else None
+
+
+def reader() -> openai.StreamReader:
+    """For one stream."""
+    return openai.StreamReader(generated, _text)
+
+
+def whole(status: int, body: bytes) -> Reply:
+    """What an answer without streaming says."""
+    return openai.whole_reply(status, body, _text)

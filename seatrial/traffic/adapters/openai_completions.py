@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from seatrial.traffic.adapters import openai
 from seatrial.traffic.adapters.base import Reply, post
 from seatrial.traffic.plan import Exchange
+
+WHOLE: Final = "openai-completions"
+STREAM: Final = "openai-completions-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,11 @@ class OpenAICompletions:
     def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
         fields = given if isinstance(given, Mapping) else {"prompt": given}
         document = openai.document(case, "prompt", self.model, self.streaming, self.parameters, fields)
-        return post(case, self.path, self.headers, document, expect, tolerance)
+        api = STREAM if self.streaming else WHOLE
+        return post(case, self.path, self.headers, document, expect, tolerance, api)
 
     def reply(self, status: int, body: bytes) -> Reply:
-        if self.streaming:
-            return openai.stream_reply(status, body, generated, _text)
-        return openai.whole_reply(status, body, _text)
+        return openai.stream_reply(status, body, generated, _text) if self.streaming else whole(status, body)
 
 
 def generated(choice: openai.Choice) -> bool:
@@ -42,3 +44,13 @@ def generated(choice: openai.Choice) -> bool:
 
 def _text(choice: openai.Choice) -> Any:
     return choice.get("text")
+
+
+def reader() -> openai.StreamReader:
+    """For one stream."""
+    return openai.StreamReader(generated, _text)
+
+
+def whole(status: int, body: bytes) -> Reply:
+    """What an answer without streaming says."""
+    return openai.whole_reply(status, body, _text)

@@ -2,15 +2,29 @@
 
 import numpy as np
 
+from seatrial.observation import joined
 from seatrial.traffic.recorder import Recorder, pack, unpack
 
 NAN = float("nan")
 
 
-def add(one, case="", scheduled_s=NAN, sent_s=NAN, status=0, error="", correct=-1, connection=-1, headers="", body=""):
+def add(
+    one,
+    case="",
+    scheduled_s=NAN,
+    sent_s=NAN,
+    status=0,
+    error="",
+    correct=-1,
+    connection=-1,
+    headers="",
+    body="",
+    events=0,
+):
     one.add(
-        scheduled_s, sent_s, NAN, NAN, NAN, NAN, 0, connection, 0,
+        scheduled_s, sent_s, NAN, NAN, NAN, NAN, 0, connection, 0, len(one.event_s) - events,
         one.code("s"), one.code(case), 0, 0, status, one.code(error), correct, 0, one.code(headers), one.code(body),
+        -1, -1, events,
     )  # fmt: skip
 
 
@@ -61,3 +75,25 @@ def test_rows_beyond_a_chunk_are_kept_and_told_from_any_row_on():
     for first in (0, 1, 4095, 4096, 4097, 8192, 9_999, 10_000):
         assert one.ledger(0.0, first).connection.tolist() == list(range(first, 10_000))
     assert one.ledger(0.0).texts("case")[9_998:] == ["case-2", "case-0"]
+
+
+def test_the_events_of_a_row_are_found_by_its_own_numbers_in_any_part():
+    one = Recorder()
+    for number, times in enumerate([[], [10.5, 10.6], [], [11.0], []]):
+        one.event_s.extend(times)
+        add(one, scheduled_s=10.0 - number, events=len(times))
+    for first in range(6):
+        part = unpack(pack(one.ledger(10.0, first)))
+        found = [part.event_s[row.first_event :][: row.events].round(9).tolist() for row in reversed(list(part))]
+        assert found == [[], [0.5, 0.6], [], [1.0], []][first:]
+
+
+def test_joined_ledgers_keep_their_events_apart():
+    one, other = Recorder(), Recorder()
+    for recorder, times in ((one, [1.0, 2.0]), (other, [3.0])):
+        recorder.event_s.extend(times)
+        add(recorder, scheduled_s=times[0], events=len(times))
+    whole = joined([one.ledger(0.0), other.ledger(0.0)])
+    assert [whole.event_s[row.first_event :][: row.events].tolist() for row in whole] == [[1.0, 2.0], [3.0]]
+    late = whole.select(whole.scheduled_s > 2)
+    assert [late.event_s[row.first_event :][: row.events].tolist() for row in late] == [[3.0]]
