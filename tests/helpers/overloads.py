@@ -102,9 +102,9 @@ def rows_of(offered: float) -> Iterator[Row]:
     for at_s in np.arange(5.0, HELD_S + 10, 0.25):
         yield request("beacon", float(at_s), 0.003, target="", pod="")
     for _ in range(4):
-        yield request(HOLD, HELD_S, 7.0, case="long-7")
-    for at_s in np.arange(HELD_S + 0.65, HELD_S + 5.95, 0.03):
+        yield request(HOLD, HELD_S, 8.0, case="long-8")
+    for at_s in np.arange(HELD_S + 0.65, HELD_S + 6.95, 0.03):
         yield refusal(request(EXTRA, float(at_s)))
     for kind in ("readiness", "liveness"):
-        for n in range(100):
+        for n in range(120):
             yield request(f"probe-{kind}", HELD_S + 0.8 + n / 20, 0.002, case=kind)

@@ -125,10 +125,10 @@ def _exhausted(index: int, retry_after: str) -> Iterator[Row]:
 
 
 def _flooded(pod: str, probe_tokens: bool, retry_after: str, rate: float) -> Iterator[Row]:
-    start_s, end_s = 200.0, 206.5 if rate >= RATE else 215.0
+    start_s, end_s = 200.0, 207.5 if rate >= RATE else 215.0
     arrivals = [(start_s + 0.02 * n, FLOOD) for n in range(int((end_s - start_s) / 0.02))]
     for kind in ("readiness", "liveness"):
-        arrivals += [(start_s + 0.5 + 0.05 * n + 0.001, f"probe-{kind}") for n in range(100)]
+        arrivals += [(start_s + 0.5 + 0.05 * n + 0.001, f"probe-{kind}") for n in range(120)]
     tokens, last_s = 0.0, start_s
     for at_s, stream in sorted(arrivals):
         tokens, last_s = min(BURST, tokens + rate * (at_s - last_s)), at_s

@@ -15,7 +15,7 @@ from tests.helpers import installs, rate_limits
 from tests.helpers.drains import refused
 from tests.helpers.installs import install
 from tests.helpers.observations import checks, contract, judged, wrong
-from tests.helpers.overloads import CONCURRENCY, PROBES, broken, late, overload
+from tests.helpers.overloads import CONCURRENCY, HELD_S, PROBES, broken, late, overload
 from tests.helpers.rate_limits import rate_limited
 
 PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
@@ -242,7 +242,27 @@ def probes(becomes, kind="probe-", every=1):
 
 def test_probes_that_are_answered_whatever_is_refused_pass():
     found = p10(rate_limited(), overload())
-    assert (found.outcome, found.n) == (PASS, 600)
+    assert (found.outcome, found.n) == (PASS, 720)
+
+
+def without_refusals(stream, start_s, end_s):
+    return lambda row: None if row["stream"] == stream and start_s <= row["sent_s"] < end_s else row
+
+
+def test_probes_beside_which_nothing_was_refused_in_time_are_not_counted_and_cost_no_verdict():
+    held_up = without_refusals(EXTRA, HELD_S + 2.0, HELD_S + 2.5)
+    found = p10(None, overload(change=held_up), promises(concurrency=CONCURRENCY))
+    assert found.outcome is PASS
+    assert 200 <= found.n < 240
+
+
+def test_a_probe_that_fails_where_nothing_shows_the_limiter_is_no_evidence_against_it():
+    def change(row):
+        if row["stream"] == "probe-liveness" and HELD_S + 2.2 <= row["sent_s"] < HELD_S + 2.3:
+            return {**row, "status": 503}
+        return without_refusals(EXTRA, HELD_S + 2.0, HELD_S + 2.5)(row)
+
+    assert p10(None, overload(change=change), promises(concurrency=CONCURRENCY)).outcome is PASS
 
 
 @pytest.mark.parametrize(
@@ -298,16 +318,18 @@ def thin(stream, gap_s):
 @pytest.mark.parametrize(
     ("limited", "overloaded"),
     [
+        (rate_limited(), overload(change=without_refusals(EXTRA, HELD_S + 2.0, HELD_S + 3.2))),
         (rate_limited(change=thin(FLOOD, 0.25)), overload()),
         (rate_limited(), overload(change=thin(EXTRA, 0.25))),
         (rate_limited(change=lambda row: None if row["stream"] == FLOOD else row), overload()),
         (rate_limited(), overload(change=lambda row: None if row["stream"] == EXTRA else row)),
-        (rate_limited(change=probes(lambda row: None, every=50)), overload()),
+        (rate_limited(change=probes(lambda row: None, every=5)), overload()),
         (rate_limited(), overload(change=probes(lambda row: None))),
         (rate_limited(), overload(held_pod="")),
         (None, None),
     ],
     ids=[
+        "nothing refused for too long",
         "refusals too far apart", "slots not seen full around each probe", "the limiter left alone", "slots free",
         "fewer than a hundred of a kind", "no probes", "no pod held", "neither was seen",
     ],
