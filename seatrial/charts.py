@@ -55,7 +55,7 @@ def render(chart: Path, *, release: str, namespace: str, values: Values) -> list
         text = helm.available().render(chart, release=release, namespace=namespace, values=values)
     except HelmRefused as refusal:
         raise InputError(
-            f"{chart}: expected a chart that renders with these values; helm says: {_one_line(refusal)}"
+            f"{chart}: expected a chart that renders with these values; helm says: {_said(refusal)}"
         ) from None
     manifests = read_manifests(text, chart)
     return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
@@ -80,8 +80,9 @@ def read_manifests(text: str, source: Path) -> list[Manifest]:
     return manifests
 
 
-def _one_line(refusal: HelmRefused) -> str:
-    return " ".join(str(refusal).removesuffix("Use --debug flag to render out invalid YAML").split())
+def _said(refusal: HelmRefused) -> str:
+    """Helm's words, a line for each mistake that the chart names, without the hint to debug."""
+    return str(refusal).removesuffix("Use --debug flag to render out invalid YAML").strip()
 
 
 def _is_object(manifest: object) -> bool:
