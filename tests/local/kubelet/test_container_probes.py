@@ -1,5 +1,7 @@
 """Probes decide over readiness and restarts as the kubelet's do."""
 
+import socket
+
 import aiohttp
 import pytest
 from kubelet_pods import Node, container, http, pod, ready, running, serving, shell, state
@@ -109,15 +111,18 @@ async def test_a_failing_post_start_hook_restarts_the_container(node: Node) -> N
     assert node.events("FailedPostStartHook")
 
 
-WILDCARD = "import http.server as h; h.HTTPServer(('0.0.0.0', 18080), h.BaseHTTPRequestHandler).serve_forever()"
+WILDCARD = "import http.server as h; h.HTTPServer(('0.0.0.0', {port}), h.BaseHTTPRequestHandler).serve_forever()"
 
 
 async def test_a_server_on_every_address_is_named(node: Node) -> None:
-    probe = {"tcpSocket": {"port": 18080}, "periodSeconds": 1}
-    node.run(pod(container(command=["python3", "-c", WILDCARD], readinessProbe=probe)))
+    with socket.socket() as free:
+        free.bind(("0.0.0.0", 0))  # on every address of this machine, as the server will
+        port = free.getsockname()[1]
+    probe = {"tcpSocket": {"port": port}, "periodSeconds": 1}
+    node.run(pod(container(command=["python3", "-c", WILDCARD.format(port=port)], readinessProbe=probe)))
     await node.until(ready)
     [event] = node.events("WildcardListener")
-    assert "0.0.0.0:18080" in event["message"]
+    assert f"0.0.0.0:{port}" in event["message"]
     assert "$POD_IP" in event["message"]
 
 
