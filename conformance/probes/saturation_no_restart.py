@@ -9,7 +9,7 @@ container and makes the load of the others worse.
 from seatrial.contract import Contract
 from seatrial.observation import Change
 from seatrial.suite import check
-from seatrial.trials.overload import OVERLOADED, Overload
+from seatrial.trials.overload import CLOSED, OVERLOADED, Overload
 from seatrial.trials.workload import probe
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import events, is_ready, of_pod, restarts, terminations
@@ -24,30 +24,19 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
     n = len(overload.over)
     liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.container, "liveness"))]
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
+    # Twice as many clients as it takes at once saturate a service too: one that breaks under these has no capacity
+    # left of which twice as much could be offered.
+    crowd = overload.ledger.of(CLOSED)
+    since_s = float(crowd.scheduled_s.min()) if len(crowd) else start_s
+    if broken := _broken(overload, since_s, n + len(crowd)):
+        return broken
     if not overload.was_overload or end_s - start_s < window_s:
         return inconclusive(
             f"{OVERLOADED}, for {window_s:.0f} s", f"{overload.overload_facts()}, for {end_s - start_s:.0f} s",
             "declare limits.concurrency as it is, so that the capacity is found", n=n,
         )  # fmt: skip
     changes = overload.timeline.changes
-    before = tuple(change for change in changes if change.at_s < start_s)
-    counts = {pod: after - restarts(before).get(pod, 0) for pod, after in restarts(changes).items()}
-    restarted = {pod: count for pod, count in counts.items() if count}
-    facts = [
-        f"{name}: {end.container} ended with {end.exit_code} ({end.reason})"
-        for name in dict.fromkeys(pod.name for pod in overload.pods)
-        for end in terminations(changes, name)
-        if end.seen_s >= start_s
-    ]
-    killing = [c for c in events(changes, "Killing") if c.at_s >= start_s]
     unhealthy = [c for c in events(changes, "Unhealthy") if c.at_s >= start_s]
-    if restarted or facts or killing:
-        first = facts[0] if facts else str(killing[0].object.get("message") if killing else restarted)
-        return failed(
-            "no restart, no ended container, no Killing event", first[:200],
-            "answer liveness from a path that inference cannot hold up, and bound what a refused request keeps",
-            n=n, evidence=[*facts, *(str(c.object.get("message")) for c in killing[:3])],
-        )  # fmt: skip
     sheds = contract.probes.readiness_sheds_load
     if sheds and (doubt := _not_back(overload, unhealthy)):
         return doubt
@@ -69,6 +58,29 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
         detects="a liveness probe that this overload makes fail as often as its threshold"
         + (f", a pod out of service {READY_AGAIN_S:g} s after it" if sheds else ""),
     )
+
+
+def _broken(overload: Overload, since_s: float, n: int) -> Verdict | None:
+    """A container that ended, was restarted or is being killed from since_s on; None if all went on."""
+    changes = overload.timeline.changes
+    before = tuple(change for change in changes if change.at_s < since_s)
+    counts = {pod: after - restarts(before).get(pod, 0) for pod, after in restarts(changes).items()}
+    restarted = {pod: count for pod, count in counts.items() if count}
+    facts = [
+        f"{name}: {end.container} ended with {end.exit_code} ({end.reason})"
+        for name in dict.fromkeys(pod.name for pod in overload.pods)
+        for end in terminations(changes, name)
+        if end.seen_s >= since_s
+    ]
+    killing = [c for c in events(changes, "Killing") if c.at_s >= since_s]
+    if not (restarted or facts or killing):
+        return None
+    first = facts[0] if facts else str(killing[0].object.get("message") if killing else restarted)
+    return failed(
+        "no restart, no ended container, no Killing event", first[:200],
+        "answer liveness from a path that inference cannot hold up, and bound what a refused request keeps",
+        n=n, evidence=[*facts, *(str(c.object.get("message")) for c in killing[:3])],
+    )  # fmt: skip
 
 
 def _unready(changes: tuple[Change, ...], since_s: float) -> str:

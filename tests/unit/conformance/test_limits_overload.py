@@ -355,10 +355,18 @@ def test_a_restart_a_kill_or_an_unready_pod_fails_and_is_named(changes, told):
 
 
 def test_failed_probes_below_the_threshold_and_what_was_before_pass():
-    before = (restarted(20.0), event(19.0, "Killing"), event(60.0, "Unhealthy"), event(61.0, "Unhealthy"))
+    before = (restarted(5.0), event(4.0, "Killing"), event(60.0, "Unhealthy"), event(61.0, "Unhealthy"))
     assert outcome("P5", overload(changes=before)) is PASS
-    still = (restarted(20.0), Change(60.0, "Pod", "MODIFIED", "a", restarted(20.0).object))
+    still = (restarted(5.0), Change(60.0, "Pod", "MODIFIED", "a", restarted(5.0).object))
     assert outcome("P5", overload(changes=still)) is PASS
+
+
+def test_a_restart_under_twice_the_clients_fails_though_no_capacity_was_left_to_overload():
+    """As sync-predict-blocks-loop was seen to do: restarted in the closed loop, it answered next to nothing."""
+    collapsed = overload(changes=(event(19.0, "Killing"), restarted(20.0)), offered=0.9)
+    assert not collapsed.was_overload
+    found = judged("P5", CONTRACT, collapsed)
+    assert (found.outcome, "137" in found.found) == (FAIL, True)
 
 
 SHEDS = contract(
