@@ -24,7 +24,6 @@ Obj = dict[str, Any]
 
 IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TERMINATION_LOG = "/dev/termination-log"
-MOST_LINKS = 40  # as the kernel follows them (path_resolution(7))
 
 
 def process_spec(sandbox: Sandbox, container: Obj, image: Image, folder: Path) -> ProcessSpec:
@@ -112,7 +111,7 @@ def _termination_log(container: Obj, folder: Path) -> Mount:
 
 def _kept(image: Image) -> Iterable[Mount]:
     """What processes need of the folders that start empty: the interpreter, its packages, the image's files."""
-    needed = [sys.prefix, sys.base_prefix, *links(sys.executable), site.getusersitepackages(), *sys.path]
+    needed = [sys.prefix, sys.base_prefix, os.path.realpath(sys.executable), site.getusersitepackages(), *sys.path]
     needed += [str(image.folder)] if image.folder else []
     for word in image.command:
         if word.startswith("/"):
@@ -122,14 +121,6 @@ def _kept(image: Image) -> Iterable[Mount]:
     hidden = {path for path in needed if path.startswith(private) and os.path.exists(path)}
     outermost = [path for path in sorted(hidden) if not path.startswith(tuple(f"{other}/" for other in hidden))]
     return [Mount(path, path, read_only=True) for path in outermost]
-
-
-def links(path: str) -> list[str]:
-    """A path and all that it leads to, link by link: a virtual environment's python is often the first of a few."""
-    followed = [path]
-    while os.path.islink(followed[-1]) and len(followed) < MOST_LINKS:
-        followed.append(os.path.join(os.path.dirname(followed[-1]), os.readlink(followed[-1])))
-    return followed
 
 
 def _replace(text: str, mounts: Iterable[Mount]) -> str:
