@@ -123,6 +123,11 @@ def table(rounds: list[dict[str, Found]]) -> list[dict[str, object]]:
     return rows
 
 
+def machine() -> dict[str, object]:
+    """What the figures were measured on."""
+    return {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=8.0)
@@ -137,8 +142,7 @@ def main() -> None:
     for row in rows:
         print("| " + " | ".join(str(value) for value in row.values()) + " |")
     if given.json:
-        machine = {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()}
-        given.json.write_text(json.dumps({"machine": machine, "rows": rows, "rounds": rounds}, indent=1))
+        given.json.write_text(json.dumps({"machine": machine(), "rows": rows, "rounds": rounds}, indent=1))
 
 
 if __name__ == "__main__":
