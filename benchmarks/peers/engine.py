@@ -31,10 +31,10 @@ async def run(port: int, seconds: float, connections: int, rate_rps: float) -> d
     await started.finished
     cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     ledger = started.ledger()
-    assert bool(ledger.right.all()), "expected right answers only"
     lags = health([started])
     return {
         "requests": len(ledger),
+        "not_right": int((~ledger.right).sum()),
         "cpu_s": cpu_s,
         "wall_s": wall_s,
         "start_lag_p99_ms": lags["start_lag_p99_s"] * 1000,
