@@ -6,7 +6,7 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": the kubelet sends
 import numpy as np
 
 from seatrial.contract import Contract
-from seatrial.observation import Ledger, Mask
+from seatrial.observation import Ledger, Mask, Request
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.suite import check
 from seatrial.trials.overload import EXTRA, Overload
@@ -26,6 +26,7 @@ def probes_bypass_auth_and_limits(
         return skipped("the contract does not promise an HTTP probe")
     facts: list[str] = []
     n = 0
+    unexplained: list[Request] = []
     situations: list[tuple[str, Ledger, Ledger]] = []
     if limited and contract.limits.rate:
         refused = limited.ledger.of(FLOOD).with_status(contract.limits.rate.reject.status)
@@ -39,15 +40,18 @@ def probes_bypass_auth_and_limits(
     for where, probes, refused in situations:
         sent = len(probes)
         kinds = [kind for kind in KINDS if len(probes.of(kind))]
-        # A probe beside which no case was refused, say because the generator was held up just then, shows nothing.
-        probes = probes.select(_exhausted_around(probes, refused))
+        # A probe beside which no case was refused, say because the generator was held up just then, shows nothing for
+        # the service; one that was not answered there is not held against it, but not passed over either.
+        exhausted = _exhausted_around(probes, refused)
+        unexplained = [*unexplained, *_unanswered(probes.select(~exhausted))]
+        probes = probes.select(exhausted)
         if not kinds or any(len(probes.of(kind)) < WANTED for kind in kinds):
             return inconclusive(
                 f"{WANTED} probes of each kind, a case refused within {NEAR_S:g} s before and after each",
                 f"{where}: {len(probes)} of {sent} probes so",
                 "see that the limiter is exhausted: its scope, its status, the demand", n=sent,
             )  # fmt: skip
-        bad = probes.select((probes.status < 200) | (probes.status > 299) | (probes.error != probes.code("")))
+        bad = _unanswered(probes)
         n += len(probes)
         if len(bad):
             first = next(iter(bad))
@@ -73,6 +77,14 @@ def probes_bypass_auth_and_limits(
                     f"{judged.steady.ideal}",
                     "do not take tokens for probes", n=n, evidence=facts,
                 )  # fmt: skip
+    if unexplained:
+        first = unexplained[0]
+        return inconclusive(
+            f"every probe 2xx, or a case refused within {NEAR_S:g} s before and after it to show why it was not",
+            f"{len(unexplained)} without, the first ({first.stream}, {first.target}) "
+            f"{first.error or f'answered {first.status}'}",
+            "run again; if it stays, see why probes fail while the limiter lets cases in", n=n, evidence=facts,
+        )  # fmt: skip
     if not n:
         return inconclusive("probes while the limiter is exhausted", "none", "declare probes and a long case", n=0)
     return passed(
@@ -81,6 +93,10 @@ def probes_bypass_auth_and_limits(
         measurements=[Measurement("probes refused", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95)],
         detects=f"{100 * (1 - 0.05 ** (1 / n)):.1f}% of probes refused, at 95% confidence",
     )  # fmt: skip
+
+
+def _unanswered(probes: Ledger) -> Ledger:
+    return probes.select((probes.status < 200) | (probes.status > 299) | (probes.error != probes.code("")))
 
 
 def _exhausted_around(probes: Ledger, refused: Ledger) -> Mask:
