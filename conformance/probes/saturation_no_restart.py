@@ -24,8 +24,8 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
     n = len(overload.over)
     liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.container, "liveness"))]
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
-    # Twice as many clients as it takes at once saturate a service too: one that breaks under these has no capacity
-    # left of which twice as much could be offered.
+    # The closed loop's clients saturate a service too: twice as many as it declares to take at once, or 16 where it
+    # declares nothing. One that breaks under these has no capacity left of which twice as much could be offered.
     crowd = overload.ledger.of(CLOSED)
     since_s = float(crowd.scheduled_s.min()) if len(crowd) else start_s
     if broken := _broken(overload, since_s, n + len(crowd)):
