@@ -42,7 +42,6 @@ class Stage:
         self.values: Mapping[str, Any] = {}
         self.marks: dict[str, float] = {}
         self._generator: Fleet | None = None
-        self._self_test: tuple[str, ...] = ()
         self.lone_s = 0.0  # latency of a request that has a replica to itself, once measured
         self._runs: list[FleetRun] = []
         self._ledgers: dict[str, Ledger] = {}
@@ -164,7 +163,7 @@ class Stage:
         """The stage's own generators, synchronised and self-tested on first use."""
         if self._generator is None:
             self._generator = self.world.open_generator()
-            self._self_test = self._generator.prepare()
+            self._generator.prepare()
             self._probe_beacon(self._generator)
         return self._generator
 
@@ -235,10 +234,10 @@ class Stage:
 
     def _health(self) -> GeneratorHealth:
         if not self._runs:
-            return GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0, self._self_test)
+            return GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
         health = self.generator.health(*self._runs)
         bound_s = max(health.lag_p99_bound_s, self.lone_s / 10)
-        return replace(health, self_test=self._self_test, lag_p99_bound_s=bound_s)
+        return replace(health, lag_p99_bound_s=bound_s)
 
     def measure_lone(self, pod: Pod, cases: Sequence[Exchange], count: int = 12) -> Ledger:
         """Send cases one after the other to an idle pod; their median latency is kept as `lone_s`."""
