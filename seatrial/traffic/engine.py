@@ -13,7 +13,8 @@ from seatrial.observation import Ledger, joined
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.plan import Load
 from seatrial.traffic.route import Route
-from seatrial.traffic.streams import Stream, stream
+from seatrial.traffic.stream import Stream
+from seatrial.traffic.streams import stream
 
 _LOOP_PROBE_S = 0.02
 

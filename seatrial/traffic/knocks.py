@@ -1,0 +1,98 @@
+"""Connections without a request: opened, held for as long as the plan says, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from seatrial.observation import UNJUDGED
+from seatrial.traffic.connection import REFUSED, UNSENT, Connection
+from seatrial.traffic.plan import Connects
+from seatrial.traffic.recorder import NAN
+from seatrial.traffic.stream import Stream
+
+
+class ConnectStream(Stream):
+    """Connections that are opened and closed."""
+
+    def __init__(self, load: Connects, *given: object) -> None:
+        super().__init__(load, *given)  # type: ignore[arg-type]
+        self._plan = load
+        self._next = 0
+        self._stream = self.ended_rows.code(load.stream)
+
+    def start(self) -> None:
+        for arrival_s in self._plan.arrivals_s:
+            self._alarm.at(self._origin_s + arrival_s, self._due)
+        self._end_if_done()
+
+    def _more_to_come(self) -> bool:
+        return self._next < len(self._plan.arrivals_s)
+
+    def _due(self) -> None:
+        if self.stopped:
+            return
+        due_s = self._origin_s + self._plan.arrivals_s[self._next]
+        self._next += 1
+        self.lags_s.append(time.monotonic() - due_s)
+        self.scheduled += 1
+        self._open += 1
+        connection = self._connection()
+        knock = Knock(self._loop, connection, due_s, self._plan, self._ended)
+        if connection is None:
+            self._loop.call_soon(knock.lost, REFUSED)
+        else:
+            connection.open(knock)
+
+    def _ended(self, knock: Knock) -> None:
+        self._open -= 1
+        self.unsent += knock.error == UNSENT
+        code, connection = self.ended_rows.code, knock.connection
+        target, pod = (0, 0) if connection is None else connection.codes
+        self.ended_rows.add(
+            knock.scheduled_s, NAN if knock.error == UNSENT else knock.sent_s, knock.connected_s, NAN, NAN,
+            knock.ended_s, 0, -1 if connection is None else connection.number, 0, len(self.ended_rows.event_s),
+            self._stream, 0, target, pod, 0, code(knock.error), UNJUDGED,
+            0 if connection is None else connection.local_port, 0, 0, -1, -1, 0,
+        )  # fmt: skip
+        self._end_if_done()
+
+
+class Knock:
+    """A connection that is closed once it is open and was held for as long as the plan says."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: Connection | None,
+        scheduled_s: float,
+        plan: Connects,
+        on_end: Callable[[Knock], None],
+    ) -> None:
+        self.connection = connection
+        self.scheduled_s = scheduled_s
+        self.sent_s = time.monotonic()
+        self.connected_s = self.ended_s = NAN
+        self.error = ""
+        self._loop, self._hold_s, self._on_end = loop, plan.hold_s, on_end
+        self._limit = loop.call_later(plan.timeout_s, self.lost, "timeout")
+
+    def opened(self) -> None:
+        self.connected_s = time.monotonic()
+        if self._hold_s:
+            self._limit.cancel()
+            self._limit = self._loop.call_later(self._hold_s, self.lost, "")
+        else:
+            self.lost("")
+
+    def drained(self) -> None: ...
+
+    def received(self, data: bytes) -> None: ...
+
+    def lost(self, kind: str) -> None:
+        self._limit.cancel()
+        if self.connection is not None:
+            self.connection.close()
+        self.error, self.ended_s = kind, time.monotonic()
+        self._on_end(self)
