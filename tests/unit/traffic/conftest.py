@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import uvloop
@@ -41,3 +43,23 @@ def run_loads(request, monkeypatch):
             return runner.run(whole(guarded, loads, after_start))
 
     return go
+
+
+@pytest.fixture
+def web():
+    """A port that answers every request rightly, from threads of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-length", "8")
+            self.end_headers()
+            self.wfile.write(b'{"a": 1}')
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield ServiceTarget("web", "127.0.0.1", server.server_port)
+    server.shutdown()

@@ -1,6 +1,5 @@
 """Several generators as one: nothing is sent twice, nothing is lost, and the worst of them vouches for all."""
 
-import threading
 import time
 from collections import Counter
 
@@ -18,26 +17,6 @@ from seatrial.traffic.plan import ClosedLoop, Exchange, Lone, OpenLoop, PodTarge
 EXCHANGES = (Exchange("a", "GET", "/", expect={"a": 1}), Exchange("b", "GET", "/", expect={"a": 1}))
 SERVICE = ServiceTarget("web", "127.0.0.1", 1)
 POD = PodTarget("web-0", "127.0.0.1", 1)
-
-
-@pytest.fixture
-def web():
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("content-length", "8")
-            self.end_headers()
-            self.wfile.write(b'{"a": 1}')
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield ServiceTarget("web", "127.0.0.1", server.server_port)
-    server.shutdown()
 
 
 @pytest.fixture

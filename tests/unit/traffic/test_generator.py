@@ -17,27 +17,6 @@ EXCHANGE = Exchange("a", "GET", "/", expect={"a": 1})
 
 
 @pytest.fixture
-def web():
-    """A port that answers every request rightly, from threads of its own."""
-    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.send_header("content-length", "8")
-            self.end_headers()
-            self.wfile.write(b'{"a": 1}')
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield ServiceTarget("web", "127.0.0.1", server.server_port)
-    server.shutdown()
-
-
-@pytest.fixture
 def generator():
     with Generator(ProcessChannel(), time.monotonic()) as one:
         yield one
