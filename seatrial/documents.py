@@ -1,4 +1,4 @@
-"""YAML files that people write: read, or refused with the file, the line and what to do."""
+"""Files that people write, YAML above all: read, or refused with the file, the line and what to do."""
 
 from __future__ import annotations
 
@@ -26,14 +26,10 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(file: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
-    """The one document in a file, which should be `what`; None where it is empty.
-
-    Raises InputError for whatever cannot be read as one.
-    """
+def read_text(file: Path, what: str) -> str:
+    """The text of a UTF-8 file, which should be `what`, without a byte order mark. Raises InputError."""
     try:
-        # The loader is a safe one, by its type.
-        return yaml.load(file.read_bytes().decode("utf-8"), loader)
+        return file.read_bytes().decode("utf-8-sig")
     except OSError as refused:
         raise InputError(f"{file}: expected {what}, found {refused.strerror}; correct the path") from None
     except UnicodeDecodeError as broken:
@@ -42,6 +38,16 @@ def read_yaml(file: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLo
             f"{file}, line {line}: expected {what} in UTF-8, found the byte 0x{broken.object[broken.start]:02x}; "
             "save the file as UTF-8"
         ) from None
+
+
+def read_yaml(file: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
+    """The one document in a file, which should be `what`; None where it is empty.
+
+    Raises InputError for whatever cannot be read as one.
+    """
+    try:
+        # The loader is a safe one, by its type.
+        return yaml.load(read_text(file, what), loader)
     except yaml.MarkedYAMLError as broken:
         mark = broken.problem_mark or broken.context_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
+from seatrial.documents import read_text
 from seatrial.errors import InputError
 from seatrial.observation import Floats, Ints
 
@@ -52,7 +53,7 @@ def read_trace(file: Path, unit: Unit = "s") -> Trace:
     kinds = {".csv": _csv_lines, ".jsonl": _json_lines}
     if file.suffix not in kinds:
         raise InputError(f"{file}: expected a trace named .csv or .jsonl, found {file.suffix!r}; convert or rename it")
-    lines = kinds[file.suffix](file, _text(file))
+    lines = kinds[file.suffix](file, read_text(file, "a trace"))
     first = next(lines, None)
     if first is None:
         raise InputError(f"{file}: expected a trace of 2 requests or more, found none; record one")
@@ -73,19 +74,6 @@ def read_trace(file: Path, unit: Unit = "s") -> Trace:
         for place, name in ((2, "input"), (3, "output"))
     ]
     return Trace(arrivals_s - arrivals_s[0], *sizes)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except OSError as refused:
-        raise InputError(f"{file}: expected a trace, found {refused.strerror}; correct the path") from None
-    except UnicodeDecodeError as broken:
-        line = broken.object.count(b"\n", 0, broken.start) + 1
-        raise InputError(
-            f"{file}, line {line}: expected a trace in UTF-8, found the byte 0x{broken.object[broken.start]:02x}; "
-            "save the file as UTF-8"
-        ) from None
 
 
 def _csv_lines(file: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
