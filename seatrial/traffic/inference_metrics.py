@@ -107,16 +107,6 @@ class InferenceSummary:
     goodput_rps: float
 
 
-def arrivals_s(ends: Ints, read_bytes: Ints, read_s: Floats) -> Floats:
-    """When each event had come whole, shape as `ends`; NaN for one beyond the last read.
-
-    `ends` are offsets in the body of the events' last bytes (Reply.content_ends); of each read of the body,
-    `read_bytes` is how much there was of it then, rising, and `read_s` the time.
-    """
-    reads = np.searchsorted(read_bytes, ends, side="left")
-    return np.append(read_s, np.nan)[reads]
-
-
 def ragged(events_s: Sequence[Floats]) -> tuple[Ints, Floats]:
     """The event_offsets and event_s of requests from the times of each one's events."""
     offsets = np.zeros(len(events_s) + 1, dtype=np.int64)

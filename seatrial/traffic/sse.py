@@ -15,10 +15,9 @@ _LF, _CR = 0x0A, 0x0D  # `in` is faster with a number than with a byte string
 
 
 class Event(NamedTuple):
-    """One event; `end` is how many bytes of the stream there had been when it was complete."""
+    """One event, whole."""
 
     data: bytes  # UTF-8; the values of its data lines, joined by LF
-    end: int
     type: str = "message"
     last_id: str = ""  # of the latest id field in the stream
     retry_ms: int | None = None  # of the latest retry field in the stream
@@ -36,7 +35,6 @@ class EventStream:
 
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self.error = ""
-        self.received_bytes = 0
         self._limit = limit_bytes
         self._line = bytearray()  # of which the end has not come
         self._data: list[bytes] = []
@@ -55,26 +53,23 @@ class EventStream:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete; none once there is an error."""
-        start = self.received_bytes
-        self.received_bytes = end = start + len(data)
         # Nearly every read of a stream of tokens is whole events of one data line each.
         if self._between and data[:6] == b"data: " and len(data) <= self._limit:
             if data[-2:] == b"\n\n":
                 value = data[6:-2]
             elif data[-4:] == b"\r\n\r\n":
                 value = data[6:-4]
-                end -= 1
             else:
-                return self._any(data, start)
+                return self._any(data)
             if _LF not in value and _CR not in value:
                 self._first = False
-                return [_new(Event, (value, end, "message", self._last_id, self._retry_ms))]
-            if found := self._one_line_each(data, start):
+                return [_new(Event, (value, "message", self._last_id, self._retry_ms))]
+            if found := self._one_line_each(data):
                 self._first = False
                 return found
-        return self._any(data, start) if data and not self.error else []
+        return self._any(data) if data and not self.error else []
 
-    def _one_line_each(self, data: bytes, start: int) -> list[Event]:
+    def _one_line_each(self, data: bytes) -> list[Event]:
         """The events if each is one data line and ended by LF LF; else none."""
         parts = data.split(b"\n\n")
         parts.pop()
@@ -84,17 +79,15 @@ class EventStream:
         for part in parts:
             if part[:6] != b"data: ":
                 return []
-            start += len(part) + 2
-            found.append(_new(Event, (part[6:], start, "message", self._last_id, self._retry_ms)))
+            found.append(_new(Event, (part[6:], "message", self._last_id, self._retry_ms)))
         return found
 
-    def _any(self, data: bytes, start: int) -> list[Event]:
+    def _any(self, data: bytes) -> list[Event]:
         events: list[Event] = []
         if self._skip_lf:
             self._skip_lf = False
             if data[0] == _LF:
                 data = data[1:]
-                start += 1
         for piece in data.splitlines(keepends=True):  # of bytes: at CR, LF and CR LF only
             line = piece.rstrip(b"\r\n")
             ended = len(piece) > len(line)
@@ -116,8 +109,7 @@ class EventStream:
                 if self._data_bytes > self._limit:
                     return self._broken("the data of an event", events)
             else:
-                self._dispatch(start + len(line) + 1, events)
-            start += len(piece)
+                self._dispatch(events)
         self._skip_lf = data[-1:] == b"\r"
         self._between = not (self.unfinished or self._skip_lf)
         return events
@@ -138,10 +130,10 @@ class EventStream:
             self._retry_ms = int(value)
         # All else is a comment (no name before the colon) or a field that the standard does not know.
 
-    def _dispatch(self, end: int, events: list[Event]) -> None:
+    def _dispatch(self, events: list[Event]) -> None:
         if self._data:
             data = b"\n".join(self._data)
-            events.append(Event(data, end, self._type or "message", self._last_id, self._retry_ms))
+            events.append(Event(data, self._type or "message", self._last_id, self._retry_ms))
             self._data.clear()
             self._data_bytes = 0
         self._type = ""
@@ -152,11 +144,3 @@ class EventStream:
         self._line.clear()
         self._data.clear()
         return events
-
-
-def events(body: bytes, limit_bytes: int = LIMIT_BYTES) -> tuple[list[Event], str]:
-    """All events of a whole or cut stream, and what was wrong with it ("": nothing; a cut one counts as wrong)."""
-    stream = EventStream(limit_bytes)
-    found = stream.feed(body)
-    cut = "the stream ended within an event" if stream.unfinished else ""
-    return found, stream.error or cut

@@ -1,9 +1,8 @@
-"""What an API's adapter does: it writes the request of a case, and reads the whole answer once it has come.
+"""What an API's adapter does: it writes the request of a case, and reads the answer.
 
-While an answer arrives only times and lengths are kept, as nothing else has to be known then: of each read its time and
-how many bytes of the body there were. An event of a stream arrived with the first read that reached its last byte, and
-`Reply.content_ends` are those of the events that brought something the model had generated
-(seatrial.traffic.inference_metrics.arrivals_s puts the two together).
+An answer of a named API is given to a reader of its own as it arrives: that of a stream tells of each read how many
+events it completed that brought something the model had generated, so that they can be timed, and has parsed all but
+the last of it when the end comes. What is no stream is read once it is whole.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ class Reply:
     input_tokens: int | None = None  # as the server reported; None: it did not
     output_tokens: int | None = None  # as reported, else the events with content; None: neither is known
     reported: bool = False  # output_tokens is the server's own count
-    content_ends: tuple[int, ...] = ()  # bytes of the body until each event with content was complete
 
 
 class Adapter(Protocol):

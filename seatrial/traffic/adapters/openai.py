@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
@@ -87,21 +86,21 @@ class StreamReader:
         self._generated, self._text = generated, text
         self._stream = sse.EventStream()
         self._whole: dict[str, Any] = {}
-        self._ends: list[int] = []
+        self._with_content = 0  # events
         self._any = False
         self._over = False  # [DONE], or an error: nothing that follows is read
         self._problem = "the stream ended without [DONE]"
 
     def feed(self, body: bytes) -> int:
         """More bytes of the body; how many events they complete that bring something that the model generated."""
-        before = len(self._ends)
+        before = self._with_content
         for event in self._stream.feed(body):
             if self._over:
                 break
             self._any = True
             part = piece(event, self._generated)
             if part.kind == "content":
-                self._ends.append(event.end)
+                self._with_content += 1
             elif part.kind == "error":
                 self._over, self._problem = True, part.problem
                 break
@@ -109,7 +108,7 @@ class StreamReader:
                 self._over, self._problem = True, ""
                 break
             _add(self._whole, part.chunk)
-        return len(self._ends) - before
+        return self._with_content - before
 
     def reply(self, status: int, body: bytes) -> Reply:
         """What it says, whole or cut."""
@@ -122,7 +121,7 @@ class StreamReader:
         if not self._over:
             cut = "the stream ended within an event" if self._stream.unfinished else ""
             problem = self._stream.error or cut or problem
-        return _told(self._whole, problem or _unfinished(self._whole), self._text, self._ends)
+        return _told(self._whole, problem or _unfinished(self._whole), self._text, self._with_content)
 
 
 def stream_reply(status: int, body: bytes, generated: Callable[[Choice], bool], text: Callable[[Choice], Any]) -> Reply:
@@ -138,22 +137,19 @@ def whole_reply(status: int, body: bytes, text: Callable[[Choice], Any]) -> Repl
     return reply if reply.problem else _told(reply.value, _unfinished(reply.value), text, None)
 
 
-def _told(value: Any, problem: str, text: Callable[[Choice], Any], ends: list[int] | None) -> Reply:
+def _told(value: Any, problem: str, text: Callable[[Choice], Any], with_content: int | None) -> Reply:
     first = next((text(choice) for choice in choices(value) if choice.get("index", 0) == 0), None)
     usage = value.get("usage") if isinstance(value, dict) else None
     usage = usage if isinstance(usage, dict) else {}
     output_tokens = count(usage.get("completion_tokens"))
-    reply = Reply(
+    return Reply(
         problem,
         first if isinstance(first, str) else "",
         value,
         count(usage.get("prompt_tokens")),
-        output_tokens,
-        output_tokens is not None,
+        with_content if output_tokens is None else output_tokens,
+        reported=output_tokens is not None,
     )
-    if ends is None:
-        return reply
-    return replace(reply, content_ends=tuple(ends), output_tokens=len(ends) if output_tokens is None else output_tokens)
 
 
 def _unfinished(value: Any) -> str:

@@ -15,7 +15,7 @@ from seatrial.traffic.adapters.open_inference import OpenInference
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.adapters.openai_completions import OpenAICompletions
 from seatrial.traffic.adapters.plain_json import PlainJson
-from seatrial.traffic.sse import events
+from seatrial.traffic.sse import EventStream
 
 TENSOR = {"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [[1, 2], [3, 4]]}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 16, "total_tokens": 25}
@@ -128,10 +128,13 @@ def test_a_whole_chat_stream_is_read_as_the_answer_without_streaming():
     }  # fmt: skip
 
 
-def test_only_events_with_content_count_and_their_ends_are_offsets_in_the_body():
+def test_only_events_with_content_count_and_each_does_at_its_last_byte():
     body = stream(*CHAT, COUNTED)
-    ends = [event.end for event in events(body)[0]]
-    assert OpenAIChat("m").reply(200, body).content_ends == (ends[1], ends[2])
+    reader = openai_chat.reader()
+    counted = [at for at in range(len(body)) if reader.feed(body[at : at + 1])]
+    ends = [len(stream(*CHAT[:n], end=b"")) - 1 for n in range(1, 5)]
+    assert counted == [ends[1], ends[2]]
+    assert openai_chat.reader().feed(body) == 2
 
 
 def test_without_usage_the_events_with_content_are_counted():
@@ -190,12 +193,12 @@ def test_a_completions_stream():
     ],
 )
 def test_what_one_event_of_a_chat_stream_is(chunk, kind):
-    (event,) = events(stream(chunk, end=b""))[0]
+    (event,) = EventStream().feed(stream(chunk, end=b""))
     assert openai.piece(event, openai_chat.generated).kind == kind
 
 
 def test_the_end_mark_is_no_json():
-    (event,) = events(b"data: [DONE]\n\n")[0]
+    (event,) = EventStream().feed(b"data: [DONE]\n\n")
     assert openai.piece(event, openai_chat.generated).kind == "done"
 
 
@@ -228,7 +231,7 @@ def test_a_stream_without_its_proper_end_is_never_a_success(body, told):
 
 def test_a_stream_that_broke_still_tells_what_had_come():
     reply = OpenAIChat("m").reply(200, stream(*CHAT[:3], {"error": {"message": "gone"}}))
-    assert (reply.text, reply.output_tokens, len(reply.content_ends)) == ("Hello", 2, 2)
+    assert (reply.text, reply.output_tokens, reply.reported) == ("Hello", 2, False)
 
 
 def test_nothing_is_read_after_the_end_mark():
@@ -249,7 +252,7 @@ def test_a_chat_answer():
     body = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}], "usage": USAGE}
     reply = OpenAIChat("m", streaming=False).reply(200, orjson.dumps(body))
     assert (reply.problem, reply.text, reply.input_tokens, reply.output_tokens) == ("", "Hello", 9, 16)
-    assert reply.content_ends == ()
+    assert openai_chat.reader().feed(orjson.dumps(body)) == 0
 
 
 def test_without_usage_and_without_events_the_tokens_are_not_known():

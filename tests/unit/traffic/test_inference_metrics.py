@@ -157,12 +157,6 @@ def test_nothing_sent_has_no_quantiles_and_no_rates():
     assert (summary.goodput_rps, summary.output_tokens_per_s) == (0.0, 0.0)
 
 
-def test_an_event_came_with_the_read_that_reached_its_last_byte():
-    found = im.arrivals_s(np.array([1, 10, 11, 20, 21]), np.array([10, 15, 20]), np.array([1.0, 2.0, 3.0]))
-    assert found == pytest.approx([1.0, 1.0, 2.0, 3.0, NAN], nan_ok=True)
-    assert im.arrivals_s(np.array([], dtype=int), np.array([], dtype=int), np.array([])).tolist() == []
-
-
 @pytest.mark.parametrize(
     ("change", "told"),
     [
