@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 from seatrial.observation import UNJUDGED, WRONG
-from seatrial.traffic.adapters.base import Reader, judge
+from seatrial.traffic.adapters.base import judge
 from seatrial.traffic.attempt import Attempt
-from seatrial.traffic.connection import Connection
 from seatrial.traffic.http1 import Answer
 from seatrial.traffic.sender import Prepared, Sender
 
@@ -21,17 +20,10 @@ class ReadingAttempt(Attempt):
 
     __slots__ = ("_event_s", "_given", "_reader")
 
-    def __init__(
-        self,
-        sender: Sender,
-        request: Prepared,
-        scheduled_s: float,
-        group: int,
-        then: Callable[[Attempt, Connection | None], None],
-        reader: Reader,
-    ) -> None:
-        super().__init__(sender, request, scheduled_s, group, then)
-        self._reader = reader
+    def __init__(self, sender: Sender, request: Prepared, *given: Any) -> None:
+        super().__init__(sender, request, *given)
+        assert request.reader is not None
+        self._reader = request.reader()
         self._event_s: list[float] = []
         self._given = 0  # bytes of the body that the reader has
 

@@ -68,10 +68,8 @@ class Stream:
     ) -> None:
         """Make one attempt; `then` gets it, and the connection if that can be used again. It calls `_has_ended`."""
         self._open += 1
-        if request.reader is None:
-            attempt = Attempt(sender, request, scheduled_s, group, then)
-        else:
-            attempt = ReadingAttempt(sender, request, scheduled_s, group, then, request.reader())
+        kind = Attempt if request.reader is None else ReadingAttempt
+        attempt = kind(sender, request, scheduled_s, group, then)
         if connection is None or not connection.is_open:
             connection = self._connection()
         if connection is None:
