@@ -1,8 +1,8 @@
 """What an API's adapter does: it writes the request of a case, and reads the answer.
 
 An answer of a named API is given to a reader of its own as it arrives: that of a stream tells of each read how many
-events it completed that brought something the model had generated, so that they can be timed, and has parsed all but
-the last of it when the end comes. What is no stream is read once it is whole.
+events it completed that brought something the model had generated, so that these can be timed. What is no stream is
+read once it is whole.
 """
 
 from __future__ import annotations

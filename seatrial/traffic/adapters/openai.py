@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
@@ -35,21 +36,32 @@ class Piece(NamedTuple):
     problem: str = ""
 
 
-def document(
-    case: str, field: str, model: str, stream: bool, parameters: Mapping[str, Any], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The request: what the case gives over what the adapter always sends; a parameter that is None is left out.
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model, as one of the APIs is asked for it.
 
-    Raises InputError unless it has the field that says what is asked.
+    `parameters` are fields of every request (max_tokens, temperature, ...); one that is None is left out.
     """
-    whole = {"model": model, **(_USAGE_TOO if stream else {}), **parameters, **given}
-    if whole.get(field) in (None, []):
-        raise InputError(f"case {case}: expected `{field}`, found {sorted(given)}; give what is to be asked")
-    if bool(whole.get("stream")) != stream:
-        raise InputError(
-            f"case {case}, stream: expected {stream} as the adapter says, found {not stream}; leave it out"
-        )
-    return {name: value for name, value in whole.items() if value is not None}
+
+    model: str
+    streaming: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self, case: str, asked: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The request: what the case gives over what is always sent. `asked` is the field that says what is asked.
+
+        Raises InputError without that, or where the case says otherwise about streaming.
+        """
+        whole = {"model": self.model, **(_USAGE_TOO if self.streaming else {}), **self.parameters, **given}
+        if whole.get(asked) in (None, []):
+            raise InputError(f"case {case}: expected `{asked}`, found {sorted(given)}; give what is to be asked")
+        if bool(whole.get("stream")) != self.streaming:
+            raise InputError(
+                f"case {case}, stream: expected {self.streaming} as the adapter says, found {not self.streaming}; "
+                "leave it out"
+            )
+        return {name: value for name, value in whole.items() if value is not None}
 
 
 def choices(value: Any) -> Sequence[Choice]:

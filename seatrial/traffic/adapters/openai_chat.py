@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from seatrial.traffic.adapters import openai
@@ -18,23 +18,16 @@ STREAM: Final = "openai-chat-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAIChat:
-    """One model; a case gives the user's words, a list of messages, or the fields of the request.
+class OpenAIChat(openai.Model):
+    """A case gives the user's words, a list of messages, or the fields of the request."""
 
-    `parameters` are fields of every request (max_tokens, temperature, ...); one that is None is left out.
-    """
-
-    model: str
-    streaming: bool = True
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
     path: str = "/v1/chat/completions"
 
     def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
         if isinstance(given, str):
             given = [{"role": "user", "content": given}]
         fields = given if isinstance(given, Mapping) else {"messages": given}
-        document = openai.document(case, "messages", self.model, self.streaming, self.parameters, fields)
+        document = self.document(case, "messages", fields)
         api = STREAM if self.streaming else WHOLE
         return post(case, self.path, self.headers, document, expect, tolerance, api)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from seatrial.traffic.adapters import openai
@@ -15,21 +15,14 @@ STREAM: Final = "openai-completions-stream"
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAICompletions:
-    """One model; a case gives the prompt (text or token numbers), or the fields of the request.
+class OpenAICompletions(openai.Model):
+    """A case gives the prompt (text or token numbers), or the fields of the request."""
 
-    `parameters` are fields of every request (max_tokens, temperature, ...); one that is None is left out.
-    """
-
-    model: str
-    streaming: bool = True
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
     path: str = "/v1/completions"
 
     def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
         fields = given if isinstance(given, Mapping) else {"prompt": given}
-        document = openai.document(case, "prompt", self.model, self.streaming, self.parameters, fields)
+        document = self.document(case, "prompt", fields)
         api = STREAM if self.streaming else WHOLE
         return post(case, self.path, self.headers, document, expect, tolerance, api)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from seatrial.errors import InputError
 from seatrial.observation import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.adapters import openai, openai_chat
+from seatrial.traffic.adapters.apis import reader_of
 from seatrial.traffic.adapters.base import judge
 from seatrial.traffic.adapters.open_inference import OpenInference
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
@@ -252,7 +253,7 @@ def test_a_chat_answer():
     body = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}], "usage": USAGE}
     reply = OpenAIChat("m", streaming=False).reply(200, orjson.dumps(body))
     assert (reply.problem, reply.text, reply.input_tokens, reply.output_tokens) == ("", "Hello", 9, 16)
-    assert openai_chat.reader().feed(orjson.dumps(body)) == 0
+    assert reader_of("openai-chat")().feed(orjson.dumps(body)) == 0  # its events would be timed
 
 
 def test_without_usage_and_without_events_the_tokens_are_not_known():
