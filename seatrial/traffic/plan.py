@@ -121,6 +121,7 @@ class OpenLoop:
 class ClosedLoop:
     """`concurrency` clients, each sending its next request when it has the answer to the last.
 
+    A client keeps its connection unless each request is to have a "new" one: a pool would give it the same again.
     Exchanges are drawn at random from `seed`. A row's scheduled time is the end of the client's previous one, and
     `pause_after_refusal_s` later if that was answered with other than 2xx: a client that is refused does not spin.
     """

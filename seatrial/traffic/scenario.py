@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from seatrial.documents import UniqueKeys, read_yaml
 from seatrial.errors import InputError
 from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV
-from seatrial.traffic.plan import ServiceTarget
+from seatrial.traffic.plan import ConnectionUse, ServiceTarget
 from seatrial.traffic.trace import Trace, Unit, read_trace
 
 Arrivals = Literal["poisson", "constant", "gamma"]
@@ -151,7 +151,7 @@ class Scenario(Scatter):
     host: str | None = None
     seed: int = Field(default=1, ge=0)
     arrivals: Arrivals = "poisson"
-    connection: Literal["new", "keep-alive"] = "new"
+    connection: ConnectionUse = "new"
     timeout_s: float = Field(default=30.0, gt=0)
     warmup: Demand | None = None
     stages: list[Stage] = Field(min_length=1)

@@ -173,6 +173,6 @@ def _kept(scenario: Scenario, window: Window, rows: Ledger) -> ArrivalsKept:
     found = misplaced(rows.scheduled_s, due(window))
     intensity, sent = window.intensity, rows.select(~np.isnan(rows.sent_s))
     gaps = None
-    if intensity is not None and window.cv != CONSTANT_CV and scenario.connection == "new":
+    if intensity is not None and window.cv != CONSTANT_CV and scenario.connection != "keep-alive":
         gaps = gap_test(sent.sent_s, sent.sent_s - sent.scheduled_s, intensity, window.cv)
     return ArrivalsKept(window.law, len(rows), found, gaps)

@@ -111,7 +111,7 @@ class SerialStream(Stream):
     def __init__(self, load: ClosedLoop | Lone, *given: object) -> None:
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
-        manner = Manner(self.route.host, load.timeout_s, load.connection == "keep-alive", load.keep)
+        manner = Manner(self.route.host, load.timeout_s, load.connection != "new", load.keep)
         self._sender = Sender(self._loop, manner, self.ended_rows)
         requests = self._sender.prepared(load.exchanges, load.stream)
         self._resting: dict[int, Connection | None] = {}  # clients that wait for their turn

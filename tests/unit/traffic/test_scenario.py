@@ -103,6 +103,7 @@ def bursty(cv):
         (changed("stages", 1, "name", to="base"), r"expected stages with names of their own"),
         (changed("stages", 1, "name", to="warm-up"), r"expected stages with names of their own"),
         (changed("stages", to=[]), r"stages: expected .*at least 1 item"),
+        (changed("connection", to="pool"), r"connection: expected 'new', 'keep-alive' or 'pooled', found 'pool'"),
         (changed("arrivals", to="weibull"), r"arrivals: expected 'poisson', 'constant' or 'gamma', found 'weibull'"),
         (changed("arrivals", to="gamma"), r"the file: expected a cv above 0, .* found arrivals gamma and cv None"),
         (changed("cv", to=2), r"the file: expected a cv above 0, .* found arrivals poisson and cv 2.0"),

@@ -135,6 +135,15 @@ def test_on_one_kept_connection_requests_wait_for_their_turn_and_only_their_plac
     assert (kept.accepted, kept.gaps) == (True, None)
 
 
+@pytest.mark.parametrize("connection", ["new", "pooled"])
+def test_requests_that_never_wait_for_a_connection_are_held_against_their_gaps_too(connection):
+    given = scenario(connection=connection, **LAWS["poisson"])
+    assert drawn(given).connection == connection
+    (kept,) = schedule.arrivals_kept(given, sent(given, 1.0), 1.0).values()
+    assert kept.accepted
+    assert kept.gaps is not None
+
+
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize(
     ("change", "misplaced"),

@@ -201,7 +201,7 @@ def test_without_an_expectation_an_answer_is_not_judged(run_loads):
     assert ledger.texts("body") == [""]
 
 
-@pytest.mark.parametrize("connection", ["new", "keep-alive"])
+@pytest.mark.parametrize("connection", ["new", "keep-alive", "pooled"])
 def test_a_closed_loop_keeps_so_many_open_and_no_more(run_loads, connection):
     open_now = itertools.count()
     opened = []
@@ -216,7 +216,7 @@ def test_a_closed_loop_keeps_so_many_open_and_no_more(run_loads, connection):
     assert ledger.right.all()
     overlapping = [(ledger.sent_s <= at) & (ledger.ended_s > at) for at in ledger.sent_s]
     assert max(int(mask.sum()) for mask in overlapping) == 3
-    assert len(opened) == (3 if connection == "keep-alive" else len(ledger))
+    assert len(opened) == (len(ledger) if connection == "new" else 3)
     assert ledger.scheduled_s.max() < 0.6
     assert set(ledger.texts("case")) == {"get", "post"}
 
