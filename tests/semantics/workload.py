@@ -181,6 +181,10 @@ def probe(path: str, **timing: int) -> Manifest:
     return {"httpGet": {"path": f"/{path}", "port": PORT}, "periodSeconds": 1, "timeoutSeconds": 5, **timing}
 
 
+# Holds the other probes back until the server listens, however long that takes, and asks it nothing.
+LISTENING = {"startupProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1, "failureThreshold": 60}}
+
+
 def witness_pod() -> Manifest:
     return {
         "kind": "Pod",
