@@ -5,7 +5,7 @@ Source: Kubernetes, "API-initiated Eviction"; "Specifying a Disruption Budget fo
 
 import pytest
 
-from semantics.kube import Kube, Refused, eventually, is_true
+from semantics.kube import Kube, Refused, eventually, is_true, recording
 from semantics.workload import probe
 
 READY = {"readinessProbe": probe("ready")}
@@ -92,8 +92,9 @@ def test_what_eviction_may_not_deletion_may(budgets):
     victim = pods(budgets, "full")[0]
     with pytest.raises(Refused):
         budgets.evict(victim)
-    budgets.delete("Pod", victim)
-    eventually(lambda: budgets.get("PodDisruptionBudget", "full")["status"]["currentHealthy"] == 1)
+    with recording(budgets, "PodDisruptionBudget") as seen:
+        budgets.delete("Pod", victim)
+        eventually(lambda: 1 in [change.object["status"]["currentHealthy"] for change in seen.of("full")])
 
 
 def test_an_unready_pod_is_held_while_its_budget_is_not_met(budgets):

@@ -4,6 +4,7 @@ Source: Kubernetes, "Define a Command and Arguments for a Container"; "Configure
 "Container Lifecycle Hooks"; "Determine the Reason for Pod Failure".
 """
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +12,7 @@ from kubernetes import client, config
 from kubernetes.stream import stream
 
 from semantics.kube import Kube, Recording, condition, eventually, is_true, recording
-from semantics.workload import Said, Witness, field_env, probe
+from semantics.workload import LISTENING, Said, Witness, field_env, probe
 
 SLEEP = "time.sleep(600)"
 LIMITED = {"limits": {"cpu": "1", "memory": "64Mi"}}
@@ -71,7 +72,9 @@ def pods(witness: Witness) -> list[dict]:
         witness.pod("nowhere", SLEEP, spec={"nodeSelector": {"kubernetes.io/hostname": "no-such-node"}}),
         witness.pod("too-large", SLEEP, resources={"requests": {"cpu": "1000"}}),
         {**absent, "spec": {"containers": no_such_image}},
-        witness.pod("told-to-stop", STOPS_ITSELF, readinessProbe=probe("ready"), livenessProbe=probe("live")),
+        witness.pod(
+            "told-to-stop", STOPS_ITSELF, readinessProbe=probe("ready"), livenessProbe=probe("live"), **LISTENING
+        ),
         witness.pod(
             "alias",
             "tell('found', ip=socket.gethostbyname('friend.example')); time.sleep(600)",
@@ -82,11 +85,15 @@ def pods(witness: Witness) -> list[dict]:
     ]
 
 
-# Once told to stop, though its pod is not deleted, it drains for 2.5 s: the kubelet does not know.
+# Told to stop once it was found ready, though its pod is not deleted, it drains for 5 s: the kubelet does not know.
 STOPS_ITSELF = """
-on_sigterm(0, 2.5)
-threading.Timer(2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
-serve(ready="200", live="200")
+on_sigterm(0, 5)
+def answers(name):
+    for number in range(1000):
+        if (name, number) == ("ready", 2):
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield "200"
+serve(ready="ready", live="live")
 """
 
 
@@ -174,15 +181,21 @@ class TestLogs:
 
 class TestSeveralContainers:
     def test_a_pod_is_ready_only_when_all_are(self, seen):
-        pod = seen.kube.get("Pod", "two")
-        assert [status["ready"] for status in pod["status"]["containerStatuses"]] == [True, False]
+        def with_one_ready() -> list[dict]:
+            pods = [change.object for change in seen.pods.of("two")]
+            return [pod for pod in pods if containers_ready(pod) == [True, False]]
+
+        pod = eventually(with_one_ready, within_s=60)[0]
         assert not is_true(pod, "Ready")
         assert "second" in condition(pod, "ContainersReady")["message"]
 
     def test_only_the_one_that_ended_is_restarted(self, seen):
-        statuses = {status["name"]: status for status in seen.kube.get("Pod", "two")["status"]["containerStatuses"]}
-        assert statuses["main"]["restartCount"] == 0
-        assert statuses["second"]["restartCount"] >= 1
+        def restarts() -> dict[str, int]:
+            statuses = seen.kube.get("Pod", "two")["status"]["containerStatuses"]
+            return {status["name"]: status["restartCount"] for status in statuses}
+
+        eventually(lambda: restarts()["second"] >= 1)
+        assert restarts()["main"] == 0
 
 
 class TestPostStart:
@@ -207,9 +220,11 @@ class TestToldToStopWithoutDeletion:
         assert seen.container("told-to-stop")["lastState"]["terminated"]["exitCode"] == 0
 
     def test_meanwhile_the_pod_is_not_ready(self, seen):
-        states = [is_true(change.object, "Ready") for change in seen.pods.of("told-to-stop")]
-        assert True in states
-        assert False in states[states.index(True) :]
+        def readiness() -> list[bool]:
+            states = (is_true(change.object, "Ready") for change in seen.pods.of("told-to-stop"))
+            return [state for state, _ in itertools.groupby(states)]
+
+        eventually(lambda: readiness()[:3] == [False, True, False])
 
 
 class TestCannotRun:
@@ -218,9 +233,9 @@ class TestCannotRun:
 
     @pytest.mark.parametrize("pod", ["nowhere", "too-large"])
     def test_without_a_node_that_suits(self, seen, pod):
-        unscheduled = condition(seen.kube.get("Pod", pod), "PodScheduled")
+        unscheduled = eventually(lambda: condition(seen.kube.get("Pod", pod), "PodScheduled"))
         assert (unscheduled["status"], unscheduled["reason"]) == ("False", "Unschedulable")
-        assert seen.kube.events(pod, "FailedScheduling")
+        eventually(lambda: seen.kube.events(pod, "FailedScheduling"))
 
     def test_without_its_image(self, seen):
         eventually(lambda: seen.waiting("absent") in ("ErrImagePull", "ImagePullBackOff"), within_s=60)
@@ -237,6 +252,10 @@ class TestExec:
 
     def test_its_exit_code_is_told(self, seen):
         assert run_in(seen.kube, "after-start", "sh", "-c", "exit 3") == ("", 3)
+
+
+def containers_ready(pod: dict) -> list[bool]:
+    return [status["ready"] for status in pod["status"].get("containerStatuses") or []]
 
 
 def run_in(kube: Kube, pod: str, *command: str) -> tuple[str, int]:

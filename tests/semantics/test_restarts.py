@@ -12,6 +12,8 @@ from semantics.kube import Kube, Recording, eventually, is_true, recording
 from semantics.workload import Said, Witness
 
 EXIT = "sys.exit({})"
+PROXY = "on_sigterm(0); time.sleep(1); tell('up'); open('/tmp/up', 'w'); time.sleep(600)"
+STARTED = {"exec": {"command": ["test", "-e", "/tmp/up"]}, "periodSeconds": 1, "failureThreshold": 60}
 
 
 def init(witness: Witness, name: str, code: str, **more) -> dict:
@@ -53,7 +55,7 @@ def pods(witness: Witness) -> list[dict]:
             "on_sigterm(0, 0.5); time.sleep(2)",
             spec={
                 "restartPolicy": "Never",
-                "initContainers": [init(witness, "proxy", "on_sigterm(0); time.sleep(600)", restartPolicy="Always")],
+                "initContainers": [init(witness, "proxy", PROXY, restartPolicy="Always", startupProbe=STARTED)],
             },
         ),
     ]
@@ -175,8 +177,8 @@ class TestInitContainers:
 
 
 class TestSidecars:
-    def test_it_starts_before_the_main_container(self, seen):
-        [proxy] = seen.said("with-sidecar", "started", container="proxy")
+    def test_it_has_started_before_the_main_container(self, seen):
+        [proxy] = seen.said("with-sidecar", "up", container="proxy")
         [main] = seen.said("with-sidecar", "started", container="main")
         assert proxy.at < main.at
 

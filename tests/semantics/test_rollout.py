@@ -95,6 +95,9 @@ def rollouts(kube, witness):
             kube.create(witness.deployment(name, SERVE, replicas=replicas, spec=spec, **READY))
         for name in wanted:
             eventually(lambda name=name: complete(kube.get("Deployment", name)), within_s=90)
+        for name, (replicas, _, _) in wanted.items():
+            before = Rollout(kube, name, replicas, deployments, pods, 0.0)
+            eventually(lambda before=before: before.ready()[-1] == before.replicas)  # the watch may be behind
         seen = {}
         for name, (replicas, _, change) in wanted.items():
             seen[name] = Rollout(kube, name, replicas, deployments, pods, time.time())
@@ -148,7 +151,7 @@ class TestRollingUpdate:
     def test_pods_carry_the_hash_of_their_replica_set(self, rollouts):
         kube = rollouts["surging"].kube
         newest = replica_sets(kube, "surging")["2"]
-        pods = kube.all("Pod", labelSelector="app=surging")
+        pods = [kube.get("Pod", name) for name in living(kube, "surging")]
         assert {pod["metadata"]["labels"]["pod-template-hash"] for pod in pods} == {
             newest["metadata"]["labels"]["pod-template-hash"]
         }
@@ -221,8 +224,11 @@ def living(kube: Kube, name: str) -> set[str]:
 def test_a_pod_is_available_only_after_the_minimum_time(kube, witness):
     with recording(kube, "Deployment") as deployments, recording(kube, "Pod") as pods:
         kube.create(witness.deployment("patient", "serve(ready='200')", spec={"minReadySeconds": 3}, **READY))
-        eventually(lambda: complete(kube.get("Deployment", "patient")), within_s=60)
-    pod = next(change.object for change in pods.of_label("app", "patient") if is_true(change.object, "Ready"))
-    ready = datetime.fromisoformat(condition(pod, "Ready")["lastTransitionTime"]).timestamp()
-    counted = next(change.at for change in deployments.of("patient") if available(change.object))
-    assert counted - ready >= 3.0
+        counted = eventually(
+            lambda: [change for change in deployments.of("patient") if available(change.object)], within_s=60
+        )
+        ready = eventually(
+            lambda: [change.object for change in pods.of_label("app", "patient") if is_true(change.object, "Ready")]
+        )
+    ready_at = datetime.fromisoformat(condition(ready[0], "Ready")["lastTransitionTime"]).timestamp()
+    assert counted[0].at - ready_at >= 3.0
