@@ -6,6 +6,7 @@ import uuid
 import pytest
 import yaml
 from kubernetes import client
+from semantics.kube import eventually
 
 from seatrial.clusters.connection import connect
 from seatrial.clusters.existing import ExistingCluster, missing_permissions
@@ -120,7 +121,9 @@ class TestPermissions:
                     subjects=[client.RbacV1Subject(kind="ServiceAccount", name="visitor", namespace=namespace)],
                 )
             )
-            assert set(before) - set(missing_permissions(connect(kubeconfig, None))) == {"delete pods"}
+            # The API server's authorizer hears of a new binding a moment later.
+            granted = eventually(lambda: set(before) - set(missing_permissions(connect(kubeconfig, None))))
+            assert granted == {"delete pods"}
         finally:
             rbac.delete_cluster_role(metadata.name)
             rbac.delete_cluster_role_binding(metadata.name)
