@@ -9,12 +9,11 @@ import numpy as np
 from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
 from seatrial.trials.batching import Batches
-from seatrial.trials.waits import FULL, LONE, LONE_ROWS, MARGIN_S, TRICKLE, Patience, Waits, waits
+from seatrial.trials.waits import ALONE_RATIO, FULL, LONE, LONE_ROWS, MARGIN_S, TRICKLE, Patience, Waits, alone, waits
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_FULL, WANTED_TRICKLE = 24, 20
 MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the delay
-SPACING_KEPT = 0.9
 
 
 @check("B4", level="MUST", promise="batching")
@@ -23,13 +22,15 @@ def lone_request_within_max_delay(batches: Batches) -> Verdict:
     full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))
     if doubt := unmeasured(batches):
         return doubt
-    seen = waits(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.looks)
+    seen = waits(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.spacing_s, batches.looks)
     patience = Patience.of(full, batches.delay_s)
+    slowest_s = float(lone.latency_s.max())
+    lone = lone.select(alone(lone, batches.spacing_s))
     median_s = float(np.median(lone.latency_s))
     measured = [
         Measurement("lone request, median", median_s, "s", n=len(lone), limit=f"<= {seen.bound_s:.3f} s"),
         Measurement("request in a full batch, median", seen.engine_s, "s", n=len(full)),
-        Measurement("lone request, slowest", float(lone.latency_s.max()), "s", limit=f"<= {patience.lone_s:.2f} s"),
+        Measurement("lone request, slowest", slowest_s, "s", limit=f"<= {patience.lone_s:.2f} s"),
         Measurement(
             "trickle, slowest",
             float(trickle.latency_s.max()),
@@ -67,7 +68,7 @@ def lone_request_within_max_delay(batches: Batches) -> Verdict:
     shown = f", or {limits.smallest_failing_share:.0%} of them above it" if limits.smallest_failing_share else ""
     return passed(
         expected,
-        f"{seen.above} of {seen.lone} later; slowest {float(lone.latency_s.max()) * 1000:.0f} ms alone, "
+        f"{seen.above} of {seen.lone} later; slowest {slowest_s * 1000:.0f} ms alone, "
         f"{float(trickle.latency_s.max()) * 1000:.0f} ms in a trickle",
         n=seen.lone,
         measurements=measured,
@@ -109,11 +110,11 @@ def unmeasured(batches: Batches) -> Verdict | None:
             "see why the full batches failed (B1), or run again",
             n=len(lone),
         )
-    gaps_s = np.concatenate([np.diff(lone.in_group(look).sent_s) for look in range(batches.looks)])
-    if float(gaps_s.min()) < SPACING_KEPT * batches.spacing_s:
+    kept = alone(lone, batches.spacing_s)
+    if kept.sum() < ALONE_RATIO * wanted:
         return inconclusive(
-            f"lone requests {batches.spacing_s * 1000:.0f} ms apart, with nothing else open",
-            f"{float(gaps_s.min()) * 1000:.0f} ms",
+            f"{ALONE_RATIO * wanted:.0f} lone requests {batches.spacing_s * 1000:.0f} ms apart, with nothing else open",
+            f"{kept.sum()} of {len(lone)}",
             "give the generator a core of its own",
             n=len(lone),
         )

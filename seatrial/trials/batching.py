@@ -134,7 +134,7 @@ def _waits(stage: Stage, pod: Pod, full: Ledger, delay_s: float) -> tuple[float,
         closely_s = workload.steps(LEAD_S, LEAD_S + TRICKLE_FOR_S, step_s)
         trickle = _at_times(stage, pod, TRICKLE, look, closely_s, timeout_s)
         rows, looks = joined([rows, lone, trickle]), look + 1
-        if waits(rows, delay_s, looks).settled:
+        if waits(rows, delay_s, spacing_s, looks).settled:
             break
     return spacing_s, looks
 

@@ -1,7 +1,8 @@
 """How long requests wait for company: lone ones by their median, and none of them, nor of a trickle, for ever.
 
-Full batches tell what a request takes that waits for nobody. Two looks at most, the second with three times the
-lone requests. Source: contract `batching.max_delay_ms`.
+A request that the generator sent late comes close to the next. Neither of the two counts for the median: they may have
+had company. Full batches tell what a request takes that waits for nobody. Two looks at most, the second with three
+times the lone requests. Source: contract `batching.max_delay_ms`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.observation import Ledger
+from seatrial.observation import Ledger, Mask
 from seatrial.stats import Decision
 from seatrial.stats.proportions import judge_proportion
 from seatrial.stats.quantiles import quantile
 
 FULL, LONE, TRICKLE = "full", "lone", "trickle"
 LONE_ROWS = (60, 120)  # at the first look, and added at the second
+ALONE_RATIO = 0.9  # of these rows, at least so many have to have been alone
+SPACING_KEPT = 0.9  # of the spacing
 MARGIN_S = 0.02
 
 
@@ -41,7 +44,7 @@ class Waits:
 
     engine_s: float  # the median of a request in a full batch; NaN without one
     bound_s: float
-    lone: int
+    lone: int  # those that were alone
     above: int
     median: Decision
     late_looks: tuple[int, ...]  # the looks in which some request was too late
@@ -53,17 +56,23 @@ class Waits:
         return self.median != "between" and not self.late_looks
 
 
-def waits(rows: Ledger, delay_s: float, looks: int) -> Waits:
-    """Judge the streams FULL, LONE and TRICKLE; a request without an answer counts as too late.
+def alone(lone: Ledger, spacing_s: float) -> Mask:
+    """Which lone requests were sent, within their look, as far from the others as planned, shape (n,)."""
+    same_look = np.diff(lone.group) == 0
+    close = same_look & (np.diff(lone.sent_s) < SPACING_KEPT * spacing_s)
+    kept: Mask = ~(np.append(close, False) | np.append(False, close))[: len(lone)]
+    return kept
 
-    Raises InputError when no lone request was sent.
-    """
+
+def waits(rows: Ledger, delay_s: float, spacing_s: float, looks: int) -> Waits:
+    """Judge the streams FULL, LONE and TRICKLE; a request without an answer counts as too late."""
     full, lone = rows.of(FULL), rows.of(LONE)
+    lone = lone.select(alone(lone, spacing_s))
     took_s = full.latency_s[full.right]
     engine_s = float(np.median(took_s)) if len(took_s) else float("nan")
     patience, bound_s = Patience.of(full, delay_s), engine_s + delay_s + MARGIN_S
     above = int((~lone.right | (lone.latency_s > bound_s)).sum())
-    median = judge_proportion(above, len(lone), 0.5, look=1 if looks == 1 else 2)
+    median = judge_proportion(above, len(lone), 0.5, look=1 if looks == 1 else 2) if len(lone) else "between"
     too_late = ((rows.stream == rows.code(LONE)) & ~(rows.latency_s <= patience.lone_s)) | (
         (rows.stream == rows.code(TRICKLE)) & ~(rows.latency_s <= patience.trickle_s)
     )

@@ -6,7 +6,7 @@ import pytest
 
 from seatrial.observation import ledger
 from seatrial.trials.batching import Batches
-from seatrial.trials.waits import FULL, TRICKLE
+from seatrial.trials.waits import FULL, LONE, TRICKLE, waits
 from seatrial.verdict import Outcome
 from tests.helpers.batches import as_rows, batching
 from tests.helpers.observations import common, judged, lost, row
@@ -21,7 +21,7 @@ def waiting(lone_s=0.06, trickle_s=0.06, looks=1, changed=lambda n, look: None, 
         for n in range((60, 120)[look]):
             took_s = changed(n, look)
             at_s = 100 + look * 100 + n * spacing_s
-            rows.append(row("lone", at_s, lone_s if took_s is None else took_s, group=look))
+            rows.append(row(LONE, at_s, lone_s if took_s is None else took_s, group=look))
         rows += [row(TRICKLE, 150 + look * 100 + n * 0.016, trickle_s, group=look) for n in range(600)]
     return Batches(**common(rows), pod="a", size=8, delay_s=delay_s, spacing_s=0.16, looks=looks)
 
@@ -29,6 +29,36 @@ def waiting(lone_s=0.06, trickle_s=0.06, looks=1, changed=lambda n, look: None, 
 def test_lone_requests_within_the_delay_pass():
     verdict = judged("B4", batching(), waiting())
     assert (verdict.outcome, verdict.n) == (PASS, 60)
+
+
+def held_up(seen, *numbers, by_s=0.07):
+    """As seen, but these lone requests of each look were sent late, and so close to the next."""
+    rows = as_rows(seen.ledger.of(FULL, TRICKLE))
+    for look in range(seen.looks):
+        for n, one in enumerate(as_rows(seen.ledger.of(LONE).in_group(look))):
+            late_s = by_s if n in numbers else 0.0
+            rows.append({**one, "sent_s": one["sent_s"] + late_s, "ended_s": one["ended_s"] + late_s})
+    return replace(seen, ledger=ledger(rows))
+
+
+def test_a_request_sent_late_and_the_one_after_it_are_not_counted():
+    verdict = judged("B4", batching(), held_up(waiting(), 8, 40))
+    assert (verdict.outcome, verdict.n) == (PASS, 56)
+
+
+def test_a_generator_that_was_late_too_often_shows_nothing():
+    verdict = judged("B4", batching(), held_up(waiting(), 8, 20, 40, 50))
+    assert (verdict.outcome, verdict.found) == (INCONCLUSIVE, "52 of 60")
+
+
+def test_with_no_request_alone_a_look_settles_nothing():
+    seen = held_up(waiting(), *range(0, 60, 2), by_s=0.15)
+    assert not waits(seen.ledger, seen.delay_s, seen.spacing_s, looks=1).settled
+
+
+def test_a_request_that_does_not_count_can_be_too_late_all_the_same():
+    slow = waiting(looks=2, changed=lambda n, look: 1.5 if n == 20 else None)
+    assert judged("B4", batching(), held_up(slow, 20)).outcome == FAIL
 
 
 def test_immediate_dispatch_passes():
