@@ -2,10 +2,12 @@
 
     python stream_server.py EVENTS EVERY_S
 
-Prints its port. Each request gets EVENTS events, EVERY_S apart, each in a write of its own.
+Prints its port. Each request gets EVENTS events, or as many as its max_tokens, EVERY_S apart, each in a write of its
+own.
 """
 
 import asyncio
+import re
 import sys
 import time
 
@@ -25,16 +27,23 @@ class Clock(asyncio.Protocol):
     def __init__(self, events: int, every_s: float) -> None:
         self.events, self.every_s = events, every_s
         self.left = 0
+        self.asked = b""
 
     def connection_made(self, transport: asyncio.WriteTransport) -> None:  # type: ignore[override]
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if data.startswith(b"POST"):
-            self.left = self.events
-            self.transport.write(HEAD)
-            self.due_s = time.monotonic() + self.every_s
-            asyncio.get_running_loop().call_later(self.every_s, self.tick)
+        self.asked += data
+        head, _, body = self.asked.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if length is None or len(body) < int(length[1]):
+            return
+        self.asked = b""
+        most = re.search(rb'"max_tokens": *(\d+)', body)
+        self.left = int(most[1]) if most else self.events
+        self.transport.write(HEAD)
+        self.due_s = time.monotonic() + self.every_s
+        asyncio.get_running_loop().call_later(self.every_s, self.tick)
 
     def tick(self) -> None:
         if self.transport.is_closing():

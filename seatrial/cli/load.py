@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +13,11 @@ import orjson
 
 from seatrial.cli._clusters import writable
 from seatrial.errors import InputError
-from seatrial.stats.quantiles import smallest_n_two_sided
-from seatrial.traffic.gaps import ALPHA
+from seatrial.reporting.load import lines
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.traffic.scenario import Scenario, read_scenario
-from seatrial.traffic.schedule import ArrivalsKept, arrivals_kept
-from seatrial.traffic.summary import Quantile, Report, StageSummary, summarise
+from seatrial.traffic.schedule import arrivals_kept
+from seatrial.traffic.summary import Report, summarise
 
 SCHEMA = "seatrial.load/v1"
 
@@ -89,50 +87,3 @@ def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes
         },
         option=orjson.OPT_INDENT_2,
     )
-
-
-def lines(scenario: Scenario, report: Report) -> list[str]:
-    """The report for a reader."""
-    said = [scenario.question]
-    for stage in report.stages:
-        said += ["", *_stage(stage)]
-        if kept := report.arrivals.get(stage.name):
-            said.append(f"  arrivals    {_arrivals(kept)}")
-    said.append("")
-    said += [f"{answer.outcome:9} {answer.stage}: {answer.objective}: {answer.found}" for answer in report.answers]
-    said += [f"INVALID   {reason}" for reason in report.invalid]
-    said.append(f"outcome   {report.outcome}")
-    return said
-
-
-def _stage(stage: StageSummary) -> list[str]:
-    within = f" within {stage.deadline_s:g} s" if stage.deadline_s is not None else ""
-    return [
-        f"{stage.name}: {stage.scheduled} requests in {stage.duration_s:g} s, {stage.good} good",
-        f"  offered {stage.offered_rps:.2f}/s, answered {stage.throughput_rps:.2f}/s, "
-        f"right{within} {stage.goodput_rps:.2f}/s",
-        f"  latency ms  {_quantiles(stage.latency)}",
-        f"  service ms  {_quantiles(stage.service_time)}",
-        f"  errors      {', '.join(f'{kind} {count}' for kind, count in stage.errors.items()) or 'none'}",
-    ]
-
-
-def _arrivals(kept: ArrivalsKept) -> str:
-    placed = f"{kept.law}: {kept.requests - kept.misplaced} of {kept.requests} due where the schedule says"
-    if kept.gaps is None:
-        return placed
-    return (
-        f"{placed}; {kept.gaps.gaps} gaps sent, D {kept.gaps.statistic:.3f}, p {kept.gaps.p_value:.2g} "
-        f"({'accepted' if kept.gaps.accepted else 'refused'} at {ALPHA:g})"
-    )
-
-
-def _quantiles(found: Sequence[Quantile]) -> str:
-    return "  ".join(_quantile(one) for one in found) or "no good answer"
-
-
-def _quantile(found: Quantile) -> str:
-    text = f"p{found.percentile:g} {found.value_s * 1e3:.1f}"
-    if found.low_s is None or found.high_s is None:
-        return f"{text} (interval needs n = {smallest_n_two_sided(found.percentile / 100)})"
-    return f"{text} [{found.low_s * 1e3:.1f}, {found.high_s * 1e3:.1f}]"

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.errors import InputError, InvalidMeasurement
-from seatrial.observation import Floats, Ints, Mask
+from seatrial.observation import Floats, Ints, Ledger, Mask
 from seatrial.stats import quantiles
-from seatrial.stats.intervals import Interval
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 CONFIDENCE = 0.95
@@ -74,11 +73,15 @@ class Slos:
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """An observed quantile; no interval where the sample is too small, or its values are not independent."""
+    """An observed quantile and its order-statistic interval, in the unit of its metric.
 
-    q: float
+    The interval is None where the sample is too small for one, or its values are not independent.
+    """
+
+    percentile: float
     value: float
-    interval: Interval | None
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +89,23 @@ class Distribution:
     """A metric over the good requests that have it, or over the gaps within them."""
 
     n: int
+    independent: bool  # values of different requests are; the gaps of one stream are not
     quantiles: tuple[Quantile, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceSummary:
-    """A stage of generations. Latencies are in seconds, rates per second of its duration."""
+    """What a stage of generations has beside the metrics of any stage; the last two are per second of its duration."""
 
-    requests: int
-    good: int
-    ttft: Distribution
-    itl: Distribution
-    tpot: Distribution
-    e2e: Distribution
-    normalised: Distribution
-    ttft_per_input_token: Distribution
-    tokens_per_s_of_a_request: Distribution
+    ttft_s: Distribution
+    ttft_per_input_token_s: Distribution
+    itl_s: Distribution
+    longest_gap_s: Distribution
+    tpot_s: Distribution
+    normalised_s: Distribution
+    tokens_per_s: Distribution  # of a request
     input_tokens_per_s: float
     output_tokens_per_s: float
-    goodput_rps: float
 
 
 def ragged(events_s: Sequence[Floats]) -> tuple[Ints, Floats]:
@@ -112,6 +113,34 @@ def ragged(events_s: Sequence[Floats]) -> tuple[Ints, Floats]:
     offsets = np.zeros(len(events_s) + 1, dtype=np.int64)
     np.cumsum([len(one) for one in events_s], out=offsets[1:])
     return offsets, np.concatenate([np.empty(0), *events_s])
+
+
+def generates(rows: Ledger) -> bool:
+    """Whether any row tells of tokens, or of events that brought some."""
+    return bool(((rows.events > 0) | (rows.input_tokens >= 0) | (rows.output_tokens >= 0)).any())
+
+
+def generations(rows: Ledger, good: Mask) -> Generations:
+    """The rows of a ledger; `good` says of each, shape (n,), whether it is, as seatrial.traffic.summary decides."""
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(rows.events, out=offsets[1:])
+    # Rows are in the order of their schedule, the events of all of them in that in which rows ended.
+    places = np.repeat(rows.first_event - offsets[:-1], rows.events) + np.arange(offsets[-1])
+    event_s = rows.event_s[places]
+    first_content_s = np.full(len(rows), np.nan)
+    came = rows.events > 0
+    first_content_s[came] = event_s[offsets[:-1][came]]
+    return Generations(
+        scheduled_s=rows.scheduled_s,
+        sent_s=rows.sent_s,
+        first_content_s=first_content_s,
+        ended_s=rows.ended_s,
+        input_tokens=_counted(rows.input_tokens),
+        output_tokens=_counted(rows.output_tokens),
+        good=good,
+        event_offsets=offsets,
+        event_s=event_s,
+    )
 
 
 def e2e_s(rows: Generations) -> Floats:
@@ -202,26 +231,23 @@ def distribution(values: Floats, independent: bool = True) -> Distribution:
     """
     known = values[~np.isnan(values)]
     if not len(known):
-        return Distribution(0, ())
-    return Distribution(len(known), tuple(_quantile(known, q, independent) for q in QUANTILES))
+        return Distribution(0, independent, ())
+    return Distribution(len(known), independent, tuple(_quantile(known, q, independent) for q in QUANTILES))
 
 
-def summarise(rows: Generations, slos: Slos, duration_s: float) -> InferenceSummary:
+def summarise(rows: Generations, duration_s: float) -> InferenceSummary:
     """The metrics of a stage that lasted duration_s; latencies and token rates are those of good requests."""
     good = rows.good
     return InferenceSummary(
-        requests=len(rows),
-        good=int(good.sum()),
-        ttft=distribution(ttft_s(rows)[good]),
-        itl=distribution(itl_s(rows, good), independent=False),
-        tpot=distribution(tpot_s(rows)[good]),
-        e2e=distribution(e2e_s(rows)[good]),
-        normalised=distribution(normalised_s(rows)[good]),
-        ttft_per_input_token=distribution(ttft_per_input_token_s(rows)[good]),
-        tokens_per_s_of_a_request=distribution(tokens_per_s(rows)[good]),
+        ttft_s=distribution(ttft_s(rows)[good]),
+        ttft_per_input_token_s=distribution(ttft_per_input_token_s(rows)[good]),
+        itl_s=distribution(itl_s(rows, good), independent=False),
+        longest_gap_s=distribution(longest_gap_s(rows)[good]),
+        tpot_s=distribution(tpot_s(rows)[good]),
+        normalised_s=distribution(normalised_s(rows)[good]),
+        tokens_per_s=distribution(tokens_per_s(rows)[good]),
         input_tokens_per_s=token_rate(rows.input_tokens, good, duration_s),
         output_tokens_per_s=token_rate(rows.output_tokens, good, duration_s),
-        goodput_rps=goodput_rps(rows, slos, duration_s),
     )
 
 
@@ -232,6 +258,11 @@ def _gaps(rows: Generations) -> tuple[Floats, NDArray[np.intp]]:
     return np.diff(rows.event_s)[within], owner[1:][within]
 
 
+def _counted(tokens: Ints) -> Floats:
+    """Counts as numbers; -1 is one that is not known."""
+    return np.where(tokens < 0, np.nan, tokens.astype(np.float64))
+
+
 def _over(value: Floats, by: Floats) -> Floats:
     """value / by, NaN where by is not above 0."""
     quotient: Floats = np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0)
@@ -239,13 +270,14 @@ def _over(value: Floats, by: Floats) -> Floats:
 
 
 def _quantile(values: Floats, q: float, independent: bool) -> Quantile:
-    interval = None
-    if independent:
-        try:
-            interval = quantiles.interval(values, q, CONFIDENCE)
-        except InvalidMeasurement:
-            interval = None
-    return Quantile(q, quantiles.quantile(values, q), interval)
+    percentile, value = round(q * 100, 9), quantiles.quantile(values, q)
+    if not independent:
+        return Quantile(percentile, value, None, None)
+    try:
+        interval = quantiles.interval(values, q, CONFIDENCE)
+    except InvalidMeasurement:
+        return Quantile(percentile, value, None, None)
+    return Quantile(percentile, value, interval.low, interval.high)
 
 
 def _positive(duration_s: float) -> float:

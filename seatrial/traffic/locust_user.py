@@ -32,10 +32,10 @@ from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator, Run
 from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE
 from seatrial.traffic.locust_stats import entries
-from seatrial.traffic.plan import Exchange, OpenLoop
+from seatrial.traffic.plan import ClosedLoop, Exchange, OpenLoop
 from seatrial.traffic.recorder import pack
 from seatrial.traffic.scenario import Scenario, read_scenario, service
-from seatrial.traffic.schedule import later, schedule
+from seatrial.traffic.schedule import Sized, later, schedule
 
 _REPORT_EVERY_S = 0.5
 _LEAD_S = 0.5
@@ -50,6 +50,8 @@ class OpenLoopUser(User):
     abstract = True
     rate_rps = 1.0
     timeout_s = 60.0
+    # A method (input_size, output_size) -> Exchange: what to send for a line of a trace that has both sizes.
+    sized: Sized | None = None
 
     def exchanges(self) -> Sequence[Exchange]:
         """The requests to draw from, and their right answers."""
@@ -72,9 +74,11 @@ class OpenLoopUser(User):
         exchanges = tuple(self.exchanges())
         target = service(self.environment.host)
         if session.scenario is not None:
-            drawn = schedule(session.scenario, target, exchanges, 0.0)
+            drawn = schedule(session.scenario, target, exchanges, 0.0, self.sized)
             start_s = session.generator.now_s() + _LEAD_S
             loads = later(drawn, start_s)
+            streams = [load for load in loads if isinstance(load, OpenLoop | ClosedLoop)]
+            exchanges = tuple({each.case: each for load in streams for each in load.exchanges}.values())
         else:
             start_s = session.generator.now_s() + _LEAD_S
             number = next(_numbers)

@@ -5,6 +5,7 @@ Read once from YAML; what is wrong in it is named by file, key and what was expe
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -26,6 +27,10 @@ WARM_UP = "warm-up"
 _MOST_RPS, _MOST_CLIENTS, _LONGEST_S = 20_000, 20_000, 24 * 3600
 _DEMANDS = ("rate_rps", "ramp", "concurrency", "trace")
 _PERCENTILE = re.compile(r"p(\d{1,2}(\.\d+)?)")
+# Of generated tokens, by the name that reports use; docs/metrics.md defines them.
+GENERATED: Mapping[str, str] = {
+    "ttft_s": "TTFT", "tpot_s": "TPOT", "longest_gap_s": "longest gap", "normalised_s": "normalised latency",
+}  # fmt: skip
 
 
 class Part(BaseModel):
@@ -35,30 +40,62 @@ class Part(BaseModel):
 
 
 class Goodput(Part):
-    """Requests that get their right answer within `deadline_s` of being due: at least this share of them."""
+    """Requests whose right answer keeps every limit that is given: at least this share of those that were due.
 
-    deadline_s: float = Field(gt=0)
+    `deadline_s` counts from when a request was due to the last byte of its answer.
+    """
+
+    deadline_s: float | None = Field(default=None, gt=0)
+    ttft_s: float | None = Field(default=None, gt=0)
+    tpot_s: float | None = Field(default=None, gt=0)
+    longest_gap_s: float | None = Field(default=None, gt=0)
+    normalised_s: float | None = Field(default=None, gt=0)
     at_least_ratio: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.deadline_s is None and not self.generated:
+            raise ValueError(f"expected one or more of deadline_s, {', '.join(GENERATED)}, found none")
+        return self
+
+    @property
+    def generated(self) -> dict[str, float]:
+        """The limits on generated tokens that are given."""
+        return {name: limit for name in GENERATED if (limit := getattr(self, name)) is not None}
+
+    @property
+    def limits(self) -> str:
+        """In words: `within 0.5 s`, `within 30 s with TTFT <= 1 s and TPOT <= 0.1 s`."""
+        within = [f"within {self.deadline_s:g} s"] if self.deadline_s is not None else []
+        named = [f"{GENERATED[name]} <= {limit:g} s" for name, limit in self.generated.items()]
+        listed = " and ".join([", ".join(named[:-1]), *named[-1:]] if len(named) > 1 else named)
+        return " ".join([*within, f"with {listed}"] if listed else within)
 
 
 class Objectives(Part):
     """Service-level objectives (SLOs) of a stage; what is not given is not judged.
 
-    `latency_s` maps a percentile (p50, p99.9) to the most it may be; a request without a right answer counts as
-    one that never ended. `error_ratio` is the most that may be without a right answer; 0 allows none at all.
+    `latency_s` and the metrics of generated tokens map a percentile (p50, p99.9) to the most it may be; a request
+    without a right answer counts as one that never ended. There is no limit on the gaps of all requests together, as
+    those of one stream are not independent: `longest_gap_s` is one value a request. `error_ratio` is the most that may
+    be without a right answer; 0 allows none at all.
     """
 
     latency_s: dict[str, float] = Field(default_factory=dict)
+    ttft_s: dict[str, float] = Field(default_factory=dict)
+    tpot_s: dict[str, float] = Field(default_factory=dict)
+    longest_gap_s: dict[str, float] = Field(default_factory=dict)
+    normalised_s: dict[str, float] = Field(default_factory=dict)
     error_ratio: float | None = Field(default=None, ge=0, lt=1)
     goodput: Goodput | None = None
 
-    @field_validator("latency_s")
+    @field_validator("latency_s", *GENERATED)
     @classmethod
     def _percentiles(cls, given: dict[str, float]) -> dict[str, float]:
         for name, limit_s in given.items():
             if not _PERCENTILE.fullmatch(name) or not 0 < percentile(name) < 100:
                 raise ValueError(f"expected percentiles like p50, p99 or p99.9, found {name!r}")
-            if limit_s <= 0:
+            if not 0 < limit_s < math.inf:
                 raise ValueError(f"expected seconds above 0 for {name}, found {limit_s}")
         return given
 
@@ -218,6 +255,8 @@ def read_scenario(file: Path) -> Scenario:
 _KEYS: Mapping[str, type[Part]] = {
     "warmup": Demand, "stages": Stage, "ramp": Ramp, "trace": Replay, "slos": Objectives, "goodput": Goodput,
 }  # fmt: skip
+# What other tools call it, or what cannot be judged and what can instead.
+_MEANT: Mapping[str, tuple[str, ...]] = {"itl_s": ("longest_gap_s",), "e2e_s": ("latency_s", "deadline_s")}
 
 
 def _explained(file: Path, error: Mapping[str, Any]) -> str:
@@ -227,7 +266,8 @@ def _explained(file: Path, error: Mapping[str, Any]) -> str:
         names = [str(part) for part in error["loc"][:-1] if isinstance(part, str)]
         keys = list((_KEYS[names[-1]] if names else Scenario).model_fields)
         given = str(error["loc"][-1])
-        near = [key for key in keys if key.startswith(given)] or get_close_matches(given, keys, n=1)
+        meant = [key for key in keys if key.startswith(given) or key in _MEANT.get(given, ())]
+        near = meant or get_close_matches(given, keys, n=1)
         hint = f"did you mean `{near[0]}`?" if near else "remove it"
         return f"{file}, {where}: expected one of {', '.join(keys)}, found an unknown key; {hint}"
     if kind == "missing":

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seatrial.observation import Floats, Ledger
+from seatrial.observation import Floats, Ints, Ledger
 from seatrial.traffic import arrivals
 from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV, Intensity
 from seatrial.traffic.gaps import ALPHA, GapTest, gap_test, misplaced
 from seatrial.traffic.plan import ClosedLoop, Exchange, Load, OpenLoop, Target
 from seatrial.traffic.scenario import WARM_UP, Demand, Scenario
+
+# The request for a line of a trace: the sizes of its input and of its output, in the trace's own unit.
+Sized = Callable[[int, int], Exchange]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,15 @@ def due(window: Window) -> Floats:
     return due_s
 
 
-def schedule(scenario: Scenario, target: Target, exchanges: Sequence[Exchange], start_s: float) -> list[Load]:
-    """The scenario's loads, one stream a stage, drawn from its seed; the first arrival is due from start_s on."""
-    return [_load(scenario, window, target, tuple(exchanges)) for window in windows(scenario, start_s)]
+def schedule(
+    scenario: Scenario, target: Target, exchanges: Sequence[Exchange], start_s: float, sized: Sized | None = None
+) -> list[Load]:
+    """The scenario's loads, one stream a stage, drawn from its seed; the first arrival is due from start_s on.
+
+    Where a trace has the sizes of inputs and outputs, `sized` makes the requests of that stage; without it, the
+    exchanges stand for them by their length.
+    """
+    return [_load(scenario, window, target, tuple(exchanges), sized) for window in windows(scenario, start_s)]
 
 
 def later(loads: Sequence[Load], by_s: float) -> list[Load]:
@@ -138,7 +147,9 @@ def broken(kept: Mapping[str, ArrivalsKept]) -> list[str]:
     return reasons
 
 
-def _load(scenario: Scenario, window: Window, target: Target, exchanges: tuple[Exchange, ...]) -> Load:
+def _load(
+    scenario: Scenario, window: Window, target: Target, exchanges: tuple[Exchange, ...], sized: Sized | None
+) -> Load:
     if window.demand.concurrency is not None:
         return ClosedLoop(
             window.name,
@@ -152,21 +163,31 @@ def _load(scenario: Scenario, window: Window, target: Target, exchanges: tuple[E
             connection=scenario.connection,
         )
     due_s = due(window)
-    sizes = window.demand.trace.read().input_sizes if window.demand.trace is not None else None
-    if sizes is None:
-        picks = arrivals.picks(len(due_s), len(exchanges), window.seed)
-    else:
-        offered = np.array([len(exchange.body) for exchange in exchanges], dtype=np.int64)
-        picks = arrivals.picks_by_size(sizes[: len(due_s)], offered, window.seed)
+    sent, picks = _picked(window, len(due_s), exchanges, sized)
     return OpenLoop(
         window.name,
         target,
-        exchanges,
+        sent,
         due_s.tolist(),
         picks.tolist(),
         timeout_s=scenario.timeout_s,
         connection=scenario.connection,
     )
+
+
+def _picked(
+    window: Window, count: int, exchanges: tuple[Exchange, ...], sized: Sized | None
+) -> tuple[tuple[Exchange, ...], Ints]:
+    """What the window sends, and which of it each of its `count` arrivals sends."""
+    trace = window.demand.trace.read() if window.demand.trace is not None else None
+    if trace is None or trace.input_sizes is None:
+        return exchanges, arrivals.picks(count, len(exchanges), window.seed)
+    inputs, outputs = trace.input_sizes[:count], trace.output_sizes
+    if sized is None or outputs is None:
+        offered = np.array([len(exchange.body) for exchange in exchanges], dtype=np.int64)
+        return exchanges, arrivals.picks_by_size(inputs, offered, window.seed)
+    pairs, picks = np.unique(np.stack([inputs, outputs[:count]], axis=1), axis=0, return_inverse=True)
+    return tuple(sized(*pair) for pair in pairs.tolist()), picks.reshape(-1)  # NumPy 2.0.0 gives it two dimensions
 
 
 def _kept(scenario: Scenario, window: Window, rows: Ledger) -> ArrivalsKept:

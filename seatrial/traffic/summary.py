@@ -16,7 +16,9 @@ import numpy as np
 from seatrial.errors import InvalidMeasurement
 from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask
 from seatrial.stats import proportions, quantiles
-from seatrial.traffic.scenario import Objectives, Scenario, Stage, percentile
+from seatrial.traffic import inference_metrics
+from seatrial.traffic.inference_metrics import Generations, InferenceSummary, Slos, generations, meets
+from seatrial.traffic.scenario import GENERATED, Goodput, Objectives, Scenario, Stage, percentile
 from seatrial.traffic.schedule import ArrivalsKept, broken
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -45,10 +47,11 @@ class StageSummary:
     offered_rps: float
     throughput_rps: float
     goodput_rps: float
-    deadline_s: float | None  # of the goodput; None: however late
+    deadline_s: float | None  # of the goodput, which may have other limits as well; None: however late
     latency: tuple[Quantile, ...]
     service_time: tuple[Quantile, ...]
     errors: Mapping[str, int]
+    inference: InferenceSummary | None  # None: no row tells of tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +152,43 @@ def _more_room(health: GeneratorHealth) -> str:
 def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
     """Each objective of a stage, answered."""
     latency_s = answered_after_s(rows)
+    generated = generations(rows, good(rows))
     answers = []
     for name, limit_s in slos.latency_s.items():
         later = int((latency_s > limit_s).sum())
         share = round(1 - percentile(name) / 100, 9)
         answers.append(_at_most(stage, f"latency {name} <= {limit_s:g} s", later, len(rows), share, "later"))
+    answers += [
+        _on_generated(stage, metric, name, limit_s, generated)
+        for metric in GENERATED
+        for name, limit_s in getattr(slos, metric).items()
+    ]
     if slos.error_ratio is not None:
         bad = int(np.isinf(latency_s).sum())
         text = f"error ratio <= {slos.error_ratio:g}"
         answers.append(_at_most(stage, text, bad, len(rows), slos.error_ratio, "without a right answer"))
     if slos.goodput is not None:
-        late = int((latency_s > slos.goodput.deadline_s).sum())
-        text = f"right within {slos.goodput.deadline_s:g} s >= {slos.goodput.at_least_ratio:g}"
+        late = int((~meets(generated, limits(slos.goodput))).sum())
+        beside = ", share" if slos.goodput.generated else ""
+        text = f"right {slos.goodput.limits}{beside} >= {slos.goodput.at_least_ratio:g}"
         share = round(1 - slos.goodput.at_least_ratio, 9)
-        answers.append(_at_most(stage, text, late, len(rows), share, "not right in time"))
+        what = "not right within all limits" if slos.goodput.generated else "not right in time"
+        answers.append(_at_most(stage, text, late, len(rows), share, what))
     return answers
+
+
+def limits(goodput: Goodput) -> Slos:
+    """What a request has to keep to count."""
+    return Slos(e2e_s=goodput.deadline_s, **goodput.generated)
+
+
+def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: Generations) -> Answer:
+    """A percentile of a metric of generated tokens: one value a request, and a request without it counts as later."""
+    beyond = int((~meets(rows, Slos(**{metric: limit_s}))).sum())
+    without = int((rows.good & ~meets(rows, Slos(**{metric: np.inf}))).sum())
+    what = f"beyond it, {without} of them right answers without one" if without else "beyond it"
+    share = round(1 - percentile(name) / 100, 9)
+    return _at_most(stage, f"{GENERATED[metric]} {name} <= {limit_s:g} s", beyond, len(rows), share, what)
 
 
 def answered_after_s(rows: Ledger) -> Floats:
@@ -194,8 +219,7 @@ def _at_most(stage: str, objective: str, events: int, n: int, limit: float, what
 def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
     is_good = good(rows)
     latency_s = rows.latency_s[is_good]
-    deadline_s = slos.goodput.deadline_s if slos.goodput else None
-    in_time = int((latency_s <= deadline_s).sum()) if deadline_s is not None else int(is_good.sum())
+    generated = generations(rows, is_good)
     return StageSummary(
         name=stage.name,
         duration_s=stage.duration_s,
@@ -203,11 +227,16 @@ def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
         good=int(is_good.sum()),
         offered_rps=len(rows) / stage.duration_s,
         throughput_rps=int((rows.error == rows.code("")).sum()) / stage.duration_s,
-        goodput_rps=in_time / stage.duration_s,
-        deadline_s=deadline_s,
+        goodput_rps=inference_metrics.goodput_rps(
+            generated, limits(slos.goodput) if slos.goodput else Slos(), stage.duration_s
+        ),
+        deadline_s=slos.goodput.deadline_s if slos.goodput else None,
         latency=_quantiles(latency_s),
         service_time=_quantiles((rows.ended_s - rows.sent_s)[is_good]),
         errors=dict(sorted(errors_by_kind(rows).items())),
+        inference=(
+            inference_metrics.summarise(generated, stage.duration_s) if inference_metrics.generates(rows) else None
+        ),
     )
 
 

@@ -1,5 +1,6 @@
 """What arrays of generations say: each metric by hand on one request, and all of them against a slow reading."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
+from seatrial.observation import ledger
 from seatrial.traffic import inference_metrics as im
 from seatrial.traffic.inference_metrics import Generations, Slos
 
@@ -124,8 +126,8 @@ def test_what_is_not_known_keeps_no_limit_and_what_is_not_there_breaks_none(requ
 
 def test_goodput_and_token_rates_are_per_second_of_the_stage_and_of_good_requests():
     rows = generations(one(), one(ended=13.0), one(good=False))
-    summary = im.summarise(rows, Slos(e2e_s=2.0), duration_s=4.0)
-    assert (summary.requests, summary.good, summary.goodput_rps) == (3, 2, 0.25)
+    assert im.goodput_rps(rows, Slos(e2e_s=2.0), duration_s=4.0) == 0.25
+    summary = im.summarise(rows, duration_s=4.0)
     assert (summary.input_tokens_per_s, summary.output_tokens_per_s) == (2.0, 1.5)
 
 
@@ -135,26 +137,34 @@ def test_a_rate_of_tokens_that_were_not_all_counted_is_not_known():
 
 
 def test_quantiles_are_observed_values_of_good_requests_with_intervals_where_there_are_enough():
-    rows = generations(*(one(ended=10.0 + n) for n in range(2, 102)), one(ended=5000.0, good=False))
-    e2e = im.summarise(rows, Slos(), duration_s=1.0).e2e
-    assert e2e.n == 100
-    by_q = {quantile.q: quantile for quantile in e2e.quantiles}
-    assert (by_q[0.5].value, by_q[0.99].value) == (51.0, 100.0)
-    assert by_q[0.5].value in by_q[0.5].interval
-    assert by_q[0.99].interval is None
+    rows = generations(*(one(events=(10.0 + n,)) for n in range(2, 102)), one(events=(5000.0,), good=False))
+    ttft = im.summarise(rows, duration_s=1.0).ttft_s
+    assert ttft.n == 100
+    by_percentile = {quantile.percentile: quantile for quantile in ttft.quantiles}
+    p50, p99 = by_percentile[50], by_percentile[99]
+    assert (p50.value, p99.value) == (51.0, 100.0)
+    assert p50.low < p50.value < p50.high
+    assert (p99.low, p99.high) == (None, None)
+
+
+def test_the_longest_gap_is_one_value_a_request():
+    rows = generations(one(), one(events=(11.0, 11.7, 11.8)), one(events=(11.0,)), one(good=False))
+    longest = im.summarise(rows, duration_s=1.0).longest_gap_s
+    assert longest.n == 2
+    assert [quantile.value for quantile in longest.quantiles] == pytest.approx([0.4, 0.7, 0.7, 0.7])
 
 
 def test_gaps_of_one_stream_are_not_independent_and_get_no_interval():
     rows = generations(one(events=tuple(np.arange(11.0, 12.0, 0.001))))
-    itl = im.summarise(rows, Slos(), duration_s=1.0).itl
-    assert itl.n == 999
-    assert {quantile.interval for quantile in itl.quantiles} == {None}
+    itl = im.summarise(rows, duration_s=1.0).itl_s
+    assert (itl.n, itl.independent) == (999, False)
+    assert {(quantile.low, quantile.high) for quantile in itl.quantiles} == {(None, None)}
 
 
 def test_nothing_sent_has_no_quantiles_and_no_rates():
-    summary = im.summarise(generations(), Slos(ttft_s=1.0), duration_s=1.0)
-    assert (summary.requests, summary.ttft, summary.itl) == (0, im.Distribution(0, ()), im.Distribution(0, ()))
-    assert (summary.goodput_rps, summary.output_tokens_per_s) == (0.0, 0.0)
+    summary = im.summarise(generations(), duration_s=1.0)
+    assert (summary.ttft_s, summary.itl_s) == (im.Distribution(0, True, ()), im.Distribution(0, False, ()))
+    assert summary.output_tokens_per_s == im.goodput_rps(generations(), Slos(ttft_s=1.0), duration_s=1.0) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -177,6 +187,29 @@ def test_columns_that_do_not_fit_are_bad_input(change, told):
 def test_a_stage_has_a_duration(duration_s):
     with pytest.raises(InputError, match="duration_s"):
         im.goodput_rps(generations(one()), Slos(), duration_s)
+
+
+def recorded(requests):
+    """The ledger of these requests, as a generator leaves it: events in the order in which requests ended."""
+    order = sorted(range(len(requests)), key=lambda number: (np.nan_to_num(requests[number]["ended"]), number))
+    firsts = dict(zip(order, np.cumsum([0, *(len(requests[number]["events"]) for number in order)]), strict=False))
+    rows = ledger(
+        {
+            "scheduled_s": request["scheduled"], "sent_s": request["sent"], "ended_s": request["ended"],
+            "input_tokens": -1 if np.isnan(request["given"]) else request["given"],
+            "output_tokens": -1 if np.isnan(request["tokens"]) else request["tokens"],
+            "first_event": firsts[number], "events": len(request["events"]),
+        }
+        for number, request in enumerate(requests)
+    )  # fmt: skip
+    return dataclasses.replace(rows, event_s=np.array([at for number in order for at in requests[number]["events"]]))
+
+
+def same(one, other):
+    return all(
+        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name not in ("good", "event_offsets"))
+        for name in Generations.__dataclass_fields__
+    )
 
 
 SECONDS = st.integers(0, 50).map(lambda tenths: tenths / 8)  # exact in binary, so that limits can be met exactly
@@ -203,11 +236,35 @@ LIMIT = st.none() | SECONDS
 def test_the_columns_and_a_slow_reading_of_each_request_agree(requests, slos):
     rows = generations(*requests)
     with np.errstate(all="raise"):
-        summary = im.summarise(rows, slos, duration_s=8.0)
-    assert summary.goodput_rps * 8 == sum(slowly(request, slos) for request in requests)
+        summary = im.summarise(rows, duration_s=8.0)
+        assert im.goodput_rps(rows, slos, 8.0) * 8 == sum(slowly(request, slos) for request in requests)
     gaps = [gap for request in requests if request["good"] for gap in np.diff(request["events"])]
-    assert summary.itl.n == len(gaps)
+    assert summary.itl_s.n == len(gaps)
     assert sorted(im.itl_s(rows, rows.good)) == pytest.approx(sorted(gaps))
+
+
+@given(REQUESTS, st.data())
+def test_a_ledger_tells_the_same_whatever_the_order_in_which_its_requests_ended(requests, data):
+    good = np.array([request["good"] for request in requests], dtype=bool)
+    rows = recorded(requests)
+    assert same(im.generations(rows, good), generations(*requests))
+    picked = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), dtype=bool)
+    kept = [request for request, is_picked in zip(requests, picked, strict=True) if is_picked]
+    assert same(im.generations(rows.select(picked), good[picked]), generations(*kept))
+
+
+@pytest.mark.parametrize(
+    ("changed", "generating"),
+    [
+        ({}, False),
+        ({"input_tokens": 0}, True),
+        ({"output_tokens": 0}, True),
+        ({"events": 1}, True),
+    ],
+)
+def test_a_row_tells_of_generation_when_it_has_tokens_or_events(changed, generating):
+    rows = dataclasses.replace(ledger([{"status": 200}, {"status": 200, **changed}]), event_s=np.array([1.0]))
+    assert im.generates(rows) == generating
 
 
 def slowly(request, slos):

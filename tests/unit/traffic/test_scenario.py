@@ -1,5 +1,6 @@
 """A scenario is read once; what is wrong in it is named by file, key and what was expected."""
 
+import math
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import yaml
 from seatrial.content import content
 from seatrial.errors import InputError
 from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget
-from seatrial.traffic.scenario import Objectives, Ramp, Replay, Scenario, Stage, read_scenario, service
+from seatrial.traffic.scenario import Goodput, Objectives, Ramp, Replay, Scenario, Stage, read_scenario, service
 from seatrial.traffic.schedule import schedule
 
 GOOD = {
@@ -62,7 +63,8 @@ def test_the_page_on_scenarios_names_every_key_and_no_other():
     ramp = {f"stages.ramp.{name}" for name in Ramp.model_fields}
     trace = {f"stages.trace.{name}" for name in Replay.model_fields}
     slos = {f"slos.{name}" for name in Objectives.model_fields}
-    assert documented == set(Scenario.model_fields) | stage | ramp | trace | slos
+    goodput = {f"slos.goodput.{name}" for name in Goodput.model_fields}
+    assert documented == set(Scenario.model_fields) | stage | ramp | trace | slos | goodput
 
 
 def test_a_stage_without_objectives_has_those_of_the_scenario(written):
@@ -86,6 +88,10 @@ def demanding(**demand):
     return changed("stages", 0, to={"name": "base", "duration_s": 4, **demand})
 
 
+def goodput(**limits):
+    return changed("slos", "goodput", to={"deadline_s": 1, "at_least_ratio": 0.9, **limits})
+
+
 def bursty(cv):
     return demanding(rate_rps=10, arrivals="gamma", cv=cv)
 
@@ -95,7 +101,14 @@ def bursty(cv):
     [
         (changed("sedd", to=1), r"ask.yaml, sedd: expected one of .*, found an unknown key; did you mean `seed`\?"),
         (changed("stages", 1, "rate", to=1), r"stages.1.rate: .* found an unknown key; did you mean `rate_rps`\?"),
-        (changed("slos", "p99", to=1), r"slos.p99: expected one of latency_s, error_ratio, goodput"),
+        (changed("slos", "p99", to=1), r"slos.p99: expected one of latency_s, ttft_s, tpot_s, .*goodput"),
+        (changed("slos", "tfft_s", to={"p99": 1}), r"slos.tfft_s: .* did you mean `ttft_s`\?"),
+        (changed("slos", "itl_s", to={"p99": 1}), r"slos.itl_s: .* did you mean `longest_gap_s`\?"),
+        (changed("slos", "e2e_s", to={"p99": 1}), r"slos.e2e_s: .* did you mean `latency_s`\?"),
+        (changed("slos", "ttft_s", to=1.0), r"slos.ttft_s: expected dictionary, found 1.0"),
+        (changed("slos", "tpot_s", to={"p100": 1}), r"slos.tpot_s: expected percentiles like p50"),
+        (changed("slos", "longest_gap_s", to={"p99": "1"}), r"slos.longest_gap_s.p99: expected number, found '1'"),
+        (changed("slos", "normalised_s", to={"p50": math.nan}), r"expected seconds above 0 for p50, found nan"),
         (changed("stages", 0, "rate_rps", to="ten"), r"stages.0.rate_rps: expected number, found 'ten'"),
         (changed("stages", 0, "rate_rps", to=True), r"stages.0.rate_rps: expected number, found True"),
         (changed("stages", 0, "rate_rps", to=0), r"stages.0.rate_rps: expected greater than 0, found 0"),
@@ -131,6 +144,14 @@ def bursty(cv):
             changed("slos", "goodput", to={"deadline_s": 1}),
             r"slos.goodput.at_least_ratio: expected a value, found none",
         ),
+        (
+            changed("slos", "goodput", to={"at_least_ratio": 0.9}),
+            r"slos.goodput: expected one or more of deadline_s, ttft_s, tpot_s, .*, found none",
+        ),
+        (goodput(ttft_s=0), r"slos.goodput.ttft_s: expected greater than 0, found 0"),
+        (goodput(ttft=1), r"slos.goodput.ttft: .* found an unknown key; did you mean `ttft_s`\?"),
+        (goodput(itl_s=1), r"slos.goodput.itl_s: .* did you mean `longest_gap_s`\?"),
+        (goodput(e2e_s=1), r"slos.goodput.e2e_s: .* did you mean `deadline_s`\?"),
         (changed("apiVersion", to="v2"), r"apiVersion: expected 'seatrial/v1', found 'v2'"),
         ("a: [", r"ask.yaml, line 1, column 5: expected a scenario in YAML"),
         ("- a", r"ask.yaml: expected a mapping, found list"),
@@ -140,6 +161,21 @@ def bursty(cv):
 def test_a_mistake_is_named_by_file_and_key(written, document, said):
     with pytest.raises(InputError, match=said):
         read_scenario(written(document))
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"deadline_s": 0.5}, "within 0.5 s"),
+        ({"tpot_s": 0.05, "ttft_s": 1}, "with TTFT <= 1 s and TPOT <= 0.05 s"),
+        ({"deadline_s": 9, "longest_gap_s": 0.2, "normalised_s": 0.1},
+         "within 9 s with longest gap <= 0.2 s and normalised latency <= 0.1 s"),
+        ({"ttft_s": 1, "tpot_s": 2, "longest_gap_s": 3}, "with TTFT <= 1 s, TPOT <= 2 s and longest gap <= 3 s"),
+        ({"ttft_s": 1}, "with TTFT <= 1 s"),
+    ],
+)  # fmt: skip
+def test_the_limits_of_goodput_are_said_in_words(limits, said):
+    assert Goodput(at_least_ratio=0.9, **limits).limits == said
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

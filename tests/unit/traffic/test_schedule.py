@@ -74,6 +74,47 @@ def test_a_replay_sends_long_exchanges_for_long_requests(trace):
     assert len(long) == 15  # half of the exchanges are long
 
 
+def asked(input_size, output_size):
+    return Exchange("replayed", "POST", "/", body=b"x" * input_size, expect={"tokens": output_size})
+
+
+def of_sizes(tmp_path, header, *lines):
+    (tmp_path / "sizes.csv").write_text("\n".join([header, *lines]))
+    return {"trace": {"file": str(tmp_path / "sizes.csv")}, "duration_s": 3}
+
+
+def test_a_locust_file_may_make_the_request_of_each_line_from_its_sizes(tmp_path):
+    stage = of_sizes(tmp_path, "timestamp,input,prompt_tokens,output_tokens",
+                     "0,x,7,3", "1,x,2,9", "1,x,7,3", "2.5,x,7,4", "4,x,8,8")  # fmt: skip
+    given = scenario(**stage)
+    (load,) = schedule.schedule(given, TARGET, EXCHANGES, 0.0, asked)
+    sent = [load.exchanges[pick] for pick in load.picks]
+    assert [(len(one.body), one.expect["tokens"]) for one in sent] == [(7, 3), (2, 9), (7, 3), (7, 4)]
+    assert len(load.exchanges) == 3  # one for each pair of sizes that is sent
+
+
+@pytest.mark.parametrize(
+    ("stage", "made"),
+    [
+        (("timestamp,prompt_tokens,output_tokens", "0,7,3", "2,2,9"), True),
+        (("timestamp,prompt_tokens", "0,7", "2,2"), False),
+        (("timestamp,output_tokens", "0,7", "2,2"), False),
+        (("timestamp", "0", "2"), False),
+    ],
+    ids=["both", "input", "output", "none"],
+)
+def test_only_a_trace_with_both_sizes_has_requests_made_for_it(tmp_path, stage, made):
+    given = scenario(**of_sizes(tmp_path, *stage))
+    (load,) = schedule.schedule(given, TARGET, EXCHANGES, 0.0, asked)
+    assert ({one.case for one in load.exchanges} == {"replayed"}) == made
+    assert made or load.exchanges == tuple(EXCHANGES)
+
+
+def test_a_stage_without_a_trace_sends_what_the_locust_file_lists():
+    (load,) = schedule.schedule(scenario(rate_rps=20), TARGET, EXCHANGES, 0.0, asked)
+    assert load.exchanges == tuple(EXCHANGES)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_what_is_drawn_is_what_the_test_of_its_gaps_accepts(seed):
     given = scenario(seed=seed, **LAWS["gamma"])

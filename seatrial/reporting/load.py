@@ -1,0 +1,101 @@
+"""What a run of a scenario showed, as lines of text for a reader."""
+
+from __future__ import annotations
+
+import math
+
+from seatrial.stats.quantiles import smallest_n_two_sided
+from seatrial.traffic.gaps import ALPHA
+from seatrial.traffic.inference_metrics import Distribution, InferenceSummary
+from seatrial.traffic.scenario import Scenario
+from seatrial.traffic.schedule import ArrivalsKept
+from seatrial.traffic.summary import Quantile, Report, StageSummary
+
+# Of generated tokens: what a line is called, the metric, what its values are multiplied by, and their decimals.
+_GENERATED = (
+    ("TTFT ms", "ttft_s", 1e3, 1),
+    ("TTFT ms/input token", "ttft_per_input_token_s", 1e3, 3),
+    ("ITL ms", "itl_s", 1e3, 1),
+    ("longest gap ms", "longest_gap_s", 1e3, 1),
+    ("TPOT ms", "tpot_s", 1e3, 1),
+    ("normalised ms/token", "normalised_s", 1e3, 1),
+    ("tokens/s a request", "tokens_per_s", 1.0, 1),
+)
+
+
+def lines(scenario: Scenario, report: Report) -> list[str]:
+    """The question, each stage, each objective answered, and what follows from that."""
+    said = [scenario.question]
+    for stage, found in zip(scenario.stages, report.stages, strict=True):
+        goodput = scenario.objectives(stage).goodput
+        said += ["", *_stage(found, goodput.limits if goodput else "", report.arrivals.get(stage.name))]
+    said.append("")
+    said += [f"{answer.outcome:9} {answer.stage}: {answer.objective}: {answer.found}" for answer in report.answers]
+    said += [f"INVALID   {reason}" for reason in report.invalid]
+    said.append(f"outcome   {report.outcome}")
+    return said
+
+
+def _stage(stage: StageSummary, limits: str, arrivals: ArrivalsKept | None) -> list[str]:
+    right = f"right {limits}" if limits else "right"
+    named = [("latency ms", _latencies(stage.latency)), ("service ms", _latencies(stage.service_time))]
+    if stage.inference is not None:
+        named += _inference(stage.inference, stage.good)
+    named.append(("errors", ", ".join(f"{kind} {count}" for kind, count in stage.errors.items()) or "none"))
+    if arrivals is not None:
+        named.append(("arrivals", _arrivals(arrivals)))
+    width = max(len(name) for name, _ in named) + 2
+    return [
+        f"{stage.name}: {stage.scheduled} requests in {stage.duration_s:g} s, {stage.good} good",
+        f"  offered {stage.offered_rps:.2f}/s, answered {stage.throughput_rps:.2f}/s, "
+        f"{right} {stage.goodput_rps:.2f}/s",
+        *(f"  {name:{width}}{said}" for name, said in named),
+    ]
+
+
+def _latencies(found: tuple[Quantile, ...]) -> str:
+    return "  ".join(_latency(one) for one in found) or "no good answer"
+
+
+def _latency(found: Quantile) -> str:
+    if found.low_s is None or found.high_s is None:
+        needed = smallest_n_two_sided(found.percentile / 100)
+        return f"p{found.percentile:g} {found.value_s * 1e3:.1f} (interval needs n = {needed})"
+    return f"p{found.percentile:g} {found.value_s * 1e3:.1f} [{found.low_s * 1e3:.1f}, {found.high_s * 1e3:.1f}]"
+
+
+def _inference(found: InferenceSummary, good: int) -> list[tuple[str, str]]:
+    """The lines of generated tokens; a metric that no request has, has none."""
+    named = [
+        (name, _distribution(getattr(found, metric), good, factor, decimals))
+        for name, metric, factor, decimals in _GENERATED
+        if getattr(found, metric).n
+    ]
+    rates = [("in", found.input_tokens_per_s), ("out", found.output_tokens_per_s)]
+    known = [f"{way} {'not known' if math.isnan(rate) else f'{rate:.1f}'}" for way, rate in rates]
+    return [*named, ("tokens/s in all", ", ".join(known))]
+
+
+def _distribution(found: Distribution, good: int, factor: float, decimals: int) -> str:
+    """Quantiles, with their intervals where there are any: the lines of the latency say what the others need."""
+    said = []
+    for one in found.quantiles:
+        text = f"p{one.percentile:g} {one.value * factor:.{decimals}f}"
+        if one.low is not None and one.high is not None:
+            text += f" [{one.low * factor:.{decimals}f}, {one.high * factor:.{decimals}f}]"
+        said.append(text)
+    if not found.independent:
+        said.append(f"({found.n} gaps, not independent: no intervals)")
+    elif found.n != good:
+        said.append(f"({found.n} of {good} have it)")
+    return "  ".join(said)
+
+
+def _arrivals(kept: ArrivalsKept) -> str:
+    placed = f"{kept.law}: {kept.requests - kept.misplaced} of {kept.requests} due where the schedule says"
+    if kept.gaps is None:
+        return placed
+    return (
+        f"{placed}; {kept.gaps.gaps} gaps sent, D {kept.gaps.statistic:.3f}, p {kept.gaps.p_value:.2g} "
+        f"({'accepted' if kept.gaps.accepted else 'refused'} at {ALPHA:g})"
+    )
