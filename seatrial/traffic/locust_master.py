@@ -7,6 +7,7 @@ told (seatrial.traffic.workers), because what others sent in its place would not
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,7 @@ class Master:
         if self._file is None:
             return
         facts = {
+            "pid": os.getpid(),
             "port": self._runner.server.port,
             "origin_s": self._origin_s,
             "start_s": self._start_s,

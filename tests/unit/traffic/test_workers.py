@@ -168,6 +168,17 @@ def test_a_worker_that_is_killed_is_named_and_the_others_go_on_to_the_end(server
     until(lambda: not left_running(tmp_path))
 
 
+def test_a_master_that_is_killed_ends_the_run_and_costs_no_row(server, ask, tmp_path):
+    out = tmp_path / "out"
+    process = started(ask(ENDLESS), server, out)
+    os.kill(orjson.loads((out / "master.json").read_bytes())["pid"], signal.SIGKILL)
+    assert process.wait(WITHIN_S) == 2
+    until(lambda: not left_running(tmp_path))
+    said = result_in(out)["invalid"]
+    assert said[0] == "Locust's master was killed by signal 9 (SIGKILL) before its workers were done"
+    assert len(ledger_in(out)) == server.asked > 0
+
+
 def test_ctrl_c_ends_everything_and_keeps_what_was_found(server, ask, tmp_path):
     out = tmp_path / "out"
     process = started(ask(ENDLESS), server, out)
