@@ -15,9 +15,10 @@ from seatrial.cli._clusters import writable
 from seatrial.errors import InputError
 from seatrial.reporting.load import lines
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
-from seatrial.traffic.scenario import Scenario, read_scenario
+from seatrial.traffic.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast
 from seatrial.traffic.schedule import arrivals_kept
 from seatrial.traffic.summary import Report, summarise
+from seatrial.traffic.workers import run_workers
 
 SCHEMA = "seatrial.load/v1"
 
@@ -25,13 +26,23 @@ SCHEMA = "seatrial.load/v1"
 @click.command(epilog="Example: seatrial load scenarios/openmed-deidentify.yaml --host http://127.0.0.1:8080")
 @click.argument("scenario_file", metavar="SCENARIO", type=click.Path(path_type=Path))
 @click.option("--host", help="Where the service listens; default: the scenario's.")
+@click.option(
+    "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="To share the load."
+)
 @click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep ledger and result in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def load(
-    scenario_file: Path, host: str | None, web: bool, web_port: int, out: Path | None, as_json: bool, quiet: bool
+    scenario_file: Path,
+    host: str | None,
+    workers: int,
+    web: bool,
+    web_port: int,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Decide whether a service keeps the objectives of SCENARIO under its load.
 
@@ -42,6 +53,7 @@ def load(
     where = host or scenario.host
     if not where:
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
+    refuse_too_fast(scenario_file, scenario, workers)
     writable("--out", out, folder=True)
     if web:
         refuse_taken(web_port)
@@ -51,15 +63,23 @@ def load(
         options = ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart"]
     if not quiet:
         page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web else ""
-        click.echo(f"{scenario_file.name}: {scenario.duration_s:g} s of load on {where}{page}", err=True)
+        by = f" by {workers} workers" if workers > 1 else ""
+        click.echo(f"{scenario_file.name}: {scenario.duration_s:g} s of load on {where}{by}{page}", err=True)
     with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
-        recorded = run_locust(file, scenario_file, where, Path(folder), options)
-    kept = arrivals_kept(scenario, recorded.ledger, recorded.start_s)
-    report = summarise(scenario, recorded.ledger, recorded.health, recorded.stopped, kept)
+        if workers > 1:
+            recorded = run_workers(workers, file, scenario_file, scenario, where, Path(folder), options)
+        else:
+            recorded = run_locust(file, scenario_file, where, Path(folder), options)
+    # Of a part of the schedule, the law of the whole says nothing.
+    part = recorded.stopped or recorded.lost
+    kept = {} if part else arrivals_kept(scenario, recorded.ledger, recorded.start_s)
+    report = summarise(
+        scenario, recorded.ledger, recorded.health, recorded.stopped, kept, recorded.lost, max(1, len(recorded.workers))
+    )
     document = as_document(scenario, report, recorded)
     if out:
         (out / "result.json").write_bytes(document)
-    click.echo(document if as_json else "\n".join(lines(scenario, report)))
+    click.echo(document if as_json else "\n".join(lines(scenario, report, recorded.workers)))
     return report.exit_status
 
 
@@ -83,6 +103,7 @@ def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes
             "outcome": report.outcome,
             "scenario": scenario.model_dump(),
             "generator": asdict(recorded.health),
+            "workers": [asdict(worker) for worker in recorded.workers],
             **asdict(report),
         },
         option=orjson.OPT_INDENT_2,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from seatrial.stats.quantiles import smallest_n_two_sided
 from seatrial.traffic.gaps import ALPHA
 from seatrial.traffic.inference_metrics import Distribution, InferenceSummary
+from seatrial.traffic.locust_run import WorkerPart
 from seatrial.traffic.scenario import Scenario
 from seatrial.traffic.schedule import ArrivalsKept
 from seatrial.traffic.summary import Quantile, Report, StageSummary
@@ -23,9 +25,12 @@ _GENERATED = (
 )
 
 
-def lines(scenario: Scenario, report: Report) -> list[str]:
-    """The question, each stage, each objective answered, and what follows from that."""
+def lines(scenario: Scenario, report: Report, workers: Sequence[WorkerPart] = ()) -> list[str]:
+    """The question, who sent how much, each stage, each objective answered, and what follows from that."""
     said = [scenario.question]
+    if workers:
+        recorded = ", ".join(f"{worker.number}: {worker.recorded} requests" for worker in workers)
+        said += ["", f"workers {recorded}"]
     for stage, found in zip(scenario.stages, report.stages, strict=True):
         goodput = scenario.objectives(stage).goodput
         said += ["", *_stage(found, goodput.limits if goodput else "", report.arrivals.get(stage.name))]

@@ -98,9 +98,15 @@ class FleetRun:
     def _whole(self, ledgers: Sequence[Ledger]) -> Ledger:
         # Every generator numbers its own connections from 1: brought apart, for a number is one connection.
         return joined(
-            replace(rows, connection=_apart(rows.connection, place, self.members))
+            replace(rows, connection=apart(rows.connection, place, self.members))
             for (place, _), rows in zip(self.parts, ledgers, strict=True)
         )
+
+
+def in_turns(load: OpenLoop, place: int, members: int) -> OpenLoop:
+    """Every arrival of `load` whose turn it is for one of `members` that go round, the first at place 0."""
+    turns = slice(place, None, members)
+    return replace(load, arrivals_s=load.arrivals_s[turns], picks=load.picks[turns], groups=load.groups[turns])
 
 
 def dealt(loads: Sequence[Load], members: int) -> list[list[Load]]:
@@ -109,16 +115,9 @@ def dealt(loads: Sequence[Load], members: int) -> list[list[Load]]:
     for load in loads:
         if isinstance(load, OpenLoop) and load.connection != "keep-alive" and not isinstance(load.target, PodTarget):
             for place, share in enumerate(shares):
-                turns = slice(place, None, members)
-                if len(load.arrivals_s[turns]):
-                    share.append(
-                        replace(
-                            load,
-                            arrivals_s=load.arrivals_s[turns],
-                            picks=load.picks[turns],
-                            groups=load.groups[turns],
-                        )
-                    )
+                turn = in_turns(load, place, members)
+                if len(turn.arrivals_s):
+                    share.append(turn)
         else:
             shares[0].append(load)
     return shares
@@ -140,6 +139,7 @@ def weakest(parts: Sequence[GeneratorHealth]) -> GeneratorHealth:
     )
 
 
-def _apart(connections: Ints, place: int, members: int) -> Ints:
-    apart: Ints = np.where(connections < 0, connections, connections * members + place)
-    return apart
+def apart(connections: Ints, place: int, members: int) -> Ints:
+    """One member's numbers of its connections, as no other member has them."""
+    numbers: Ints = np.where(connections < 0, connections, connections * members + place)
+    return numbers

@@ -78,6 +78,11 @@ class Generator:
         clock = self._clock or self.synchronise()
         return self._started(loads, clock, start_s=self._origin_s - clock.offset_s)
 
+    def start_at(self, loads: Sequence[Load], at_s: float) -> Run:
+        """Begin to send; the loads' times count from at_s on the run's clock. What has passed by then counts as lag."""
+        clock = self._clock or self.synchronise()
+        return self._started(loads, clock, start_s=self._origin_s + at_s - clock.offset_s)
+
     def start_now(self, loads: Sequence[Load]) -> Run:
         """Begin to send; the loads' times count from the moment at which the agent has them."""
         return self._started(loads, self._clock or self.synchronise(), start_s=None)

@@ -1,12 +1,14 @@
-"""Carry out a scenario under Locust, in a process of its own, and bring back what it recorded."""
+"""Carry out a scenario under Locust, in processes of their own, and bring back what they recorded."""
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +16,32 @@ import orjson
 
 from seatrial.content import content
 from seatrial.errors import ClusterError, InputError
-from seatrial.observation import GeneratorHealth, Ledger
+from seatrial.observation import GeneratorHealth, Ledger, ledger
 from seatrial.traffic.recorder import unpack
 from seatrial.traffic.scenario import Scenario, service
 
-# What seatrial.traffic.locust_user leaves in the folder, and what Locust itself says.
-LEDGER_FILE, RUN_FILE, FAILURE_FILE, LOG_FILE = "ledger.npz", "run.json", "failure.txt", "locust.log"
+# What a Locust process with seatrial.traffic.locust_user leaves in its folder, and what Locust itself says.
+LEDGER_FILE, ROWS_FILE, RUN_FILE = "ledger.npz", "rows.part", "run.json"
+MASTER_FILE, FAILURE_FILE, LOG_FILE = "master.json", "failure.txt", "locust.log"
+
+OF_ONE_USER = ("--users", "1", "--spawn-rate", "1")
+NOTHING_SENT = GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
+_LOOK_EVERY_S = 0.1
+_END_WITHIN_S = 5.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPart:
+    """One worker of a run: what it was to send, and what is recorded of that; `lost` says why that is not all."""
+
+    number: int
+    pid: int
+    requests: int  # of open loops, that were due in its share of the schedule
+    clients: int  # of closed loops
+    recorded: int
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +52,8 @@ class Recorded:
     health: GeneratorHealth
     stopped: bool  # before its end
     start_s: float  # from when on the first request was due
+    workers: tuple[WorkerPart, ...] = ()  # empty where one generator carried all of it
+    lost: tuple[str, ...] = ()  # which parts of it ended before their time, and why
 
 
 def loadtest_file(scenario_file: Path, scenario: Scenario) -> Path:
@@ -60,32 +84,105 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
 
     Raises InputError when the Locust file is such that there is no ledger.
     """
-    for name in (LEDGER_FILE, RUN_FILE, FAILURE_FILE):
-        (folder / name).unlink(missing_ok=True)  # of an earlier run into the same folder
+    clear(folder)
+    process = started_locust(file, scenario_file, folder, folder, "--host", host, *OF_ONE_USER, *extra)
+    try:
+        interrupted = attended(process, lambda: None)
+    finally:
+        end([process])
+    if not (folder / RUN_FILE).is_file():
+        if interrupted:
+            return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
+        raise unusable(file, folder)
+    return recorded_in(folder)
+
+
+def worker_folder(folder: Path, number: int) -> Path:
+    """Where worker `number` (from 1) of a run in `folder` leaves what it has."""
+    return folder / f"worker-{number}"
+
+
+def clear(folder: Path) -> None:
+    """Make the folder, without what an earlier run left in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LEDGER_FILE, ROWS_FILE, RUN_FILE, MASTER_FILE, FAILURE_FILE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Locust with these options; what it says goes to `folder`, what it records to `out`.
+
+    It does not hear Ctrl-C, which is for us to pass on, and ends when we do.
+    """
     with (folder / LOG_FILE).open("wb") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [
-                sys.executable, "-m", "locust", "-f", str(file), "--host", host, "--users", "1", "--spawn-rate", "1",
-                "--scenario", str(scenario_file), "--seatrial-out", str(folder), "--exit-code-on-error", "0", *extra,
+                sys.executable, "-m", "locust", "-f", str(file), "--scenario", str(scenario_file),
+                "--seatrial-out", str(out), "--exit-code-on-error", "0", *options,
             ],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            process_group=0, preexec_fn=_end_with_parent,
         )  # fmt: skip
-        while process.poll() is None:
-            # Ctrl-C reaches Locust as well, which ends the run and keeps what it found.
-            with contextlib.suppress(KeyboardInterrupt):
-                process.wait()
-    if not (folder / RUN_FILE).is_file():
-        raise InputError(
-            f"{file}: expected a Locust file that can be carried out, "
-            f"found that it ended with {_last_words(folder)}; mend it"
-        )
+
+
+def attended(leader: subprocess.Popen[bytes], look: Callable[[], None]) -> bool:
+    """Wait for Locust's end, looking at things meanwhile; whether it was Ctrl-C that ended it.
+
+    Ctrl-C asks Locust to end, which keeps what it found. A second one is raised as KeyboardInterrupt.
+    """
+    interrupted = False
+    while True:
+        try:
+            while leader.poll() is None:
+                look()
+                time.sleep(_LOOK_EVERY_S)
+        except KeyboardInterrupt:
+            if interrupted:
+                raise
+            interrupted = True
+            leader.terminate()
+        else:
+            return interrupted
+
+
+def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End what still runs: it may keep what it has, if that takes no longer than a few seconds."""
+    for process in processes:
+        process.terminate()
+    deadline_s = time.monotonic() + _END_WITHIN_S
+    for process in processes:
+        try:
+            process.wait(max(0.0, deadline_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def recorded_in(folder: Path) -> Recorded:
+    """What one process left in its folder."""
     facts = orjson.loads((folder / RUN_FILE).read_bytes())
     health = GeneratorHealth(**{**facts["health"], "self_test": tuple(facts["health"]["self_test"])})
     return Recorded(unpack((folder / LEDGER_FILE).read_bytes()), health, facts["stopped"], facts["start_s"])
 
 
-def _last_words(folder: Path) -> str:
+def unusable(file: Path, folder: Path, who: str = "it") -> InputError:
+    """Locust ended before there was a load, by what it said last."""
+    return InputError(
+        f"{file}: expected a Locust file that can be carried out, "
+        f"found that {who} ended with {last_words(folder)}; mend it"
+    )
+
+
+def last_words(folder: Path) -> str:
+    """Why a Locust process ended, as far as it said so."""
     if (folder / FAILURE_FILE).is_file():
         return (folder / FAILURE_FILE).read_text(encoding="utf-8")
+    if not (folder / LOG_FILE).is_file():
+        return "no word"
     said = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(said) if line.strip()), "no word")
+
+
+def _end_with_parent() -> None:
+    # Runs between fork and exec; prctl(2). Without it, a load would go on after its `seatrial load` was killed.
+    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

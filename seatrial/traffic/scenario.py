@@ -24,7 +24,9 @@ from seatrial.traffic.trace import Trace, Unit, read_trace
 Arrivals = Literal["poisson", "constant", "gamma"]
 
 WARM_UP = "warm-up"
-_MOST_RPS, _MOST_CLIENTS, _LONGEST_S = 20_000, 20_000, 24 * 3600
+MOST_WORKERS = 64
+MOST_RPS_OF_A_WORKER = 20_000
+_MOST_RPS, _MOST_CLIENTS, _LONGEST_S = MOST_RPS_OF_A_WORKER * MOST_WORKERS, 20_000, 24 * 3600
 _DEMANDS = ("rate_rps", "ramp", "concurrency", "trace")
 _PERCENTILE = re.compile(r"p(\d{1,2}(\.\d+)?)")
 # Of generated tokens, by the name that reports use; docs/metrics.md defines them.
@@ -171,6 +173,12 @@ class Demand(Scatter):
                 )
         return self
 
+    @property
+    def most_rps(self) -> float:
+        """The highest rate that it names; 0 where it names none."""
+        ramp_rps = max(self.ramp.from_rps, self.ramp.to_rps) if self.ramp else 0.0
+        return max(self.rate_rps or 0.0, ramp_rps)
+
 
 class Stage(Demand):
     """A part of the run that is measured by itself, by its own objectives or those of the scenario."""
@@ -214,6 +222,18 @@ class Scenario(Scatter):
     def duration_s(self) -> float:
         """From the first arrival to the end of the last stage."""
         return sum(stage.duration_s for stage in self.stages) + (self.warmup.duration_s if self.warmup else 0.0)
+
+
+def refuse_too_fast(file: Path, scenario: Scenario, workers: int) -> None:
+    """Raises InputError for a rate that so many workers cannot be asked to send."""
+    demands = [*([scenario.warmup] if scenario.warmup else []), *scenario.stages]
+    most_rps = max(demand.most_rps for demand in demands)
+    needed = math.ceil(most_rps / MOST_RPS_OF_A_WORKER)
+    if needed > workers:
+        raise InputError(
+            f"{file}: expected at most {MOST_RPS_OF_A_WORKER:,} requests/s for each worker, "
+            f"found {most_rps:,.6g} for {workers}; give --workers {needed} or a lower rate"
+        )
 
 
 def percentile(name: str) -> float:

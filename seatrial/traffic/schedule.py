@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from seatrial.observation import Floats, Ints, Ledger
 from seatrial.traffic import arrivals
 from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV, Intensity
 from seatrial.traffic.gaps import ALPHA, GapTest, gap_test, misplaced
-from seatrial.traffic.plan import ClosedLoop, Exchange, Load, OpenLoop, Target
+from seatrial.traffic.plan import ClosedLoop, Exchange, OpenLoop, Target
 from seatrial.traffic.scenario import WARM_UP, Demand, Scenario
 
 # The request for a line of a trace: the sizes of its input and of its output, in the trace's own unit.
@@ -97,26 +97,13 @@ def due(window: Window) -> Floats:
 
 def schedule(
     scenario: Scenario, target: Target, exchanges: Sequence[Exchange], start_s: float, sized: Sized | None = None
-) -> list[Load]:
+) -> list[OpenLoop | ClosedLoop]:
     """The scenario's loads, one stream a stage, drawn from its seed; the first arrival is due from start_s on.
 
     Where a trace has the sizes of inputs and outputs, `sized` makes the requests of that stage; without it, the
     exchanges stand for them by their length.
     """
     return [_load(scenario, window, target, tuple(exchanges), sized) for window in windows(scenario, start_s)]
-
-
-def later(loads: Sequence[Load], by_s: float) -> list[Load]:
-    """Loads of a schedule that begin later by this much: to draw one can take longer than it may be late."""
-    moved: list[Load] = []
-    for load in loads:
-        if isinstance(load, OpenLoop):
-            moved.append(replace(load, arrivals_s=(np.asarray(load.arrivals_s) + by_s).tolist()))
-        elif isinstance(load, ClosedLoop):
-            moved.append(replace(load, start_s=load.start_s + by_s, end_s=load.end_s + by_s))
-        else:
-            raise TypeError(f"expected a load that `schedule` draws, found {type(load).__name__}")
-    return moved
 
 
 def arrivals_kept(scenario: Scenario, ledger: Ledger, start_s: float) -> dict[str, ArrivalsKept]:
@@ -149,7 +136,7 @@ def broken(kept: Mapping[str, ArrivalsKept]) -> list[str]:
 
 def _load(
     scenario: Scenario, window: Window, target: Target, exchanges: tuple[Exchange, ...], sized: Sized | None
-) -> Load:
+) -> OpenLoop | ClosedLoop:
     if window.demand.concurrency is not None:
         return ClosedLoop(
             window.name,

@@ -7,7 +7,7 @@ where nothing was expected of an answer, a whole 2xx answer is good.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -111,11 +111,20 @@ def summarise(
     health: GeneratorHealth,
     stopped: bool,
     arrivals: Mapping[str, ArrivalsKept] = MappingProxyType({}),
+    lost: Sequence[str] = (),
+    workers: int = 1,
 ) -> Report:
-    """The report of one run; `stopped`: somebody ended it before its last arrival. `arrivals` is by stage."""
+    """The report of one run; `stopped`: somebody ended it before its last arrival. `arrivals` is by stage.
+
+    `lost` says which of its `workers` ended before their time: what they had not sent is missing.
+    """
     parts = [(stage, ledger.of(stage.name)) for stage in scenario.stages]
     return Report(
-        invalid=(*why_invalid(health, stopped, len(ledger)), *([] if stopped else broken(arrivals))),
+        invalid=(
+            *lost,
+            *why_invalid(health, stopped, len(ledger), workers),
+            *([] if stopped or lost else broken(arrivals)),
+        ),
         stages=tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts),
         answers=tuple(
             answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows)
@@ -124,8 +133,8 @@ def summarise(
     )
 
 
-def why_invalid(health: GeneratorHealth, stopped: bool, rows: int) -> list[str]:
-    """Why the generator cannot vouch for the run; empty when it can."""
+def why_invalid(health: GeneratorHealth, stopped: bool, rows: int, workers: int = 1) -> list[str]:
+    """Why the generators of so many workers cannot vouch for the run; empty when they can."""
     reasons = [f"the generator's self-test recorded wrongly: {found}" for found in health.self_test]
     if stopped:
         reasons.append("the run was stopped before its last request was due")
@@ -135,18 +144,22 @@ def why_invalid(health: GeneratorHealth, stopped: bool, rows: int) -> list[str]:
         reasons.append(
             f"the generator fell behind its schedule: start lag p99 {health.start_lag_p99_s * 1e3:.1f} ms "
             f"(at most {health.lag_p99_bound_s * 1e3:.0f}), max {health.start_lag_max_s * 1e3:.0f} ms "
-            f"(at most {health.lag_max_bound_s * 1e3:.0f}); {_more_room(health)}"
+            f"(at most {health.lag_max_bound_s * 1e3:.0f}); {_more_room(health, workers)}"
         )
     return reasons
 
 
-def _more_room(health: GeneratorHealth) -> str:
-    """What would have carried the schedule: more generators where one had too much to do, else an undisturbed one."""
+def _more_room(health: GeneratorHealth, workers: int) -> str:
+    """What would have carried the schedule: more workers where they had too much to do, else undisturbed ones."""
     cores = health.cpu_s / health.planned_s if health.planned_s else 0.0
     spent = f"the schedule takes {cores:.2f} s of CPU a second"
-    if health.processes_needed > 1:
-        return f"{spent}, which {health.processes_needed} generators would carry: lower the rate, or share it out"
-    return f"{spent}, so that one generator can carry it: it was kept from running; free a core for it"
+    if health.processes_needed > workers:
+        return (
+            f"{spent}, which {health.processes_needed} generators would carry: lower the rate, or give more --workers"
+        )
+    if workers == 1:
+        return f"{spent}, so that one generator can carry it: it was kept from running; free a core for it"
+    return f"{spent}, so that {workers} generators can carry it: one was kept from running; free a core for each"
 
 
 def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:

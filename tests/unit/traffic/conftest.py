@@ -63,3 +63,26 @@ def web():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield ServiceTarget("web", "127.0.0.1", server.server_port)
     server.shutdown()
+
+
+@pytest.fixture
+def server():
+    """A port that counts what it is asked, and answers every request with `answer`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            with self.server.counting:
+                self.server.asked += 1
+            self.send_response(200)
+            self.send_header("content-length", "8")
+            self.end_headers()
+            self.wfile.write(self.server.answer)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.answer, server.counting = 0, b'{"a": 1}', threading.Lock()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()

@@ -70,6 +70,13 @@ def test_a_run_can_be_looked_at_and_stopped_before_its_end(generator, web):
     assert run.health().scheduled == 1
 
 
+def test_a_load_can_begin_at_a_moment_of_the_runs_clock(generator, web):
+    at_s = generator.now_s() + 0.5
+    rows = generator.start_at([OpenLoop("s", web, (EXCHANGE,), [0.0, 0.25])], at_s).collect(timeout_s=20)
+    assert rows.scheduled_s.tolist() == pytest.approx([at_s, at_s + 0.25], abs=1e-6)
+    assert (rows.sent_s >= rows.scheduled_s).all()
+
+
 def test_a_target_without_an_address_is_an_error_that_names_it(generator):
     with pytest.raises(ClusterError, match=r"no-such-host\.invalid"):
         generator.start([OpenLoop("s", ServiceTarget("x", "no-such-host.invalid", 1), (EXCHANGE,), [0.0])])

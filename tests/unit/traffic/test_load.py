@@ -1,8 +1,5 @@
 """`seatrial load`, with a real Locust and a real generator, against a server that counts."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import orjson
 import pytest
 import yaml
@@ -25,26 +22,6 @@ SCENARIO = {
     "warmup": {"rate_rps": 10, "duration_s": 0.5},
     "stages": [{"name": "base", "rate_rps": 40, "duration_s": 1}], "slos": {"error_ratio": 0},
 }  # fmt: skip
-
-
-@pytest.fixture
-def server():
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.server.asked += 1
-            self.send_response(200)
-            self.send_header("content-length", "8")
-            self.end_headers()
-            self.wfile.write(self.server.answer)
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.answer = 0, b'{"a": 1}'
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
 
 
 @pytest.fixture
@@ -98,8 +75,12 @@ def test_a_host_is_needed(scenario):
             LOCUST_FILE.replace('[Exchange("ask", "GET", "/ask", expect={"a": 1})]', "[]"),
             "ended with InputError: picks",
         ),
+        (
+            f"{LOCUST_FILE}\n\nclass Other(Ask):\n    pass\n",
+            "ended with InputError: --scenario: expected a Locust file with one class of users, .* found Ask, Other",
+        ),
     ],
-    ids=["missing", "broken", "empty"],
+    ids=["missing", "broken", "empty", "two classes"],
 )
 def test_a_locust_file_that_cannot_be_used_is_named(server, scenario, locust_file, said):
     (scenario.parent / "ask.py").unlink()

@@ -4,6 +4,7 @@ import pytest
 
 from seatrial.observation import RIGHT, UNJUDGED, WRONG, GeneratorHealth, ledger
 from seatrial.traffic.scenario import Objectives, Scenario
+from seatrial.traffic.schedule import ArrivalsKept
 from seatrial.traffic.summary import errors_by_kind, good, judged, summarise, why_invalid
 
 HEALTHY = GeneratorHealth(100, 100, 0.001, 0.01, 0.01, 0.0001)
@@ -132,6 +133,26 @@ def test_a_run_that_the_generator_cannot_vouch_for_is_invalid(health, stopped, r
 def test_a_generator_that_fell_behind_says_how_many_would_not_have(cpu_s, told):
     behind = GeneratorHealth(59, 59, 0.5, 0.9, 0.0, 0.0, cpu_s=cpu_s, planned_s=30.0)
     assert told in why_invalid(behind, False, 59)[0]
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "told"),
+    [
+        (60.0, "which 3 generators would carry: lower the rate, or give more --workers"),
+        (30.0, "so that 2 generators can carry it: one was kept from running"),
+    ],
+)
+def test_workers_that_fell_behind_say_whether_more_of_them_would_not_have(cpu_s, told):
+    behind = GeneratorHealth(59, 59, 0.5, 0.9, 0.0, 0.0, cpu_s=cpu_s, planned_s=30.0)
+    assert told in why_invalid(behind, False, 59, workers=2)[0]
+
+
+def test_a_run_that_lost_a_worker_is_invalid_for_that_and_not_for_the_law_of_what_is_left():
+    left = {"base": ArrivalsKept("poisson", 50, 50, None)}
+    health = GeneratorHealth(100, 50, 0.0, 0.0, 0.0, 0.0)
+    report = summarise(scenario(), ledger([row()] * 50), health, False, left, lost=("worker 2 was killed",), workers=2)
+    assert report.invalid == ("worker 2 was killed", "100 requests were due, 50 were sent and 50 recorded")
+    assert report.exit_status == 2
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def bursty(cv):
         (changed("stages", 0, "rate_rps", to="ten"), r"stages.0.rate_rps: expected number, found 'ten'"),
         (changed("stages", 0, "rate_rps", to=True), r"stages.0.rate_rps: expected number, found True"),
         (changed("stages", 0, "rate_rps", to=0), r"stages.0.rate_rps: expected greater than 0, found 0"),
-        (changed("stages", 0, "rate_rps", to=1e9), r"stages.0.rate_rps: expected less than or equal to 20000"),
+        (changed("stages", 0, "rate_rps", to=1e9), r"stages.0.rate_rps: expected less than or equal to 1280000"),
         (changed("stages", 1, "name", to="base"), r"expected stages with names of their own"),
         (changed("stages", 1, "name", to="warm-up"), r"expected stages with names of their own"),
         (changed("stages", to=[]), r"stages: expected .*at least 1 item"),

@@ -1,0 +1,196 @@
+"""The generator of one Locust process, what it was asked to send, and what it recorded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import gevent
+import orjson
+from gevent.lock import BoundedSemaphore
+from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response_time
+
+from seatrial.errors import InputError
+from seatrial.observation import GeneratorHealth, Ledger, joined
+from seatrial.traffic.channel import ProcessChannel
+from seatrial.traffic.generator import Generator, Run
+from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, ROWS_FILE, RUN_FILE
+from seatrial.traffic.locust_stats import entries
+from seatrial.traffic.locust_worker import Worker
+from seatrial.traffic.plan import Exchange, Load, Target
+from seatrial.traffic.recorder import pack
+from seatrial.traffic.rescue import append
+from seatrial.traffic.scenario import Scenario, read_scenario, refuse_too_fast
+from seatrial.traffic.schedule import Sized, schedule
+from seatrial.traffic.shares import Part, clients_in, requests_in, shared
+
+_REPORT_EVERY_S = 0.5
+_LEAD_S = 0.5
+_COLLECT_WITHIN_S = 60.0  # of a run that has ended
+_log = logging.getLogger(__name__)
+
+
+class Session:
+    """From Locust's start of a test to its end."""
+
+    def __init__(self, environment: Any, worker: Worker | None) -> None:
+        options = environment.parsed_options
+        self.environment = environment
+        self.scenario: Scenario | None = read_scenario(Path(options.scenario)) if options.scenario else None
+        self._worker = worker
+        self._taken = False
+        self._part = Part(0, 1, time.monotonic())
+        if worker is not None and self.scenario is not None:
+            if part := worker.part():
+                self._part = part
+            else:
+                _log.warning("came_too_late_for_a_share")
+                self._taken = True
+        if self.scenario is not None:
+            refuse_too_fast(Path(options.scenario), self.scenario, self._part.members)
+        self._folder = session_folder(environment, worker)
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for name in (LEDGER_FILE, RUN_FILE, ROWS_FILE):
+                (self._folder / name).unlink(missing_ok=True)  # of an earlier run
+        self.generator = Generator(ProcessChannel(), self._part.origin_s)
+        self.wrong = self.generator.self_test()
+        self._wall_s = time.time() - self.generator.now_s()
+        self._runs: dict[str, tuple[Run, Sequence[Exchange], float]] = {}
+        self._closing = BoundedSemaphore()
+        self._closed = False
+
+    def carry_out_scenario(self, target: Target, exchanges: Sequence[Exchange], sized: Sized | None) -> None:
+        """Send this process's share of the scenario and write down what came of it; returns at its end.
+
+        `exchanges` and `sized` are as in `schedule`.
+        Only the first user does that: more of them do not make the scenario's load another one.
+        """
+        if self._taken or self.scenario is None:
+            return
+        self._taken = True
+        if len(kinds := self.environment.user_classes) > 1:
+            raise InputError(
+                f"--scenario: expected a Locust file with one class of users, which has the scenario's requests, "
+                f"found {', '.join(sorted(kind.__name__ for kind in kinds))}; name the one to use beside -f"
+            )
+        drawn = schedule(self.scenario, target, exchanges, 0.0, sized)
+        sent = tuple({each.case: each for load in drawn for each in load.exchanges}.values())
+        run, start_s = self._begun(shared(drawn, self._part.place, self._part.members), sent)
+        self._follow(run, sent)
+        self._save([run], start_s, stopped=False)
+        del self._runs[run.name]
+        if self._worker is not None:
+            self._worker.done()
+        else:
+            gevent.spawn(end_test, self.environment)  # from outside of the user that is stopped by it
+
+    def carry_out(self, loads: Sequence[Load], exchanges: Sequence[Exchange]) -> None:
+        """Send loads whose times count from a moment after now; returns at their end."""
+        run, _ = self._begun(loads, exchanges)
+        self._follow(run, exchanges)
+
+    def close(self) -> None:
+        """End what still runs, keep what it found, and end the generator. Who comes second waits for the first."""
+        with self._closing:
+            if self._closed:
+                return
+            try:
+                self._end_runs()
+            finally:
+                self.generator.close()
+                self._closed = True
+
+    def _end_runs(self) -> None:
+        for run, exchanges, _ in self._runs.values():
+            run.stop()
+            while not self._report(run, exchanges):
+                gevent.sleep(_REPORT_EVERY_S)
+        if self._runs:
+            starts_s = [start_s for _, _, start_s in self._runs.values()]
+            self._save([run for run, _, _ in self._runs.values()], min(starts_s), stopped=True)
+
+    def _begun(self, loads: Sequence[Load], exchanges: Sequence[Exchange]) -> tuple[Run, float]:
+        if self._worker is not None and self.scenario is not None:
+            start_s = self._worker.ready(requests_in(loads), clients_in(loads))
+        else:
+            start_s = self.generator.now_s() + _LEAD_S
+        run = self.generator.start_at(loads, start_s)
+        self._runs[run.name] = (run, exchanges, start_s)
+        return run, start_s
+
+    def _follow(self, run: Run, exchanges: Sequence[Exchange]) -> None:
+        """Report a run to Locust's statistics as it goes."""
+        try:
+            while not self._report(run, exchanges):
+                gevent.sleep(_REPORT_EVERY_S)
+        except gevent.GreenletExit:
+            run.stop()
+            raise
+
+    def _report(self, run: Run, exchanges: Sequence[Exchange]) -> bool:
+        rows, finished = run.fresh()
+        if len(rows):
+            report(self.environment.stats, rows, exchanges, self._wall_s)
+            if self._folder is not None:
+                append(self._folder / ROWS_FILE, rows)
+        return finished
+
+    def _save(self, runs: Sequence[Run], start_s: float, stopped: bool) -> None:
+        if self._folder is None:
+            return
+        (self._folder / LEDGER_FILE).write_bytes(pack(joined([run.collect(_COLLECT_WITHIN_S) for run in runs])))
+        facts = {
+            "stopped": stopped,
+            "start_s": start_s,
+            "place": self._part.place,
+            "members": self._part.members,
+            "health": health_document(self.generator.health(*runs)),
+        }
+        (self._folder / RUN_FILE).write_bytes(orjson.dumps(facts))
+        (self._folder / ROWS_FILE).unlink(missing_ok=True)
+
+
+def session_folder(environment: Any, worker: Worker | None) -> Path | None:
+    """Where a process leaves its ledger; None where it was not asked to."""
+    if worker is not None:
+        return worker.folder
+    return Path(environment.parsed_options.seatrial_out) if environment.parsed_options.seatrial_out else None
+
+
+def report(stats: Any, rows: Ledger, exchanges: Sequence[Exchange], wall_s: float) -> None:
+    """Add rows to Locust's statistics, as its master adds what a worker sends."""
+    found, failures = entries(rows, exchanges, wall_s, bucket_response_time)
+    for entry in found:
+        part = StatsEntry.unserialize(cast(StatsEntryDict, entry), stats)
+        stats.entries[part.name, part.method].extend(part)
+        stats.total.extend(part)
+    for (method, name, kind), count in failures.items():
+        key = StatsError.create_key(method, name, kind)
+        stats.errors.setdefault(key, StatsError(method, name, kind)).occurrences += count
+
+
+def health_document(health: GeneratorHealth) -> dict[str, Any]:
+    """The generator's health as JSON."""
+    return {name: getattr(health, name) for name in GeneratorHealth.__slots__}
+
+
+def end_test(environment: Any) -> None:
+    """The load is over: end Locust, or leave its page open."""
+    if environment.web_ui is None:
+        environment.runner.quit()
+    else:
+        environment.runner.stop()
+
+
+def give_up(environment: Any, folder: Path | None, reason: Exception) -> None:
+    """End Locust for a reason that whoever started it has to hear."""
+    _log.error("load_failed", exc_info=reason)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
+    environment.process_exit_code = 2
+    gevent.spawn(environment.runner.quit)
