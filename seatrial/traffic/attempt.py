@@ -14,11 +14,11 @@ from time import monotonic
 from seatrial.observation import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.connection import EOF, UNSENT, Connection
 from seatrial.traffic.heads import END, headers_text
-from seatrial.traffic.http1 import Answer
+from seatrial.traffic.http1 import BEGINNING_BYTES, Answer
 from seatrial.traffic.recorder import NAN
 from seatrial.traffic.sender import Prepared, Sender
 
-_WRONG_BODY_LIMIT, _ANY_BODY_LIMIT = 4 * 1024, 1024 * 1024
+_WRONG_BODY_LIMIT = 4 * 1024
 _END_BYTES = len(END)
 
 
@@ -97,7 +97,7 @@ class Attempt:
             self._answer = Answer(self._request.method)
         answer = self._answer
         if not answer.feed(data):
-            self.drop("protocol")
+            self._broken()
         elif answer.complete:
             self._finish(answer)
 
@@ -112,6 +112,12 @@ class Attempt:
         if self._connection is not None:
             self._connection.close()
         self._end(kind)
+
+    def _broken(self) -> None:
+        """What came is not HTTP."""
+        if self._connection is not None:
+            self._connection.abort()
+        self._end("protocol")
 
     def _send(self, connection: Connection) -> None:
         request = self._request
@@ -140,11 +146,10 @@ class Attempt:
         """Part with the connection, or keep it where it can serve another request."""
         connection = self._connection
         assert connection is not None
-        if self._sender.manner.reuse and keep_alive and connection.is_open and not self._rest:
-            connection.user = None
-            return
-        if self._rest:
+        if not self._body_sent_s > 0:
             connection.close()  # answered before the request was whole: the connection is out of step
+        elif self._sender.manner.reuse and keep_alive and connection.is_open:
+            connection.user = None
         else:
             connection.retire()
 
@@ -204,7 +209,7 @@ class Attempt:
         if not body:
             return ""
         if self._sender.manner.keep == "all":
-            return body[:_ANY_BODY_LIMIT].decode("utf-8", "replace")
+            return body[:BEGINNING_BYTES].decode("utf-8", "replace")
         if correct == UNJUDGED and 200 <= self.status < 300:
             return ""
         return body[:_WRONG_BODY_LIMIT].decode("utf-8", "replace")

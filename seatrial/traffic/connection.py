@@ -11,9 +11,11 @@ import errno
 import itertools
 import socket
 import ssl
+import struct
 from typing import Protocol
 
 _FIN_WAIT_S = 1.0
+_NO_LINGER = struct.pack("ii", 1, 0)
 _numbers = itertools.count(1)
 
 REFUSED, RESET, TIMEOUT, EOF, UNSENT = "refused", "reset", "timeout", "eof", "unsent"
@@ -117,6 +119,15 @@ class Connection:
             self._loop.remove_writer(self._socket.fileno())
             self._socket.close()
             self._socket = None
+
+    def abort(self) -> None:
+        """End the connection with a reset, for a peer that does not speak the protocol.
+
+        Who closes first keeps the port for a minute (TIME_WAIT): a server of nothing but garbage would use them up.
+        """
+        if self._socket is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.close()
 
     def retire(self) -> None:
         """End the connection once the peer has: who closes first keeps the port for a minute (TIME_WAIT)."""

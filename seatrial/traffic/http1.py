@@ -8,7 +8,10 @@ from seatrial.traffic.plan import Exchange
 
 KEPT_HEADERS = frozenset({b"retry-after", b"connection", b"location", b"content-type", b"x-request-id"})
 _HEAD_LIMIT = 64 * 1024
-_BODY_LIMIT = 16 * 1024 * 1024  # more is counted but not kept: memory stays bounded whatever a server sends
+_VALUE_LIMIT = 1024  # of a header that is kept
+# Memory stays bounded whatever a server sends: a body above the limit is counted to its end, and its beginning kept.
+_BODY_LIMIT = 16 * 1024 * 1024
+BEGINNING_BYTES = 1024 * 1024
 
 
 def request_head(exchange: Exchange, host: str, *, close: bool) -> bytes:
@@ -97,7 +100,7 @@ class Answer:
             # With any other last coding the body ends with the connection (RFC 9112, 6.3).
             self._delimited = value.lower().endswith(b"chunked")
         elif lower in KEPT_HEADERS:
-            self.headers[lower.decode("latin-1")] = value.decode("latin-1")
+            self.headers[lower.decode("latin-1")] = value[:_VALUE_LIMIT].decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self.complete:
@@ -118,8 +121,11 @@ class Answer:
             return
         self._body_until = self.received_bytes
         self.body_bytes += len(body)
-        room = _BODY_LIMIT - len(self.body)
-        self.body += body if len(body) <= room else body[:room]
+        if self.body_bytes <= _BODY_LIMIT:
+            self.body += body
+        else:
+            self.body += body[: max(0, BEGINNING_BYTES - len(self.body))]
+            del self.body[BEGINNING_BYTES:]
 
     def on_message_complete(self) -> None:
         if self.complete:

@@ -34,7 +34,7 @@ class ReadingAttempt(Attempt):
             self._first_byte_s = now_s
             answer = self._answer = Answer(self._request.method)
         if not answer.feed(data):
-            self.drop("protocol")
+            self._broken()
             return
         if len(answer.body) > self._given and 200 <= answer.status < 300:
             events = self._reader.feed(bytes(answer.body[self._given :]))

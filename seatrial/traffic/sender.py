@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,9 +85,9 @@ class Sender:
 
     def prepared(self, exchanges: tuple[Exchange, ...], stream: str) -> list[Prepared]:
         """The exchanges as they are sent; rows are of the named stream."""
-        heads = Heads()
+        heads: defaultdict[str, Heads] = defaultdict(Heads)  # by method: after HEAD the same head has no body
         code = self.recorder.code
-        return [Prepared(each, self.manner, code(stream), code(each.case), heads) for each in exchanges]
+        return [Prepared(each, self.manner, code(stream), code(each.case), heads[each.method]) for each in exchanges]
 
     def watch(self, attempt: Limited) -> None:
         """Drop this attempt, sent just now, once its time has passed, unless it is forgotten before."""
@@ -94,11 +96,12 @@ class Sender:
             self._timer = self.loop.call_later(self.manner.timeout_s, self._look)
 
     def _look(self) -> None:
+        # In the order in which they were sent: of a thousand open ones, only those are looked at whose time has passed.
+        due_s = time.monotonic() - self.manner.timeout_s
+        for attempt in list(itertools.takewhile(lambda attempt: attempt.sent_s <= due_s, self._open)):
+            attempt.drop("timeout")
+        # Only now: what those left to send may be watched already, and must not have set a timer of its own.
         self._timer = None
-        now_s = time.monotonic()
-        for attempt in list(self._open):
-            if attempt.sent_s + self.manner.timeout_s <= now_s:
-                attempt.drop("timeout")
-        if self._open:
-            oldest_s = min(attempt.sent_s for attempt in self._open)
-            self._timer = self.loop.call_later(max(0.0, oldest_s + self.manner.timeout_s - now_s), self._look)
+        for oldest in self._open:
+            self._timer = self.loop.call_later(max(0.0, oldest.sent_s - due_s), self._look)
+            break

@@ -64,8 +64,10 @@ class TlsConnection(Connection):
             super()._established()
 
     def _on_readable(self) -> None:
-        # Bytes that OpenSSL has taken in already are not seen by the event loop: all of them are read now.
-        while isinstance(self._socket, ssl.SSLSocket):
+        # Bytes that OpenSSL has taken in already are not seen by the event loop: they are read now. The kernel's are
+        # left to the loop's next turn, or a peer that never stops sending would keep it from all else, time limits too.
+        more = True
+        while more and isinstance(self._socket, ssl.SSLSocket):
             try:
                 count = self._socket.recv_into(self._buffer.bytes)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -77,3 +79,4 @@ class TlsConnection(Connection):
                 self._lose(RESET)
                 return
             self._take(count)
+            more = self._socket is not None and self._socket.pending() > 0

@@ -19,6 +19,7 @@ from seatrial.observation import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.answers import contains
 from seatrial.traffic.plan import Exchange
 
+_MOST_TOKENS = 2**31 - 1  # what a row of the ledger holds
 _TOLD = 160  # characters of what a server sent, in a message
 
 
@@ -128,8 +129,8 @@ def error_text(value: Any) -> str:
 
 
 def count(value: Any) -> int | None:
-    """A number of tokens as a server reports it, or None if it is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A number of tokens as a server reports it, or None if it is none, or more than 2,147,483,647."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None
 
 
 def excerpt(body: bytes) -> str:

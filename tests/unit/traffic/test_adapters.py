@@ -143,6 +143,12 @@ def test_without_usage_the_events_with_content_are_counted():
     assert (reply.output_tokens, reply.reported, reply.input_tokens) == (2, False, None)
 
 
+@pytest.mark.parametrize(("reported", "taken"), [(2**31 - 1, 2**31 - 1), (2**31, None), (-1, None), (True, None)])
+def test_a_count_that_no_row_could_hold_is_none(reported, taken):
+    chunks = [*CHAT, {"choices": [], "usage": {"prompt_tokens": reported}}]
+    assert OpenAIChat("m").reply(200, stream(*chunks)).input_tokens == taken
+
+
 def test_usage_in_every_chunk_is_counted_once():
     chunks = [{**chunk, "usage": {"prompt_tokens": 1, "completion_tokens": n}} for n, chunk in enumerate(CHAT)]
     assert OpenAIChat("m").reply(200, stream(*chunks)).output_tokens == 3

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from seatrial.traffic.http1 import _BODY_LIMIT, _HEAD_LIMIT, Answer
+from seatrial.traffic.http1 import _BODY_LIMIT, _HEAD_LIMIT, _VALUE_LIMIT, BEGINNING_BYTES, Answer
+from tests.helpers.http_answers import BODY, FIELDS, answers, byte_by_byte, chunked, head, in_pieces
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -27,60 +28,6 @@ def read(pieces, method="GET", then_fin=False):
     if then_fin and not answer.complete:
         answer.end_of_stream()
     return True, facts(answer)
-
-
-def byte_by_byte(data):
-    return [data[at : at + 1] for at in range(len(data))]
-
-
-def in_pieces(data, cuts):
-    at = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    return [data[one:other] for one, other in itertools.pairwise(at)]
-
-
-TOKEN = st.text("abcdefgXYZ-09", min_size=1, max_size=8)
-FIELDS = st.lists(
-    st.tuples(
-        st.sampled_from([b"Retry-After", b"x-request-id", b"Location", b"Server", b"CONTENT-TYPE"])
-        | TOKEN.map(str.encode),
-        st.text(" abc;=/\t\"'ü", max_size=12).map(lambda value: value.strip().encode("latin-1")),
-    ).filter(lambda field: field[0].lower() not in (b"content-length", b"transfer-encoding", b"connection")),
-    max_size=4,
-)  # fmt: skip
-BODY = st.binary(max_size=60)
-
-
-def head(status, fields, *framing):
-    lines = [b"HTTP/1.1 %d Any reason" % status, *(name + b": " + value for name, value in fields), *framing]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def chunked(body, cuts, trailers=()):
-    parts = [part for part in in_pieces(body, cuts) if part]
-    sized = b"".join(b"%x;ext=1\r\n%b\r\n" % (len(part), part) for part in parts)
-    return sized + b"0\r\n" + b"".join(name + b": " + value + b"\r\n" for name, value in trailers) + b"\r\n"
-
-
-@st.composite
-def answers(draw):
-    """A proper final answer, how it ends, and what a reader has to find."""
-    status = draw(st.integers(200, 599).filter(lambda status: status not in (204, 205, 304)))
-    fields, body = draw(FIELDS), draw(BODY)
-    framing = draw(st.sampled_from(["length", "chunked", "close"]))
-    if framing == "length":
-        data = head(status, fields, b"Content-Length: %d" % len(body)) + body
-    elif framing == "chunked":
-        cuts = draw(st.lists(st.integers(0, 60), max_size=4))
-        data = head(status, fields, b"Transfer-Encoding: chunked") + chunked(body, cuts, draw(FIELDS))
-    else:
-        data = head(status, fields) + body
-    interim = b"".join(
-        head(status, draw(FIELDS)) for status in draw(st.lists(st.sampled_from([100, 102, 103]), max_size=2))
-    )
-    kept = ("retry-after", "x-request-id", "location", "content-type")
-    headers = {name.decode().lower(): value.decode("latin-1") for name, value in fields}
-    headers = {name: value for name, value in headers.items() if name in kept}
-    return interim + data, framing == "close", (True, status, body, len(body), headers)
 
 
 @given(answers(), st.lists(st.integers(0, 600), max_size=8))
@@ -263,10 +210,36 @@ def test_of_a_body_without_end_the_beginning_is_kept(framing):
     part = bytes(range(250)) * 4000
     answer = Answer("GET")
     assert answer.feed(OK + framing + b"\r\n")
+    most = 0
     for _ in range(20):
         assert answer.feed(b"%x\r\n%b\r\n" % (len(part), part) if b"chunked" in framing else part)
-    assert (answer.body_bytes, len(answer.body), answer.whole_body) == (20 * len(part), _BODY_LIMIT, None)
-    assert answer.body == (part * 17)[:_BODY_LIMIT]
+        most = max(most, len(answer.body))
+    assert most <= _BODY_LIMIT
+    assert (answer.body_bytes, answer.whole_body) == (20 * len(part), None)
+    assert answer.body == (part * 2)[:BEGINNING_BYTES]
+
+
+@pytest.mark.parametrize("size", [_BODY_LIMIT, _BODY_LIMIT + 1])
+@pytest.mark.parametrize("reads", [1, 3])
+def test_a_body_is_kept_whole_up_to_its_limit_however_it_is_cut(size, reads):
+    body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    answer = Answer("GET")
+    assert answer.feed(OK + b"Content-Length: %d\r\n\r\n" % size)
+    for piece in in_pieces(body, [size * cut // reads for cut in range(1, reads)]):
+        assert answer.feed(piece)
+    assert (answer.complete, answer.body_bytes) == (True, size)
+    if size <= _BODY_LIMIT:
+        assert answer.whole_body == body
+    else:
+        assert (answer.whole_body, bytes(answer.body)) == (None, body[:BEGINNING_BYTES])
+
+
+@pytest.mark.parametrize("size", [_VALUE_LIMIT, _VALUE_LIMIT + 1, 50_000])
+def test_of_a_header_the_beginning_is_kept(size):
+    """A row keeps the headers, and there are as many rows as answers."""
+    answer = Answer("GET")
+    assert answer.feed(OK + b"Location: " + b"x" * size + b"\r\nContent-Length: 0\r\n\r\n")
+    assert answer.headers == {"location": "x" * _VALUE_LIMIT}
 
 
 def test_a_body_that_trickles_in_chunks_for_long_is_no_endless_head():

@@ -11,6 +11,8 @@ import uvloop
 
 from seatrial.traffic.engine import Engine
 from seatrial.traffic.plan import ClosedLoop, Exchange, OpenLoop, ServiceTarget
+from tests.helpers.bad_servers import Bad
+from tests.helpers.bad_servers import serving as serving_badly
 
 OK = b'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"a": 1}'
 GET = Exchange("get", "GET", "/", expect={"a": 1})
@@ -124,6 +126,31 @@ def test_a_server_that_never_shakes_hands_is_a_timeout(run):
         await asyncio.sleep(2)
 
     ledger = run(waits, None, lambda target: [OpenLoop("s", target, (GET,), [0.0], timeout_s=0.2)])
+    assert ledger.texts("error") == ["timeout"]
+
+
+def test_a_server_that_never_stops_sending_is_given_up_when_its_time_has_passed(run, authority):
+    async def closes(reader, writer): ...
+
+    with serving_badly({"flood": Bad(b"HTTP/1.1 200 OK\r\n\r\n", again=b"x" * 1_000_000)}, serving(authority)) as port:
+        flood = ServiceTarget("flood", "127.0.0.1", port, tls=True)
+        exchange = Exchange("flood", "GET", "/flood")
+        ledger = run(closes, None, lambda _: [OpenLoop("s", flood, (exchange,), [0.0, 0.0], timeout_s=0.5)])
+    assert ledger.texts("error") == ["timeout", "timeout"]
+
+
+def test_a_socket_that_always_has_more_to_read_does_not_keep_the_loop_from_all_else(run, authority, monkeypatch):
+    """Such is a server that encrypts as fast as we decrypt; time limits, and other connections, need their turn."""
+    began_s = time.monotonic()
+
+    def more(_, buffer):
+        if time.monotonic() > began_s + 5:
+            raise ssl.SSLError("the loop had no other turn for 5 s")
+        buffer[:100] = b"HTTP/1.1 200 OK\r\n\r\n".ljust(100, b"x")
+        return 100
+
+    monkeypatch.setattr(ssl.SSLSocket, "recv_into", more)
+    ledger = run(answers, serving(authority), lambda target: [OpenLoop("s", target, (GET,), [0.0], timeout_s=0.3)])
     assert ledger.texts("error") == ["timeout"]
 
 
