@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gevent
 import orjson
+from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response_time
 
@@ -26,11 +28,28 @@ from seatrial.traffic.rescue import append
 from seatrial.traffic.scenario import Scenario, read_scenario, refuse_too_fast
 from seatrial.traffic.schedule import Sized, schedule
 from seatrial.traffic.shares import Part, clients_in, requests_in, shared
+from seatrial.traffic.summary import why_invalid
 
 _REPORT_EVERY_S = 0.5
-_LEAD_S = 0.5
+LEAD_S = 0.5
 _COLLECT_WITHIN_S = 60.0  # of a run that has ended
 _log = logging.getLogger(__name__)
+
+
+class Carried(NamedTuple):
+    """A run that has ended, or was stopped before its end."""
+
+    run: Run
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What is sent for a user, its schedule beginning at start_s; `carried_out` returns what was Carried."""
+
+    start_s: float
+    carried_out: gevent.Greenlet
+    left: Event  # the user is gone: nothing more is to be sent
 
 
 class Session:
@@ -57,19 +76,28 @@ class Session:
             for name in (LEDGER_FILE, RUN_FILE, ROWS_FILE):
                 (self._folder / name).unlink(missing_ok=True)  # of an earlier run
         self.generator = Generator(ProcessChannel(), self._part.origin_s)
-        self.wrong = self.generator.self_test()
+        try:
+            self.generator.self_test()
+        except BaseException:  # this greenlet may be killed: stopped, or told another rate, before it began
+            self.generator.close()
+            raise
         self._wall_s = time.time() - self.generator.now_s()
-        self._runs: dict[str, tuple[Run, Sequence[Exchange], float]] = {}
+        self._offered: list[Offered] = []
+        self._muted = False
+        self._rows = 0
         self._closing = BoundedSemaphore()
         self._closed = False
 
-    def carry_out_scenario(self, target: Target, exchanges: Sequence[Exchange], sized: Sized | None) -> None:
+    def carry_out_scenario(
+        self, target: Target, exchanges: Sequence[Exchange], sized: Sized | None, left: Event
+    ) -> None:
         """Send this process's share of the scenario and write down what came of it; returns at its end.
 
-        `exchanges` and `sized` are as in `schedule`.
+        `exchanges` and `sized` are as in `schedule`, `left` as in `carry_out`.
         Only the first user does that: more of them do not make the scenario's load another one.
         """
         if self._taken or self.scenario is None:
+            _log.warning("The scenario's load is carried already: change its rates, more users change nothing")
             return
         self._taken = True
         if len(kinds := self.environment.user_classes) > 1:
@@ -79,19 +107,30 @@ class Session:
             )
         drawn = schedule(self.scenario, target, exchanges, 0.0, sized)
         sent = tuple({each.case: each for load in drawn for each in load.exchanges}.values())
-        run, start_s = self._begun(shared(drawn, self._part.place, self._part.members), sent)
-        self._follow(run, sent)
-        self._save([run], start_s, stopped=False)
-        del self._runs[run.name]
+        loads = shared(drawn, self._part.place, self._part.members)
+        if self._worker is not None:
+            start_s = self._worker.ready(requests_in(loads), clients_in(loads))
+        else:
+            start_s = self.generator.now_s() + LEAD_S
+        offered = self.carry_out(loads, sent, start_s, left)
+        offered.carried_out.get()
+        self._save([offered])
+        self._offered.remove(offered)
         if self._worker is not None:
             self._worker.done()
         else:
             gevent.spawn(end_test, self.environment)  # from outside of the user that is stopped by it
 
-    def carry_out(self, loads: Sequence[Load], exchanges: Sequence[Exchange]) -> None:
-        """Send loads whose times count from a moment after now; returns at their end."""
-        run, _ = self._begun(loads, exchanges)
-        self._follow(run, exchanges)
+    def carry_out(self, loads: Sequence[Load], exchanges: Sequence[Exchange], start_s: float, left: Event) -> Offered:
+        """Begin to send loads whose times count from start_s on the run's clock, until `left` is set."""
+        # By a greenlet of its own: a user may be killed with a run just begun, or with rows in hand.
+        offered = Offered(start_s, gevent.spawn(self._carry_out, loads, exchanges, start_s, left), left)
+        self._offered.append(offered)
+        return offered
+
+    def mute(self) -> None:
+        """Report nothing more: Locust has begun anew, with statistics that are not of these runs."""
+        self._muted = True
 
     def close(self) -> None:
         """End what still runs, keep what it found, and end the generator. Who comes second waits for the first."""
@@ -105,47 +144,48 @@ class Session:
                 self._closed = True
 
     def _end_runs(self) -> None:
-        for run, exchanges, _ in self._runs.values():
-            run.stop()
-            while not self._report(run, exchanges):
-                gevent.sleep(_REPORT_EVERY_S)
-        if self._runs:
-            starts_s = [start_s for _, _, start_s in self._runs.values()]
-            self._save([run for run, _, _ in self._runs.values()], min(starts_s), stopped=True)
+        for one in self._offered:
+            one.left.set()
+        gevent.joinall([one.carried_out for one in self._offered])
+        ended = [one for one in self._offered if one.carried_out.successful()]
+        if not ended:
+            return
+        self._save(ended)
+        if self.scenario is None:
+            health = self.generator.health(*(one.carried_out.value.run for one in ended))
+            for reason in why_invalid(health, stopped=False, rows=self._rows):
+                _log.warning("No measurement: %s", reason)
 
-    def _begun(self, loads: Sequence[Load], exchanges: Sequence[Exchange]) -> tuple[Run, float]:
-        if self._worker is not None and self.scenario is not None:
-            start_s = self._worker.ready(requests_in(loads), clients_in(loads))
-        else:
-            start_s = self.generator.now_s() + _LEAD_S
+    def _carry_out(self, loads: Sequence[Load], exchanges: Sequence[Exchange], start_s: float, left: Event) -> Carried:
+        """Send loads, and report them to Locust's statistics as they go."""
         run = self.generator.start_at(loads, start_s)
-        self._runs[run.name] = (run, exchanges, start_s)
-        return run, start_s
-
-    def _follow(self, run: Run, exchanges: Sequence[Exchange]) -> None:
-        """Report a run to Locust's statistics as it goes."""
-        try:
-            while not self._report(run, exchanges):
+        is_stopped = False
+        while not self._report(run, exchanges):
+            if is_stopped:
                 gevent.sleep(_REPORT_EVERY_S)
-        except gevent.GreenletExit:
-            run.stop()
-            raise
+            elif left.wait(_REPORT_EVERY_S):
+                run.stop()
+                is_stopped = True
+        return Carried(run, is_stopped)
 
     def _report(self, run: Run, exchanges: Sequence[Exchange]) -> bool:
         rows, finished = run.fresh()
+        self._rows += len(rows)
         if len(rows):
-            report(self.environment.stats, rows, exchanges, self._wall_s)
+            if not self._muted:
+                report(self.environment.stats, rows, exchanges, self._wall_s)
             if self._folder is not None:
                 append(self._folder / ROWS_FILE, rows)
         return finished
 
-    def _save(self, runs: Sequence[Run], start_s: float, stopped: bool) -> None:
+    def _save(self, ended: Sequence[Offered]) -> None:
         if self._folder is None:
             return
+        runs = [one.carried_out.value.run for one in ended]
         (self._folder / LEDGER_FILE).write_bytes(pack(joined([run.collect(_COLLECT_WITHIN_S) for run in runs])))
         facts = {
-            "stopped": stopped,
-            "start_s": start_s,
+            "stopped": any(one.carried_out.value.stopped for one in ended),
+            "start_s": min(one.start_s for one in ended),
             "place": self._part.place,
             "members": self._part.members,
             "health": health_document(self.generator.health(*runs)),
@@ -163,14 +203,17 @@ def session_folder(environment: Any, worker: Worker | None) -> Path | None:
 
 def report(stats: Any, rows: Ledger, exchanges: Sequence[Exchange], wall_s: float) -> None:
     """Add rows to Locust's statistics, as its master adds what a worker sends."""
-    found, failures = entries(rows, exchanges, wall_s, bucket_response_time)
+    found, failed = entries(rows, exchanges, wall_s, bucket_response_time)
     for entry in found:
         part = StatsEntry.unserialize(cast(StatsEntryDict, entry), stats)
         stats.entries[part.name, part.method].extend(part)
         stats.total.extend(part)
-    for (method, name, kind), count in failures.items():
+    for (method, name, kind), failures in failed.items():
         key = StatsError.create_key(method, name, kind)
-        stats.errors.setdefault(key, StatsError(method, name, kind)).occurrences += count
+        error = stats.errors.setdefault(key, StatsError(method, name, kind))
+        error.occurrences += failures.occurrences
+        error.first_seen = min(failures.first_seen, error.first_seen or failures.first_seen)
+        error.last_seen = max(failures.last_seen, error.last_seen or failures.last_seen)
 
 
 def health_document(health: GeneratorHealth) -> dict[str, Any]:
@@ -192,5 +235,10 @@ def give_up(environment: Any, folder: Path | None, reason: Exception) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
+    environment.events.user_error.fire(user_instance=None, exception=reason, tb=reason.__traceback__)
     environment.process_exit_code = 2
-    gevent.spawn(environment.runner.quit)
+    gevent.spawn(end_test if folder is None else _quit, environment)
+
+
+def _quit(environment: Any) -> None:
+    environment.runner.quit()

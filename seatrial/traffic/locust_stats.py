@@ -6,8 +6,9 @@ thousand, where an event for each request would cost more than sending it. Does 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,19 @@ from seatrial.traffic.summary import failure, good
 Entry = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Those of one kind, and when the first and the last of them ended (Unix time)."""
+
+    occurrences: int
+    first_seen: float
+    last_seen: float
+
+
 def entries(
     rows: Ledger, exchanges: Sequence[Exchange], wall_s: float, bucket_ms: Callable[[float], int]
-) -> tuple[list[Entry], Counter[tuple[str, str, str]]]:
-    """Locust's fields by stream and path, and how often each (method, name, failure) occurred.
+) -> tuple[list[Entry], dict[tuple[str, str, str], Failures]]:
+    """Locust's fields by stream and path, and the failures by (method, name, what went wrong).
 
     wall_s is the Unix time of the run clock's second 0. Locust keeps milliseconds in its own buckets
     (`bucket_ms`); the exact latencies stay in the ledger.
@@ -30,16 +40,19 @@ def entries(
     named = {exchange.case: exchange for exchange in exchanges}
     is_good = good(rows)
     found: list[Entry] = []
-    failures: Counter[tuple[str, str, str]] = Counter()
+    failed: dict[tuple[str, str, str], Failures] = {}
     keys = list(zip(rows.texts("stream"), rows.texts("case"), strict=True))
     labels = [(named[case].method, f"{named[case].path} [{stream}]") for stream, case in keys]
     for method, name in dict.fromkeys(labels):
         mask = np.asarray([label == (method, name) for label in labels])
         part = rows.select(mask)
         found.append(_entry(method, name, part, is_good[mask], wall_s, bucket_ms))
+        ended_s: defaultdict[str, list[float]] = defaultdict(list)
         for row in part.select(~is_good[mask]):
-            failures[method, name, failure(row.error, row.status)] += 1
-    return found, failures
+            ended_s[failure(row.error, row.status)].append(row.ended_s + wall_s)
+        for kind, times in ended_s.items():
+            failed[method, name, kind] = Failures(len(times), min(times), max(times))
+    return found, failed
 
 
 def _entry(

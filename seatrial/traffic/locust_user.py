@@ -18,19 +18,21 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import gevent
+from gevent.event import Event
 from locust import User, events, task
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
 
 from seatrial.traffic import arrivals
 from seatrial.traffic.locust_master import Master
-from seatrial.traffic.locust_session import Session, give_up, session_folder
+from seatrial.traffic.locust_session import LEAD_S, Session, give_up, session_folder
 from seatrial.traffic.locust_worker import Worker
 from seatrial.traffic.plan import Exchange, OpenLoop, Target
 from seatrial.traffic.scenario import service
 from seatrial.traffic.schedule import Sized
 
-_HORIZON_S = 3600.0
+_WINDOW_S = 120.0  # to draw and hand over longer schedules takes the generator time in which others are due
 _SEEDS_OF_A_PROCESS = 2**32
 _numbers = itertools.count(1)
 
@@ -62,15 +64,32 @@ class OpenLoopUser(User):
     def _offer(self, session: Session) -> None:
         exchanges = tuple(self.exchanges())
         target = service(self.environment.host)
-        if session.scenario is not None:
-            session.carry_out_scenario(target, exchanges, self.sized)
-        else:
-            session.carry_out([self._own_load(target, exchanges)], exchanges)
+        left = Event()
+        try:
+            if session.scenario is not None:
+                session.carry_out_scenario(target, exchanges, self.sized, left)
+            else:
+                self._go_on(session, target, exchanges, left)
+        except gevent.GreenletExit:
+            left.set()
+            raise
 
-    def _own_load(self, target: Target, exchanges: tuple[Exchange, ...]) -> OpenLoop:
+    def _go_on(self, session: Session, target: Target, exchanges: tuple[Exchange, ...], left: Event) -> None:
+        """Poisson arrivals until Locust stops this user, drawn window by window: they have no memory."""
+        start_s = session.generator.now_s() + LEAD_S
+        while True:
+            offered = session.carry_out([self._window(target, exchanges)], exchanges, start_s, left)
+            start_s += _WINDOW_S
+            next_s = start_s - LEAD_S
+            offered.carried_out.join(timeout=max(0.0, next_s - session.generator.now_s()))
+            if offered.carried_out.exception is not None:
+                raise offered.carried_out.exception
+            gevent.sleep(max(0.0, next_s - session.generator.now_s()))  # the last one due was answered before that
+
+    def _window(self, target: Target, exchanges: tuple[Exchange, ...]) -> OpenLoop:
         # Users of different workers must not all ask at the same moments.
         seed = max(0, self.environment.runner.worker_index) * _SEEDS_OF_A_PROCESS + next(_numbers)
-        due_s = arrivals.poisson(self.rate_rps, 0.0, _HORIZON_S, seed)
+        due_s = arrivals.poisson(self.rate_rps, 0.0, _WINDOW_S, seed)
         picks = arrivals.picks(len(due_s), len(exchanges), seed)
         name = type(self).__name__
         return OpenLoop(name, target, exchanges, due_s.tolist(), picks.tolist(), timeout_s=self.timeout_s)
@@ -78,6 +97,7 @@ class OpenLoopUser(User):
 
 # One Locust process has one environment, but tests and libraries may make several.
 _sessions: dict[int, Session] = {}
+_closing: dict[int, Session] = {}
 _masters: dict[int, Master] = {}
 _workers: dict[int, Worker] = {}
 
@@ -112,6 +132,8 @@ def _on_test_start(environment: Any, **_: Any) -> None:
         if environment.parsed_options.scenario:
             master.begin()
         return
+    if ended := _closing.get(id(environment)):
+        ended.mute()
     try:
         _sessions[id(environment)] = Session(environment, _workers.get(id(environment)))
     except Exception as reason:  # noqa: BLE001 - Locust would go on without a load
@@ -123,5 +145,11 @@ def _on_test_stop(environment: Any, **_: Any) -> None:
     if master := _masters.get(id(environment)):
         master.end()
     if session := _sessions.get(id(environment)):
-        session.close()
-        _sessions.pop(id(environment), None)
+        _closing[id(environment)] = session
+        try:
+            session.close()
+        finally:
+            if _sessions.get(id(environment)) is session:
+                del _sessions[id(environment)]
+            if _closing.get(id(environment)) is session:
+                del _closing[id(environment)]
