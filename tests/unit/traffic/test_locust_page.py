@@ -99,6 +99,8 @@ def running(command, port, log):
         process = subprocess.Popen(
             [sys.executable, "-m", *map(str, command)],
             stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            # A test run in the background may ignore Ctrl-C, and its children with it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
         page = Page(f"http://127.0.0.1:{port}")
         try:
