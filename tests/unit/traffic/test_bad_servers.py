@@ -22,8 +22,8 @@ from seatrial.traffic.plan import ClosedLoop, Exchange, OpenLoop, ServiceTarget
 from tests.helpers.bad_servers import GOOD, Bad, serving
 
 MODES = ("new", "keep-alive", "pooled")
-TIMEOUT_S = 1.0
-LONG_AFTER_S = 1.8
+TIMEOUT_S = 3.0
+LONG_AFTER_S = TIMEOUT_S + 0.8
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
