@@ -9,7 +9,7 @@ from seatrial.errors import InputError
 from seatrial.observation import COLUMNS, FLOATS, TEXT
 from seatrial.traffic import recorder as recording
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, WHOLE, LedgerFile, preamble
-from seatrial.traffic.ledger_writer import LedgerWriter, write
+from seatrial.traffic.ledger_writer import LedgerCopy, LedgerWriter, write
 from seatrial.traffic.recorder import Recorder
 
 NAN = float("nan")
@@ -94,6 +94,23 @@ def test_a_ledger_in_memory_can_be_written_to_disk(tmp_path_factory, rows):
     assert [found.texts(name) for name in sorted(TEXT)] == [whole.texts(name) for name in sorted(TEXT)]
     events = [[list(one.event_s[row.first_event :][: row.events]) for row in one] for one in (found, whole)]
     assert events[0] == events[1]
+
+
+def test_rows_that_come_piece_by_piece_are_one_ledger_on_disk(tmp_path):
+    """As a generator in a pod tells them: each piece with texts and events of its own."""
+    one, copy = Recorder(), LedgerCopy(tmp_path / "l")
+    for number in range(9):
+        record(one, f"c{number % 4}", 100.0 + number, error="reset" if number == 5 else "", events=[200.0] * number)
+        if number in (2, 3, 8):
+            copy.append(one.fresh(ORIGIN_S, {2: 0, 3: 3, 8: 4}[number]))
+    copy.append(one.fresh(ORIGIN_S, 9))
+    copy.close()
+    with LedgerFile(tmp_path / "l") as kept:
+        found = kept.ledger()
+    assert kept.end == WHOLE
+    assert found.texts("case") == [f"c{number % 4}" for number in range(9)]
+    assert found.texts("error") == ["", "", "", "", "", "reset", "", "", ""]
+    assert [found.event_s[row.first_event :][: row.events].tolist() for row in found] == [[100.0] * n for n in range(9)]
 
 
 def test_columns_are_read_one_by_one_in_the_order_in_which_rows_ended(tmp_path):
