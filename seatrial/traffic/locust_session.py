@@ -177,9 +177,8 @@ class Session:
     def _report(self, run: Run, exchanges: Sequence[Exchange]) -> bool:
         rows, finished = run.fresh()
         self._rows += len(rows)
-        if len(rows):
-            if not self._muted:
-                report(self.environment.stats, rows, exchanges, self._wall_s)
+        if len(rows) and not self._muted:
+            report(self.environment.stats, rows, exchanges, self._wall_s)
         return finished
 
     def _save(self, ended: Sequence[Offered]) -> None:
