@@ -34,13 +34,8 @@ def thinned(share: float, *streams: str) -> Loads:
         if not load.stream.startswith(streams):
             return load
         if isinstance(load, OpenLoop):
-            kept = range(0, len(load.arrivals_s), max(1, round(1 / share)))
-            return replace(
-                load,
-                arrivals_s=[load.arrivals_s[i] for i in kept],
-                picks=[load.picks[i] for i in kept] if load.picks else (),
-                groups=[load.groups[i] for i in kept] if load.groups else (),
-            )
+            kept = slice(None, None, max(1, round(1 / share)))
+            return replace(load, arrivals_s=load.arrivals_s[kept], picks=load.picks[kept], groups=load.groups[kept])
         if isinstance(load, ClosedLoop):
             return replace(load, concurrency=1)
         if isinstance(load, Lone):

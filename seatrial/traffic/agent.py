@@ -4,11 +4,13 @@ It runs where traffic has to be timed: on this machine, or in a pod of the clust
 httptools and, where there is one, uvloop. Its operations, each a message with `op` (seatrial.traffic.wire):
 
     clock      -> now_s                       its monotonic clock
-    start      run, origin_s, payload: loads  begin; origin_s is second 0 of the run on this clock, the loads'
-                                              times count from start_s, or from now where that is null
+    start      run, origin_s, payload: loads -> start_s   begin; origin_s is second 0 of the run on this clock, the
+                                              loads' times count from start_s, or from lead_s after now where that
+                                              is null; the ledger is kept in `file`, or in memory where that is null
     stop       run                            send nothing more
-    collect    run -> payload: ledger         wait until the last attempt has ended
-    fresh      run -> finished, payload: ledger   what has ended since the last time
+    finish     run -> failure                 wait until the last attempt has ended and is kept
+    collect    run -> payload: ledger         the same, and all rows
+    fresh      run -> finished, failure, payload: ledger   what has ended since the last time
     health     runs -> counts and lags of all together
     self_test  -> payload: what it saw wrong
     quit
@@ -25,6 +27,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -48,6 +51,7 @@ class Agent:
             "clock": self._clock,
             "start": self._start,
             "stop": self._stop,
+            "finish": self._finish,
             "collect": self._collect,
             "fresh": self._fresh,
             "health": self._health,
@@ -66,28 +70,42 @@ class Agent:
             return _refusal(message, f"{type(reason).__name__}: {reason}")
         return wire.Message(message.id, fields, payload)
 
+    def save(self) -> None:
+        """Let everything that has ended so far reach the disk, as far as it is kept there."""
+        for run in self._runs.values():
+            run.recorder.keep()
+            run.recorder.sink.drain()
+
     async def _clock(self, message: wire.Message) -> Reply:
         return {"now_s": time.monotonic()}, b""
 
     async def _start(self, message: wire.Message) -> Reply:
-        loads = decode(message.payload)
-        start_s = message.fields.get("start_s")
-        self._runs[message.fields["run"]] = await self._engine.start(
-            loads, message.fields["origin_s"], time.monotonic() if start_s is None else start_s
-        )
-        return {}, b""
+        loads, fields = decode(message.payload), message.fields
+        start_s = fields.get("start_s")
+        if start_s is None:
+            start_s = time.monotonic() + fields.get("lead_s", 0.0)
+        file = Path(fields["file"]) if fields.get("file") else None
+        self._runs[fields["run"]] = await self._engine.start(loads, fields["origin_s"], start_s, file)
+        return {"start_s": start_s}, b""
 
     async def _stop(self, message: wire.Message) -> Reply:
         self._run(message).stop()
         return {}, b""
+
+    async def _finish(self, message: wire.Message) -> Reply:
+        run = self._run(message)
+        await asyncio.shield(run.finished)
+        return {"failure": run.recorder.sink.failure}, b""
 
     async def _collect(self, message: wire.Message) -> Reply:
         await asyncio.shield(self._run(message).finished)
         return {}, await asyncio.to_thread(pack, self._run(message).ledger())
 
     async def _fresh(self, message: wire.Message) -> Reply:
-        rows, finished = self._run(message).fresh()
-        return {"finished": finished}, await asyncio.to_thread(pack, rows)
+        run = self._run(message)
+        rows, finished = run.fresh()
+        failure = run.recorder.sink.failure
+        return {"finished": finished, "failure": failure}, await asyncio.to_thread(pack, rows)
 
     async def _health(self, message: wire.Message) -> Reply:
         runs = [self._runs[name] for name in message.fields["runs"]]
@@ -134,6 +152,7 @@ async def serve() -> None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     engine.close()
+    agent.save()
     output.close()
 
 

@@ -184,12 +184,12 @@ class Attempt:
             number, local_port = connection.number, connection.local_port
             target, pod = connection.codes
         kept = self._kept(kept_body, correct) if correct != RIGHT or sender.manner.keep == "all" else ""
-        code = sender.recorder.code
+        code, text_code = sender.recorder.code, sender.recorder.text_code
         sender.recorder.add(
             self._scheduled_s, self.sent_s, self._connected_s, self._body_sent_s, self._first_byte_s, self.ended_s,
             self._group, number, received_bytes, first_event, request.stream, request.case, target, pod, self.status,
-            code(kind) if kind else 0, correct, local_port, code(headers) if headers else 0, code(kept) if kept else 0,
-            input_tokens, output_tokens, len(sender.recorder.event_s) - first_event,
+            code(kind) if kind else 0, correct, local_port, text_code(headers) if headers else 0,
+            text_code(kept) if kept else 0, input_tokens, output_tokens, len(sender.recorder.event_s) - first_event,
         )  # fmt: skip
         # Connection and parser point back at us: parting here spares the garbage collector.
         self._answer = self._connection = None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,11 +17,13 @@ from seatrial.errors import ClusterError, InvalidMeasurement
 from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic import wire
 from seatrial.traffic.channel import Channel
+from seatrial.traffic.ledger_file import LedgerFile
 from seatrial.traffic.plan import Load, encode
 from seatrial.traffic.recorder import unpack
 
 _ROUND_TRIPS = 20
 _ANSWER_WITHIN_S = 30.0
+_START_WITHIN_S = 300.0  # a schedule of ten million arrivals is over 100 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +76,35 @@ class Generator:
         self._clock = best
         return best
 
-    def start(self, loads: Sequence[Load]) -> Run:
-        """Begin to send; arrivals whose time has passed are sent at once and count as lag."""
+    def start(self, loads: Sequence[Load], file: Path | None = None) -> Run:
+        """Begin to send; arrivals whose time has passed are sent at once and count as lag.
+
+        With a file, which has to be on the agent's machine, the ledger is written there (seatrial.traffic.ledger_file)
+        as the run goes on, and the agent's memory stays bounded.
+        """
         clock = self._clock or self.synchronise()
-        return self._started(loads, clock, start_s=self._origin_s - clock.offset_s)
+        return self._started(loads, clock, file, start_s=self._origin_s - clock.offset_s)
 
-    def start_at(self, loads: Sequence[Load], at_s: float) -> Run:
-        """Begin to send; the loads' times count from at_s on the run's clock. What has passed by then counts as lag."""
+    def start_at(self, loads: Sequence[Load], at_s: float, file: Path | None = None) -> Run:
+        """Begin to send; the loads' times count from at_s on the run's clock. What has passed by then counts as lag.
+
+        `file` as in `start`.
+        """
         clock = self._clock or self.synchronise()
-        return self._started(loads, clock, start_s=self._origin_s + at_s - clock.offset_s)
+        return self._started(loads, clock, file, start_s=self._origin_s + at_s - clock.offset_s)
 
-    def start_now(self, loads: Sequence[Load]) -> Run:
-        """Begin to send; the loads' times count from the moment at which the agent has them."""
-        return self._started(loads, self._clock or self.synchronise(), start_s=None)
+    def start_now(self, loads: Sequence[Load], lead_s: float = 0.0, file: Path | None = None) -> Run:
+        """Begin to send; the loads' times count from lead_s after the moment at which the agent has them.
 
-    def _started(self, loads: Sequence[Load], clock: ClockOffset, start_s: float | None) -> Run:
-        name = f"run-{next(self._ids)}"
-        self._ask("start", encode(loads), run=name, origin_s=self._origin_s - clock.offset_s, start_s=start_s)
-        return Run(self, name, clock)
+        `file` as in `start`.
+        """
+        return self._started(loads, self._clock or self.synchronise(), file, start_s=None, lead_s=lead_s)
+
+    def _started(self, loads: Sequence[Load], clock: ClockOffset, file: Path | None, **when: float | None) -> Run:
+        name, origin_s = f"run-{next(self._ids)}", self._origin_s - clock.offset_s
+        where = None if file is None else str(file.absolute())
+        begun = self._ask("start", encode(loads), _START_WITHIN_S, run=name, origin_s=origin_s, file=where, **when)
+        return Run(self, name, clock, begun.fields["start_s"] - origin_s, file)
 
     def self_test(self) -> tuple[str, ...]:
         """What the generator records otherwise than it is; empty when all is well. Kept for `health`."""
@@ -108,9 +122,9 @@ class Generator:
         """End the agent."""
         self._channel.close()
 
-    def _collect(self, name: str, timeout_s: float) -> Ledger:
+    def _ended(self, operation: str, name: str, timeout_s: float) -> wire.Message:
         try:
-            return unpack(self._ask("collect", run=name, within_s=timeout_s).payload)
+            return self._ask(operation, run=name, within_s=timeout_s)
         except TimeoutError as reason:
             raise InvalidMeasurement(
                 f"generator: expected every attempt of {name} to end within {timeout_s} s, found some still open; "
@@ -130,10 +144,11 @@ class Generator:
                 raise ClusterError(f"generator: expected an agent that answers, found that {self._closed}")
             self._waiting[number] = future
         try:
-            self._channel.send(wire.encode(wire.Message(number, {"op": operation, **fields}, payload)))
+            for line in wire.lines(wire.Message(number, {"op": operation, **fields}, payload)):
+                self._channel.send(line)
             answer = future.result(within_s)
         except TimeoutError as reason:
-            if operation == "collect":
+            if operation in ("collect", "finish"):
                 raise
             raise ClusterError(
                 f"generator: expected an answer to {operation!r} within {within_s} s, found none; "
@@ -177,14 +192,31 @@ class Run:
     generator: Generator
     name: str
     clock: ClockOffset
+    start_s: float  # on the run's clock: from when the loads' times count
+    file: Path | None = None  # where the agent keeps the ledger
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait until every attempt has ended and is kept.
+
+        Raises InvalidMeasurement after timeout_s, and where attempts are missing from the file for want of room.
+        """
+        _refuse_lost(self.generator._ended("finish", self.name, timeout_s))
 
     def collect(self, timeout_s: float) -> Ledger:
-        """Wait until every attempt has ended; all rows. Raises InvalidMeasurement after timeout_s."""
-        return self.generator._collect(self.name, timeout_s)
+        """Wait as `finish` does; all rows, in memory."""
+        if self.file is None:
+            return unpack(self.generator._ended("collect", self.name, timeout_s).payload)
+        self.finish(timeout_s)
+        with LedgerFile(self.file) as kept:
+            return kept.ledger()
 
     def fresh(self) -> tuple[Ledger, bool]:
-        """The rows that have ended since the last call, and whether those were the last; before `collect`."""
+        """The rows that have ended since the last call, and whether those were the last; before `collect`.
+
+        They come without headers and bodies. Raises InvalidMeasurement as `finish` does.
+        """
         answer = self.generator._ask("fresh", run=self.name)
+        _refuse_lost(answer)
         return unpack(answer.payload), bool(answer.fields["finished"])
 
     def stop(self) -> None:
@@ -194,6 +226,11 @@ class Run:
     def health(self) -> GeneratorHealth:
         """Whether this run was sent as planned, so far."""
         return self.generator.health(self)
+
+
+def _refuse_lost(answer: wire.Message) -> None:
+    if answer.fields["failure"] is not None:
+        raise InvalidMeasurement(answer.fields["failure"])
 
 
 def _beyond(one: ClockOffset, other: ClockOffset) -> float:

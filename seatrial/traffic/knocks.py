@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import numpy as np
+
 from seatrial.observation import UNJUDGED
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
 from seatrial.traffic.plan import Connects
@@ -20,22 +22,23 @@ class ConnectStream(Stream):
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
         self._next = 0
-        self._stream = self.ended_rows.code(load.stream)
+        self._stream = self.recorder.code(load.stream)
+        self._due_s: list[float] = (self._origin_s + np.asarray(load.arrivals_s, dtype=np.float64)).tolist()
 
     def start(self) -> None:
-        for arrival_s in self._plan.arrivals_s:
-            self._alarm.at(self._origin_s + arrival_s, self._due)
+        for due_s in self._due_s:
+            self._alarm.at(due_s, self._due)
         self._end_if_done()
 
     def _more_to_come(self) -> bool:
-        return self._next < len(self._plan.arrivals_s)
+        return self._next < len(self._due_s)
 
     def _due(self) -> None:
         if self.stopped:
             return
-        due_s = self._origin_s + self._plan.arrivals_s[self._next]
+        due_s = self._due_s[self._next]
         self._next += 1
-        self.lags_s.append(time.monotonic() - due_s)
+        self.recorder.lag_s.append(time.monotonic() - due_s)
         self.scheduled += 1
         self._open += 1
         connection = self._connection()
@@ -48,11 +51,11 @@ class ConnectStream(Stream):
     def _ended(self, knock: Knock) -> None:
         self._open -= 1
         self.unsent += knock.error == UNSENT
-        code, connection = self.ended_rows.code, knock.connection
+        code, connection = self.recorder.code, knock.connection
         target, pod = (0, 0) if connection is None else connection.codes
-        self.ended_rows.add(
+        self.recorder.add(
             knock.scheduled_s, NAN if knock.error == UNSENT else knock.sent_s, knock.connected_s, NAN, NAN,
-            knock.ended_s, 0, -1 if connection is None else connection.number, 0, len(self.ended_rows.event_s),
+            knock.ended_s, 0, -1 if connection is None else connection.number, 0, len(self.recorder.event_s),
             self._stream, 0, target, pod, 0, code(knock.error), UNJUDGED,
             0 if connection is None else connection.local_port, 0, 0, -1, -1, 0,
         )  # fmt: skip

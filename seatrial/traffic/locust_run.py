@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,19 +16,21 @@ from pathlib import Path
 import orjson
 
 from seatrial.content import content
-from seatrial.errors import ClusterError, InputError
-from seatrial.observation import GeneratorHealth, Ledger, ledger
-from seatrial.traffic.recorder import unpack
+from seatrial.errors import ClusterError, InputError, InvalidMeasurement
+from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
+from seatrial.traffic.ledger_file import WHOLE, LedgerFile
+from seatrial.traffic.recorder import VERBATIM
 from seatrial.traffic.scenario import Scenario, service
 
 # What a Locust process with seatrial.traffic.locust_user leaves in its folder, and what Locust itself says.
-LEDGER_FILE, ROWS_FILE, RUN_FILE = "ledger.npz", "rows.part", "run.json"
+LEDGER_FILE, RUN_FILE = "ledger.chunks", "run.json"
 MASTER_FILE, FAILURE_FILE, LOG_FILE = "master.json", "failure.txt", "locust.log"
 
 OF_ONE_USER = ("--users", "1", "--spawn-rate", "1")
 NOTHING_SENT = GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
 _LOOK_EVERY_S = 0.1
 _END_WITHIN_S = 5.0
+_LEAST_ROOM_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
@@ -48,7 +51,7 @@ class WorkerPart:
 class Recorded:
     """What a run left behind."""
 
-    ledger: Ledger
+    ledger: Ledger  # without headers and bodies: those stay on disk
     health: GeneratorHealth
     stopped: bool  # before its end
     start_s: float  # from when on the first request was due
@@ -82,7 +85,8 @@ def refuse_unreachable(host: str) -> None:
 def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: Sequence[str]) -> Recorded:
     """Run Locust to the end of the scenario; `extra` are more of its own options.
 
-    Raises InputError when the Locust file is such that there is no ledger.
+    Raises InputError when the Locust file is such that there is no ledger, and InvalidMeasurement when there was no
+    room for it.
     """
     clear(folder)
     process = started_locust(file, scenario_file, folder, folder, "--host", host, *OF_ONE_USER, *extra)
@@ -90,6 +94,8 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
         interrupted = attended(process, lambda: None)
     finally:
         end([process])
+    if cut := why_cut(folder):
+        raise InvalidMeasurement(f"{cut}; with --out, what was recorded until then can be read there")
     if not (folder / RUN_FILE).is_file():
         if interrupted:
             return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
@@ -103,10 +109,15 @@ def worker_folder(folder: Path, number: int) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Make the folder, without what an earlier run left in it."""
+    """Make the folder, without what an earlier run left in it. Raises InvalidMeasurement where it has no room."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (LEDGER_FILE, ROWS_FILE, RUN_FILE, MASTER_FILE, FAILURE_FILE):
-        (folder / name).unlink(missing_ok=True)
+    for file in (*ledgers_in(folder), *(folder / name for name in (RUN_FILE, MASTER_FILE, FAILURE_FILE))):
+        file.unlink(missing_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_ROOM_BYTES:
+        raise InvalidMeasurement(
+            f"{folder}: expected room for the ledger, found {free} bytes; free room there, or keep it elsewhere"
+        )
 
 
 def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -162,7 +173,31 @@ def recorded_in(folder: Path) -> Recorded:
     """What one process left in its folder."""
     facts = orjson.loads((folder / RUN_FILE).read_bytes())
     health = GeneratorHealth(**{**facts["health"], "self_test": tuple(facts["health"]["self_test"])})
-    return Recorded(unpack((folder / LEDGER_FILE).read_bytes()), health, facts["stopped"], facts["start_s"])
+    return Recorded(rows_in(folder), health, facts["stopped"], facts["start_s"])
+
+
+def ledgers_in(folder: Path) -> list[Path]:
+    """The ledgers of the runs of one process: LEDGER_FILE, and one for each further run."""
+    stem, _, suffix = LEDGER_FILE.partition(".")
+    return sorted(folder.glob(f"{stem}*.{suffix}"))
+
+
+def rows_in(folder: Path) -> Ledger:
+    """All rows that one process left, without headers and bodies, whether it came to its end or not."""
+    found = []
+    for file in ledgers_in(folder):
+        with LedgerFile(file) as kept:
+            found.append(kept.ledger(without=VERBATIM))
+    return joined(found)
+
+
+def why_cut(folder: Path) -> str:
+    """Why not all is recorded of what the process sent; empty where nothing says so."""
+    for file in ledgers_in(folder):
+        with LedgerFile(file) as kept:
+            if kept.end not in (None, WHOLE):
+                return str(kept.end)
+    return ""
 
 
 def unusable(file: Path, folder: Path, who: str = "it") -> InputError:

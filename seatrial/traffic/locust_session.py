@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +19,13 @@ from gevent.lock import BoundedSemaphore
 from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response_time
 
 from seatrial.errors import InputError
-from seatrial.observation import GeneratorHealth, Ledger, joined
+from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator, Run
-from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, ROWS_FILE, RUN_FILE
+from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE, ledgers_in
 from seatrial.traffic.locust_stats import entries
 from seatrial.traffic.locust_worker import Worker
 from seatrial.traffic.plan import Exchange, Load, Target
-from seatrial.traffic.recorder import pack
-from seatrial.traffic.rescue import append
 from seatrial.traffic.scenario import Scenario, read_scenario, refuse_too_fast
 from seatrial.traffic.schedule import Sized, schedule
 from seatrial.traffic.shares import Part, clients_in, requests_in, shared
@@ -32,6 +33,7 @@ from seatrial.traffic.summary import why_invalid
 
 _REPORT_EVERY_S = 0.5
 LEAD_S = 0.5
+_LEAD_OF_EACH_S = 1e-6  # to hand over the schedule takes longer the more is in it
 _COLLECT_WITHIN_S = 60.0  # of a run that has ended
 _log = logging.getLogger(__name__)
 
@@ -73,8 +75,10 @@ class Session:
         self._folder = session_folder(environment, worker)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for name in (LEDGER_FILE, RUN_FILE, ROWS_FILE):
-                (self._folder / name).unlink(missing_ok=True)  # of an earlier run
+            for file in (*ledgers_in(self._folder), self._folder / RUN_FILE):
+                file.unlink(missing_ok=True)  # of an earlier run
+        self._passing = tempfile.TemporaryDirectory(prefix="seatrial-load-")  # for rows that nobody wants to keep
+        self._count = itertools.count()
         self.generator = Generator(ProcessChannel(), self._part.origin_s)
         try:
             self.generator.self_test()
@@ -111,7 +115,7 @@ class Session:
         if self._worker is not None:
             start_s = self._worker.ready(requests_in(loads), clients_in(loads))
         else:
-            start_s = self.generator.now_s() + LEAD_S
+            start_s = self.generator.now_s() + LEAD_S + requests_in(loads) * _LEAD_OF_EACH_S
         offered = self.carry_out(loads, sent, start_s, left)
         offered.carried_out.get()
         self._save([offered])
@@ -141,6 +145,7 @@ class Session:
                 self._end_runs()
             finally:
                 self.generator.close()
+                self._passing.cleanup()
                 self._closed = True
 
     def _end_runs(self) -> None:
@@ -158,7 +163,8 @@ class Session:
 
     def _carry_out(self, loads: Sequence[Load], exchanges: Sequence[Exchange], start_s: float, left: Event) -> Carried:
         """Send loads, and report them to Locust's statistics as they go."""
-        run = self.generator.start_at(loads, start_s)
+        file = (self._folder or Path(self._passing.name)) / numbered(LEDGER_FILE, next(self._count))
+        run = self.generator.start_at(loads, start_s, file)
         is_stopped = False
         while not self._report(run, exchanges):
             if is_stopped:
@@ -171,18 +177,16 @@ class Session:
     def _report(self, run: Run, exchanges: Sequence[Exchange]) -> bool:
         rows, finished = run.fresh()
         self._rows += len(rows)
-        if len(rows):
-            if not self._muted:
-                report(self.environment.stats, rows, exchanges, self._wall_s)
-            if self._folder is not None:
-                append(self._folder / ROWS_FILE, rows)
+        if len(rows) and not self._muted:
+            report(self.environment.stats, rows, exchanges, self._wall_s)
         return finished
 
     def _save(self, ended: Sequence[Offered]) -> None:
         if self._folder is None:
             return
         runs = [one.carried_out.value.run for one in ended]
-        (self._folder / LEDGER_FILE).write_bytes(pack(joined([run.collect(_COLLECT_WITHIN_S) for run in runs])))
+        for run in runs:
+            run.finish(_COLLECT_WITHIN_S)
         facts = {
             "stopped": any(one.carried_out.value.stopped for one in ended),
             "start_s": min(one.start_s for one in ended),
@@ -191,7 +195,12 @@ class Session:
             "health": health_document(self.generator.health(*runs)),
         }
         (self._folder / RUN_FILE).write_bytes(orjson.dumps(facts))
-        (self._folder / ROWS_FILE).unlink(missing_ok=True)
+
+
+def numbered(name: str, before: int) -> str:
+    """The name of a file, told from those of as many before it."""
+    stem, _, suffix = name.partition(".")
+    return f"{stem}-{before + 1}.{suffix}" if before else name
 
 
 def session_folder(environment: Any, worker: Worker | None) -> Path | None:
@@ -233,8 +242,9 @@ def give_up(environment: Any, folder: Path | None, reason: Exception) -> None:
     """End Locust for a reason that whoever started it has to hear."""
     _log.error("load_failed", exc_info=reason)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
+        with contextlib.suppress(OSError):  # the disk may be full, and the ledger says so itself
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
     environment.events.user_error.fire(user_instance=None, exception=reason, tb=reason.__traceback__)
     environment.process_exit_code = 2
     gevent.spawn(end_test if folder is None else _quit, environment)

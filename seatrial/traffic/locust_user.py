@@ -92,7 +92,7 @@ class OpenLoopUser(User):
         due_s = arrivals.poisson(self.rate_rps, 0.0, _WINDOW_S, seed)
         picks = arrivals.picks(len(due_s), len(exchanges), seed)
         name = type(self).__name__
-        return OpenLoop(name, target, exchanges, due_s.tolist(), picks.tolist(), timeout_s=self.timeout_s)
+        return OpenLoop(name, target, exchanges, due_s, picks, timeout_s=self.timeout_s)
 
 
 # One Locust process has one environment, but tests and libraries may make several.

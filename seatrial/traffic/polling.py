@@ -19,8 +19,8 @@ class PollStream(Stream):
     def __init__(self, load: Poll, *given: object) -> None:
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
-        self._probe = Sender(self._loop, Manner(self.route.host, load.timeout_s, reuse=False), self.ended_rows)
-        self._case = Sender(self._loop, Manner(self.route.host, load.cases_timeout_s, reuse=False), self.ended_rows)
+        self._probe = Sender(self._loop, Manner(self.route.host, load.timeout_s, reuse=False), self.recorder)
+        self._case = Sender(self._loop, Manner(self.route.host, load.cases_timeout_s, reuse=False), self.recorder)
         self._probes = self._probe.prepared(load.exchanges[:1], load.stream)
         self._cases = self._case.prepared(load.exchanges[1:], load.cases_stream)
         self._good = False
@@ -64,6 +64,6 @@ class PollStream(Stream):
     def _ask(
         self, sender: Sender, request: Prepared, due_s: float, then: Callable[[Attempt, Connection | None], None]
     ) -> None:
-        self.lags_s.append(time.monotonic() - due_s)
+        self.recorder.lag_s.append(time.monotonic() - due_s)
         self.scheduled += 1
         self._attempt(sender, request, due_s, self._plan.group, None, then)

@@ -45,7 +45,7 @@ class ReadingAttempt(Attempt):
             self._finish(answer)
 
     def _read(self, kind: str, body: bytes | None) -> tuple[int, int, int]:
-        self._sender.recorder.event_s.extend(self._event_s)
+        self._sender.recorder.arrived(self._event_s)
         reply = self._reader.reply(self.status, body or b"")
         exchange = self._request.exchange
         correct = judge(reply, exchange.expect, exchange.tolerance)

@@ -3,95 +3,175 @@
 from __future__ import annotations
 
 import io
-import struct
 from array import array
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from seatrial.observation import COLUMNS, FLOATS, TEXT, Floats, Ledger
+from seatrial.observation import COLUMNS, Ledger
+from seatrial.traffic.chunk import DTYPE, ROW, Chunk, Part, assembled, since, texts_of
 
 NAN = float("nan")
+VERBATIM = ("headers", "body")  # what the other side said, and each row may have its own
 _CHUNK_ROWS = 4096
-# In the order of `add`'s arguments: times, counts, then what fits 32 bits (text columns are codes of their strings).
-_TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s")
-_WIDE = ("group", "connection", "received_bytes", "first_event")
-_NARROW = (
-    "stream", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body",
-    "input_tokens", "output_tokens", "events",
-)  # fmt: skip
-_ROW = struct.Struct(f"<{len(_TIMES)}d{len(_WIDE)}q{len(_NARROW)}i")
-_DTYPE = np.dtype(
-    [(name, "<f8") for name in _TIMES] + [(name, "<i8") for name in _WIDE] + [(name, "<i4") for name in _NARROW]
-)
-_pack_into = _ROW.pack_into
+_MOST_EVENTS = 1_000_000  # in one chunk
+_MOST_TEXT = 8 * 1024 * 1024  # characters, in one chunk and among those that are recognised
+_ROW_BYTES = ROW.size
+_pack_into = ROW.pack_into
+
+
+class Sink(Protocol):
+    """Where full chunks go."""
+
+    on_disk: bool  # what it keeps outlives this process, and takes none of its memory
+    failure: str | None  # why chunks are lost, once they are
+
+    def take(self, chunk: Chunk) -> None:
+        """Keep a chunk; never raises."""
+
+    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
+        """The parts from the one that holds this row on, and how many rows are before them."""
+
+    def drain(self) -> None:
+        """Wait until everything is where it is kept."""
+
+    def close(self) -> None:
+        """The same, once, when nothing more will come."""
+
+
+class Memory:
+    """Chunks that stay in memory."""
+
+    on_disk = False
+    failure: str | None = None
+
+    def __init__(self) -> None:
+        self._chunks: list[Chunk] = []
+
+    def take(self, chunk: Chunk) -> None:
+        self._chunks.append(chunk)
+
+    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
+        return since(self._chunks, first_row)
+
+    def drain(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Recorder:
-    """Ended attempts: to add one is to pack it into the end of a chunk, and a ledger of all of them is a copy.
+    """Ended attempts: to add one is to pack it into the end of a chunk, and full chunks go to the sink.
 
     Making a ledger of row objects would hold up the event loop, and with it whatever else is due just then.
     """
 
-    def __init__(self) -> None:
-        self.event_s = array("d")  # arrivals of the events of streams, those of one row together
-        self._strings: dict[str, int] = {"": 0}
-        self._full: list[bytearray] = []
-        self._chunk = bytearray(_ROW.size * _CHUNK_ROWS)
+    def __init__(self, sink: Sink | None = None) -> None:
+        self.event_s = array("d")  # since the last chunk: arrivals of the events of streams, those of one row together
+        self.lag_s = array("d")  # since the last chunk: how late each start was handled
+        self.sink: Sink = sink or Memory()
+        self._names: dict[str, int] = {"": 0}
+        self._texts: dict[str, int] = {"": 0}
+        self._known_size = self._new_size = 0  # of the texts, in characters
+        self._new_texts = [""]
+        self._first_text = 0
+        self._rows_before = 0
+        self._earlier_due_s = (float("inf"), float("-inf"))
+        self._chunk = bytearray(_ROW_BYTES * _CHUNK_ROWS)
         self._at = 0
+        self._full_at = len(self._chunk)
 
     def __len__(self) -> int:
-        return len(self._full) * _CHUNK_ROWS + self._at // _ROW.size
+        return self._rows_before + self._at // _ROW_BYTES
 
     def code(self, text: str) -> int:
-        """The number that stands for a text in this recorder's rows."""
-        known = self._strings.get(text)
-        return self._strings.setdefault(text, len(self._strings)) if known is None else known
+        """The number that stands for a name in this recorder's rows; names are few, and stay known."""
+        known = self._names.get(text)
+        if known is None:
+            known = self._names[text] = self._numbered(text)
+        return known
+
+    def text_code(self, text: str) -> int:
+        """The number that stands for a text of which each row may have another: headers, a body."""
+        known = self._texts.get(text)
+        if known is not None:
+            return known
+        self._known_size += len(text)
+        self._new_size += len(text)
+        if self._new_size > _MOST_TEXT:
+            self._full_at = 0  # with the row that is added next
+        if self._known_size > _MOST_TEXT and self.sink.on_disk:
+            self._texts, self._known_size = {"": 0}, len(text)
+        known = self._texts[text] = self._numbered(text)
+        return known
+
+    def arrived(self, event_s: list[float]) -> None:
+        """Keep the arrivals of the events of the row that is added next."""
+        self.event_s.extend(event_s)
+        if len(self.event_s) > _MOST_EVENTS:
+            self._full_at = 0
 
     def add(self, *row: float) -> None:
-        """Keep an attempt that has ended: what `_TIMES`, `_WIDE` and `_NARROW` name, in their order.
+        """Keep an attempt that has ended: what `chunk.TIMES`, `WIDE` and `NARROW` name, in their order.
 
         Times are the agent's monotonic seconds, NaN for what has not happened.
         """
         _pack_into(self._chunk, self._at, *row)
-        self._at += _ROW.size
-        if self._at == len(self._chunk):
-            self._full.append(self._chunk)
-            self._chunk = bytearray(len(self._chunk))
-            self._at = 0
+        self._at += _ROW_BYTES
+        if self._at >= self._full_at:
+            self._turn()
 
-    def column(self, name: str) -> Floats:
-        """One of the times, as it was recorded, of all rows in the order of their ends."""
-        column: Floats = self._rows(0)[name]
-        return column
+    def keep(self) -> None:
+        """Let nothing that has ended wait for a full chunk where a sink could save it."""
+        if self.sink.on_disk and (self._at or self.lag_s):
+            self._turn()
 
-    def ledger(self, origin_s: float, first: int = 0) -> Ledger:
-        """The rows from number `first` on, in the order of their scheduled times, which count from origin_s."""
-        rows = self._rows(first)
-        # Of the events only those of these rows, which are the last ones as the rows are.
-        skipped = int(rows["first_event"][0]) if len(rows) else 0
-        event_s = np.array(self.event_s[skipped:]) - origin_s
-        rows = rows[np.argsort(rows["scheduled_s"], kind="stable")]
-        whole: dict[str, Any] = {
-            **{name: rows[name] - origin_s if name in FLOATS else rows[name].copy() for name in _TIMES + _WIDE},
-            **{name: rows[name].astype(np.int32 if name in TEXT else np.int64) for name in _NARROW},
-        }
-        whole["first_event"] -= skipped
-        # Only the texts of these rows, the empty one first: headers may be as many as rows.
-        used = np.unique(np.concatenate([[0], *(whole[name] for name in TEXT)]))
-        for name in TEXT:
-            whole[name] = np.searchsorted(used, whole[name]).astype(np.int32)
-        texts = list(self._strings)
-        used_texts = tuple(texts[code] for code in used.tolist())
-        return Ledger(row=np.arange(len(rows)), **whole, strings=used_texts, event_s=event_s)
+    def _turn(self) -> None:
+        chunk = self._open_chunk()
+        self._earlier_due_s = self.due_s
+        self.sink.take(chunk)
+        self._rows_before += chunk.rows
+        self._first_text += len(self._new_texts)
+        self._new_size = 0
+        self._new_texts, self.event_s, self.lag_s = [], array("d"), array("d")
+        self._chunk = bytearray(len(self._chunk))
+        self._at, self._full_at = 0, len(self._chunk)
 
-    def _rows(self, first: int) -> NDArray[Any]:
-        skipped, rest = divmod(first, _CHUNK_ROWS)
-        chunks = [*self._full, self._chunk[: self._at]][skipped:]
-        whole: NDArray[Any] = np.concatenate([np.frombuffer(chunk, _DTYPE) for chunk in chunks])
-        return whole[rest:]
+    @property
+    def due_s(self) -> tuple[float, float]:
+        """The first and the last scheduled time of all rows; not to be asked without rows."""
+        due_s = np.frombuffer(self._chunk, DTYPE, self._at // _ROW_BYTES)["scheduled_s"]
+        first_s, last_s = self._earlier_due_s
+        return (min(first_s, float(due_s.min())), max(last_s, float(due_s.max()))) if len(due_s) else (first_s, last_s)
+
+    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
+        """The parts from the one that holds this row on, the one that grows included, and the rows before them."""
+        parts, before = self.sink.parts(first_row)
+        return [*parts, self._open_chunk()], before
+
+    def ledger(self, origin_s: float) -> Ledger:
+        """All rows, in the order of their scheduled times, which count from origin_s."""
+        parts, _ = self.parts()
+        return assembled(parts, origin_s, texts_of(parts))
+
+    def fresh(self, origin_s: float, first: int) -> Ledger:
+        """The rows from number `first` on, as `ledger` has them, but without headers and bodies."""
+        parts, before = self.parts(first)
+        names = {code: name for name, code in self._names.items()}
+        return assembled(
+            parts, origin_s, lambda codes: [names[code] for code in codes.tolist()], first - before, VERBATIM
+        )
+
+    def _numbered(self, text: str) -> int:
+        self._new_texts.append(text)
+        return self._first_text + len(self._new_texts) - 1
+
+    def _open_chunk(self) -> Chunk:
+        packed = np.frombuffer(self._chunk, DTYPE, self._at // _ROW_BYTES)
+        # Copies: an array that is looked into cannot grow.
+        events, lags = np.array(self.event_s), np.array(self.lag_s)
+        return Chunk(packed, events, lags, self._first_text, tuple(self._new_texts))
 
 
 def pack(whole: Ledger) -> bytes:
@@ -107,7 +187,7 @@ def pack(whole: Ledger) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(data: bytes) -> Ledger:
+def unpack(data: bytes | bytearray) -> Ledger:
     """The ledger that `pack` wrote."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         columns: dict[str, Any] = {name: archive[name] for name in COLUMNS}

@@ -155,8 +155,8 @@ def _load(
         window.name,
         target,
         sent,
-        due_s.tolist(),
-        picks.tolist(),
+        due_s,
+        picks.astype(np.int32),
         timeout_s=scenario.timeout_s,
         connection=scenario.connection,
     )

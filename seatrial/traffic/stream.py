@@ -7,7 +7,6 @@ more and lets what is open finish.
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Callable
 
 from seatrial.traffic.alarm import Alarm
@@ -21,13 +20,20 @@ from seatrial.traffic.sender import Prepared, Sender
 
 
 class Stream:
-    """What all streams share; `ended_rows` holds the ended attempts, `lags_s` how late each start was handled."""
+    """What all streams share; `recorder` gets how late each start was handled, and the ended attempts."""
 
-    def __init__(self, load: Load, origin_s: float, route: Route, alarm: Alarm, loop: asyncio.AbstractEventLoop):
+    def __init__(
+        self,
+        load: Load,
+        origin_s: float,
+        route: Route,
+        alarm: Alarm,
+        loop: asyncio.AbstractEventLoop,
+        recorder: Recorder,
+    ) -> None:
         self.load = load
         self.route = route
-        self.ended_rows = Recorder()
-        self.lags_s = array("d")
+        self.recorder = recorder
         self.scheduled = 0
         self.unsent = 0
         self.ended = asyncio.Event()
@@ -80,7 +86,7 @@ class Stream:
     def _connection(self) -> Connection | None:
         connection = self.route.connection(self._loop)
         if connection is not None:
-            code = self.ended_rows.code
+            code = self.recorder.code
             connection.codes = (code(connection.target), code(connection.pod))
         return connection
 

@@ -9,12 +9,15 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
+
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.attempt import Attempt
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
 from seatrial.traffic.knocks import ConnectStream
 from seatrial.traffic.plan import ClosedLoop, Connects, Load, Lone, OpenLoop, Poll
 from seatrial.traffic.polling import PollStream
+from seatrial.traffic.recorder import Recorder
 from seatrial.traffic.route import Route
 from seatrial.traffic.sender import Manner, Prepared, Sender
 from seatrial.traffic.stream import Stream
@@ -22,6 +25,7 @@ from seatrial.traffic.stream import Stream
 # A closed loop against a port where nobody listens would otherwise spin.
 _PAUSE_AFTER_ERROR_S = 0.01
 _DRAWN_AT_ONCE = 1024
+Due = tuple[float, Prepared, int]  # when, what, and its group
 
 
 class OpenStream(Stream):
@@ -30,12 +34,12 @@ class OpenStream(Stream):
     def __init__(self, load: OpenLoop, *given: object) -> None:
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
-        self._next = 0
         reuse = load.connection != "new"
         manner = Manner(self.route.host, load.timeout_s, reuse, load.keep, load.body_pause_s, load.abandon_after_s)
-        self._sender = Sender(self._loop, manner, self.ended_rows)
-        self._requests = self._sender.prepared(load.exchanges, load.stream)
-        self._waiting: deque[tuple[Prepared, float, int]] = deque()
+        self._sender = Sender(self._loop, manner, self.recorder)
+        self._coming = self._arriving()
+        self._next = next(self._coming, None)
+        self._waiting: deque[Due] = deque()
         self._idle: list[Connection] = []
         self._busy = False
 
@@ -53,35 +57,43 @@ class OpenStream(Stream):
         super().close()
 
     def _more_to_come(self) -> bool:
-        return self._next < len(self._plan.arrivals_s) or bool(self._waiting)
+        return self._next is not None or bool(self._waiting)
+
+    def _arriving(self) -> Iterator[Due]:
+        """The schedule, as objects only a little ahead of its time."""
+        plan = self._plan
+        requests = self._sender.prepared(plan.exchanges, plan.stream)
+        arrivals_s, picks, groups = (np.asarray(given) for given in (plan.arrivals_s, plan.picks, plan.groups))
+        for first in range(0, len(arrivals_s), _DRAWN_AT_ONCE):
+            now = slice(first, first + _DRAWN_AT_ONCE)
+            due_s = (self._origin_s + arrivals_s[now]).tolist()
+            picked = [requests[pick] for pick in picks[now].tolist()] if len(picks) else [requests[0]] * len(due_s)
+            yield from zip(due_s, picked, groups[now].tolist() if len(groups) else [0] * len(due_s), strict=True)
 
     def _arm(self) -> None:
-        if self._next < len(self._plan.arrivals_s):
-            self._alarm.at(self._origin_s + self._plan.arrivals_s[self._next], self._due)
+        if self._next is not None:
+            self._alarm.at(self._next[0], self._due)
         else:
             self._end_if_done()
 
     def _due(self) -> None:
-        plan = self._plan
-        while not self.stopped and self._next < len(plan.arrivals_s):
-            due_s = self._origin_s + plan.arrivals_s[self._next]
+        while not self.stopped and self._next is not None:
+            due_s, request, group = self._next
             lag_s = time.monotonic() - due_s
             if lag_s < 0:
                 break
-            self.lags_s.append(lag_s)
+            self.recorder.lag_s.append(lag_s)
             self.scheduled += 1
-            number = self._next
-            self._next += 1
-            request = self._requests[plan.picks[number] if plan.picks else 0]
-            self._send(request, due_s, plan.groups[number] if plan.groups else 0)
+            self._next = next(self._coming, None)
+            self._send(due_s, request, group)
         if not self.stopped:
             self._arm()
 
-    def _send(self, request: Prepared, due_s: float, group: int) -> None:
+    def _send(self, due_s: float, request: Prepared, group: int) -> None:
         if self._plan.connection != "keep-alive":
             self._attempt(self._sender, request, due_s, group, self._an_idle_one(), self._answered)
         elif self._busy:
-            self._waiting.append((request, due_s, group))
+            self._waiting.append((due_s, request, group))
         else:
             self._busy = True
             self._attempt(self._sender, request, due_s, group, self._an_idle_one(), self._freed)
@@ -112,7 +124,7 @@ class SerialStream(Stream):
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
         manner = Manner(self.route.host, load.timeout_s, load.connection != "new", load.keep)
-        self._sender = Sender(self._loop, manner, self.ended_rows)
+        self._sender = Sender(self._loop, manner, self.recorder)
         requests = self._sender.prepared(load.exchanges, load.stream)
         self._resting: dict[int, Connection | None] = {}  # clients that wait for their turn
         self._turns = itertools.count()
@@ -157,7 +169,7 @@ class SerialStream(Stream):
                 connection.close()
             self._end_if_done()
             return
-        self.lags_s.append(now_s - due_s)
+        self.recorder.lag_s.append(now_s - due_s)
         self.scheduled += 1
         self._attempt(self._sender, next(self._requests), due_s, 0, connection, self._answered)
 
@@ -183,12 +195,20 @@ def _drawn(requests: list[Prepared], seed: int) -> Iterator[Prepared]:
         yield from draw.choices(requests, k=_DRAWN_AT_ONCE)
 
 
-def stream(load: Load, origin_s: float, route: Route, alarm: Alarm, loop: asyncio.AbstractEventLoop) -> Stream:
+def stream(
+    load: Load,
+    origin_s: float,
+    route: Route,
+    alarm: Alarm,
+    loop: asyncio.AbstractEventLoop,
+    recorder: Recorder,
+) -> Stream:
     """The stream that carries out one load; run-clock second 0 is origin_s on time.monotonic()."""
+    given = (origin_s, route, alarm, loop, recorder)
     if isinstance(load, OpenLoop):
-        return OpenStream(load, origin_s, route, alarm, loop)
+        return OpenStream(load, *given)
     if isinstance(load, Connects):
-        return ConnectStream(load, origin_s, route, alarm, loop)
+        return ConnectStream(load, *given)
     if isinstance(load, Poll):
-        return PollStream(load, origin_s, route, alarm, loop)
-    return SerialStream(load, origin_s, route, alarm, loop)
+        return PollStream(load, *given)
+    return SerialStream(load, *given)

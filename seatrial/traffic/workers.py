@@ -20,12 +20,12 @@ import orjson
 from seatrial.errors import InvalidMeasurement, SeatrialError
 from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
 from seatrial.traffic.fleet import apart, weakest
+from seatrial.traffic.ledger_writer import write
 from seatrial.traffic.locust_run import (
     FAILURE_FILE,
     LEDGER_FILE,
     MASTER_FILE,
     NOTHING_SENT,
-    ROWS_FILE,
     RUN_FILE,
     Recorded,
     WorkerPart,
@@ -34,12 +34,12 @@ from seatrial.traffic.locust_run import (
     end,
     last_words,
     recorded_in,
+    rows_in,
     started_locust,
     unusable,
+    why_cut,
     worker_folder,
 )
-from seatrial.traffic.recorder import pack
-from seatrial.traffic.rescue import rescued
 from seatrial.traffic.scenario import Scenario
 
 READY_WITHIN_S = 180.0
@@ -122,7 +122,7 @@ class Crew:
         shares = {one["pid"]: Share(one["place"], one["requests"], one["clients"]) for one in members}
         found = [self._left_by(number, shares) for number, process in self._workers.items() if process.pid in shares]
         whole = joined(rows for rows, _, _, _ in found)
-        (self._folder / LEDGER_FILE).write_bytes(pack(whole))
+        write(self._folder / LEDGER_FILE, whole)
         parts = tuple(part for _, _, _, part in found)
         lost = [part.lost for part in parts if part.lost]
         if self._master is not None and not interrupted and not all(one["done"] or one["gone"] for one in members):
@@ -138,7 +138,7 @@ class Crew:
             left = recorded_in(its)
             rows, health, stopped, lost = left.ledger, left.health, left.stopped, ""
         else:
-            rows, stopped = rescued(its / ROWS_FILE), False
+            rows, stopped = rows_in(its), False
             health, lost = health_of_lost(share, rows), self._lost(number, shares, len(rows))
         part = WorkerPart(number, pid, share.requests, share.clients, len(rows), lost)
         return replace(rows, connection=apart(rows.connection, share.place, len(shares))), health, stopped, part
@@ -221,8 +221,9 @@ class Crew:
             had.append(f"{share.clients} of the {clients} clients that wait for their answers")
         began_s = self._told()["origin_s"] + (self._start_s() or 0.0)
         at_s = max(0.0, self._ended_s.get(number, time.monotonic()) - began_s)
+        folder = worker_folder(self._folder, number)
         return (
-            f"{self._named(number)} {_how(process, worker_folder(self._folder, number))} {at_s:.1f} s into the load; "
+            f"{self._named(number)} {why_cut(folder) or _how(process, folder)} {at_s:.1f} s into the load; "
             f"it had {' and '.join(had)}, {rows} requests of its share are recorded"
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,3 +87,19 @@ def server():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+
+
+@pytest.fixture
+def files_up_to():
+    """No file of this process, or of one that it starts meanwhile, grows above so many bytes: a disk that is full."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+    return limited

@@ -1,5 +1,6 @@
 """The runner's side: a real agent process, asked over its pipes."""
 
+import resource
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ from seatrial.errors import ClusterError, InvalidMeasurement
 from seatrial.observation import RIGHT
 from seatrial.traffic.channel import ExecChannel, ProcessChannel
 from seatrial.traffic.generator import Generator
+from seatrial.traffic.ledger_file import WHOLE, LedgerFile
 from seatrial.traffic.plan import Exchange, Lone, OpenLoop, ServiceTarget
 from seatrial.traffic.wire import Message, encode
 
@@ -162,3 +164,51 @@ def test_a_refusal_of_the_agent_is_told():
     refusal = encode(Message(1, {"error": "refused"}, b"expected a clock, found none")).strip()
     with pytest.raises(ClusterError, match="expected a clock, found none"):
         Generator(Babbler(refusal), 0.0).synchronise()
+
+
+def test_a_run_may_keep_its_ledger_on_disk(generator, web, tmp_path):
+    file = tmp_path / "l"
+    run = generator.start_now([OpenLoop("s", web, (EXCHANGE,), [0.0, 0.1])], lead_s=0.2, file=file)
+    run.finish(timeout_s=10)
+    rows, finished = run.fresh()
+    assert (len(rows), finished) == (2, True)
+    assert len(run.fresh()[0]) == 0
+    ledger = run.collect(timeout_s=10)
+    assert ledger.correct.tolist() == [RIGHT, RIGHT]
+    assert ledger.scheduled_s.tolist() == pytest.approx([run.start_s, run.start_s + 0.1], abs=1e-6)
+    assert run.health().sent == 2
+    with LedgerFile(file) as kept:
+        assert (kept.end, len(kept)) == (WHOLE, 2)
+
+
+def test_a_generator_that_is_killed_leaves_what_it_had_on_disk(generator, web, tmp_path):
+    generator.start_now([OpenLoop("s", web, (EXCHANGE,), [n * 0.02 for n in range(3000)])], file=tmp_path / "l")
+    for _ in range(100):
+        time.sleep(0.1)
+        with LedgerFile(tmp_path / "l") as kept:
+            if len(kept):
+                break
+    generator._channel._process.kill()
+    generator._channel._process.wait()
+    with LedgerFile(tmp_path / "l") as kept:
+        assert kept.end is None
+        assert kept.ledger().texts("case") == ["a"] * len(kept) != []
+
+
+def test_a_generator_whose_disk_fills_up_stops_and_says_so(generator, tmp_path):
+    nobody = ServiceTarget("nobody", "127.0.0.1", 1)
+    resource.prlimit(generator._channel._process.pid, resource.RLIMIT_FSIZE, (700_000, resource.RLIM_INFINITY))
+    planned = [n / 3000 for n in range(30_000)]
+    run = generator.start_now([OpenLoop("s", nobody, (EXCHANGE,), planned)], file=tmp_path / "l")
+    with pytest.raises(InvalidMeasurement, match=r"expected room for the ledger.* found File too large after \d+ req"):
+        run.finish(timeout_s=30)
+    with pytest.raises(InvalidMeasurement, match="expected room for the ledger"):
+        run.fresh()
+    assert run.health().scheduled < 30_000
+    with LedgerFile(tmp_path / "l") as kept:
+        assert kept.ledger().texts("error") == ["refused"] * len(kept) != []
+
+
+def test_a_place_for_the_ledger_that_is_none_is_named(generator, web, tmp_path):
+    with pytest.raises(ClusterError, match=r"No such file or directory: '/.*/none/l'"):
+        generator.start_now([Lone("s", web, (EXCHANGE,), 0.0, 1, 0.0)], file=tmp_path / "none" / "l")

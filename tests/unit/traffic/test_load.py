@@ -1,13 +1,16 @@
 """`seatrial load`, with a real Locust and a real generator, against a server that counts."""
 
+import shutil
+from types import SimpleNamespace
+
 import orjson
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from seatrial.cli.load import load
-from seatrial.errors import ClusterError, InputError
-from seatrial.traffic.recorder import unpack
+from seatrial.errors import ClusterError, InputError, InvalidMeasurement
+from seatrial.traffic.ledger_file import WHOLE, LedgerFile
 
 LOCUST_FILE = """
 from seatrial.traffic.locust_user import OpenLoopUser
@@ -45,7 +48,9 @@ def test_the_ledger_holds_every_request_and_the_objectives_follow_from_it(server
     out = tmp_path / "out"
     status, said = run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--json", "-q", "--out", out)
     document = orjson.loads(said)
-    ledger = unpack((out / "ledger.npz").read_bytes())
+    with LedgerFile(out / "ledger.chunks") as kept:
+        ledger = kept.ledger()
+        assert kept.end == WHOLE
     assert len(ledger) == server.asked == document["generator"]["sent"]
     assert document["stages"][0]["scheduled"] == len(ledger.of("base")) > 10
     assert {found["outcome"] for found in document["answers"]} == outcomes
@@ -88,3 +93,20 @@ def test_a_locust_file_that_cannot_be_used_is_named(server, scenario, locust_fil
         (scenario.parent / "ask.py").write_text(locust_file)
     with pytest.raises(InputError, match=said):
         run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q")
+
+
+def test_a_disk_without_any_room_is_told_before_any_load(server, scenario, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+    with pytest.raises(InvalidMeasurement, match=r"out: expected room for the ledger, found 4096 bytes; free room"):
+        run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q", "--out", tmp_path / "out")
+    assert server.asked == 0
+
+
+def test_a_disk_that_is_full_is_named_and_what_was_recorded_can_be_read(server, scenario, tmp_path, files_up_to):
+    out = tmp_path / "out"
+    with files_up_to(8192), pytest.raises(InvalidMeasurement, match=r"ledger.chunks: expected room .*File too large"):
+        run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q", "--out", out)
+    assert InvalidMeasurement.exit_code == 2
+    with LedgerFile(out / "ledger.chunks") as kept:
+        assert "expected room for the ledger" in kept.end
+        assert len(kept.ledger()) == len(kept) < server.asked

@@ -15,7 +15,7 @@ import orjson
 import pytest
 import yaml
 
-from seatrial.traffic.recorder import unpack
+from seatrial.traffic.locust_run import rows_in
 
 LOCUST_FILE = """
 from seatrial.traffic.locust_user import OpenLoopUser
@@ -257,6 +257,6 @@ def test_a_scenario_is_carried_once_however_many_users_the_page_asks_for(server,
         assert entry(shown)["name"] == "/ask [base]"
         page.until(lambda found: entry(found)["num_requests"] == server.asked)
     document = orjson.loads(log.read_bytes())
-    ledger = unpack((out / "ledger.npz").read_bytes())
+    ledger = rows_in(out)
     assert len(ledger) == server.asked == document["generator"]["sent"] == document["stages"][0]["scheduled"]
     assert [answer["outcome"] for answer in document["answers"]] == ["held"]

@@ -23,8 +23,8 @@ def add(
 ):
     one.add(
         scheduled_s, sent_s, NAN, NAN, NAN, NAN, 0, connection, 0, len(one.event_s) - events,
-        one.code("s"), one.code(case), 0, 0, status, one.code(error), correct, 0, one.code(headers), one.code(body),
-        -1, -1, events,
+        one.code("s"), one.code(case), 0, 0, status, one.code(error), correct, 0, one.text_code(headers),
+        one.text_code(body), -1, -1, events,
     )  # fmt: skip
 
 
@@ -46,11 +46,12 @@ def test_rows_come_in_the_order_of_their_schedule_on_the_runs_clock():
     assert ledger.connection.tolist() == [7, -1]
 
 
-def test_a_part_carries_only_its_own_texts():
-    part = recorder().ledger(100.0, first=1)
+def test_what_is_fresh_carries_only_its_own_names_and_neither_headers_nor_bodies():
+    part = recorder().fresh(100.0, first=1)
     assert part.texts("case") == ["early"]
-    assert set(part.strings) == {"", "s", "early", "reset", "\ud7ff\x00\n"}
-    assert len(recorder().ledger(100.0, first=2)) == 0
+    assert set(part.strings) == {"", "s", "early", "reset"}
+    assert recorder().ledger(100.0).texts("body") == ["\ud7ff\x00\n", ""]
+    assert len(recorder().fresh(100.0, first=2)) == 0
 
 
 def test_a_ledger_does_not_change_when_more_is_recorded():
@@ -73,7 +74,7 @@ def test_rows_beyond_a_chunk_are_kept_and_told_from_any_row_on():
         add(one, f"case-{number % 3}", float(number), connection=number)
     assert len(one) == 10_000
     for first in (0, 1, 4095, 4096, 4097, 8192, 9_999, 10_000):
-        assert one.ledger(0.0, first).connection.tolist() == list(range(first, 10_000))
+        assert one.fresh(0.0, first).connection.tolist() == list(range(first, 10_000))
     assert one.ledger(0.0).texts("case")[9_998:] == ["case-2", "case-0"]
 
 
@@ -83,7 +84,7 @@ def test_the_events_of_a_row_are_found_by_its_own_numbers_in_any_part():
         one.event_s.extend(times)
         add(one, scheduled_s=10.0 - number, events=len(times))
     for first in range(6):
-        part = unpack(pack(one.ledger(10.0, first)))
+        part = unpack(pack(one.fresh(10.0, first)))
         found = [part.event_s[row.first_event :][: row.events].round(9).tolist() for row in reversed(list(part))]
         assert found == [[], [0.5, 0.6], [], [1.0], []][first:]
 

@@ -35,6 +35,14 @@ def test_a_line_of_something_else_is_told_from_ours(line):
         Decoder().line(line)
 
 
+def test_a_payload_that_was_cut_short_is_no_message():
+    first, *_, last = encode(Message(1, {}, LARGE)).splitlines()
+    decoder = Decoder()
+    decoder.line(first)
+    with pytest.raises(ValueError):
+        decoder.line(last)
+
+
 def test_fields_too_large_for_a_line_are_refused():
     with pytest.raises(ValueError, match="expected fields below"):
         encode(Message(1, {"op": "x" * LINE_LIMIT}))

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from seatrial.cli.load import load
 from seatrial.errors import InputError, InvalidMeasurement
 from seatrial.traffic import workers
-from seatrial.traffic.recorder import unpack
+from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
 from seatrial.traffic.scenario import read_scenario
 from seatrial.traffic.schedule import due, windows
 
@@ -84,8 +84,8 @@ def started(scenario, server, out):
 
 
 def pieces(out, number):
-    file = out / f"worker-{number}" / "rows.part"
-    return file.exists() and file.stat().st_size
+    file = out / f"worker-{number}" / "ledger.chunks"
+    return file.exists() and file.stat().st_size > PREAMBLE_BYTES
 
 
 def url(server):
@@ -114,7 +114,8 @@ def left_running(tmp_path):
 
 
 def ledger_in(folder):
-    return unpack((folder / "ledger.npz").read_bytes())
+    with LedgerFile(folder / "ledger.chunks") as kept:
+        return kept.ledger()
 
 
 def result_in(folder):

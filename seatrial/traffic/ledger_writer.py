@@ -1,0 +1,158 @@
+"""The sink that puts chunks into a ledger's file, in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seatrial.errors import InvalidMeasurement
+from seatrial.observation import TEXT, Ledger
+from seatrial.traffic.chunk import COLUMN_TYPES, DTYPE, Chunk, Part, since
+from seatrial.traffic.ledger_file import WHOLE, Frame, frame_at, frame_bytes, preamble
+
+# A disk that is slower than this for long holds up whoever records, who sees it as lag; memory stays bounded.
+_MOST_WAITING = 32
+_ROWS_AT_ONCE = 4096
+
+
+def write(path: Path, whole: Ledger) -> None:
+    """A ledger that is in memory as a file. Raises OSError, and InvalidMeasurement where there is no room for it."""
+    copy = LedgerCopy(path)
+    copy.append(whole)
+    copy.close()
+
+
+class LedgerCopy:
+    """A file of rows that were ledgers before, whose times are those of the run's clock. Raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = LedgerWriter(path, 0.0)
+        self._texts = 0  # so many are in it
+
+    def append(self, rows: Ledger) -> None:
+        """Add rows, which reach the file soon."""
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            texts = rows.strings if first == 0 else ()
+            new_at = self._texts if first == 0 else self._texts + len(rows.strings)
+            self._writer.take(_chunk(rows, first, self._texts, new_at, texts))
+        if len(rows):
+            self._texts += len(rows.strings)
+
+    def close(self) -> None:
+        """No more comes. Raises InvalidMeasurement where there was no room for all."""
+        self._writer.close()
+        if self._writer.failure is not None:
+            raise InvalidMeasurement(self._writer.failure)
+
+
+def _chunk(whole: Ledger, first: int, coded_from: int, new_at: int, texts: tuple[str, ...]) -> Chunk:
+    rows = slice(first, first + _ROWS_AT_ONCE)
+    packed = np.zeros(len(whole.row[rows]), DTYPE)
+    for name in COLUMN_TYPES:
+        packed[name] = getattr(whole, name)[rows] + (coded_from if name in TEXT else 0)
+    counts = whole.events[rows]
+    before = np.cumsum(counts) - counts
+    events = whole.event_s[np.repeat(whole.first_event[rows] - before, counts) + np.arange(counts.sum())]
+    packed["first_event"] = before
+    return Chunk(packed, events, np.empty(0), new_at, texts)
+
+
+class LedgerWriter:
+    """Writes chunks; from the first that cannot be written on, all are lost, and the file says why."""
+
+    on_disk = True
+
+    def __init__(self, path: Path, origin_s: float) -> None:
+        """Begin the file anew; origin_s is second 0 of the run's clock. Raises OSError."""
+        self.failure: str | None = None
+        self._path = path
+        self._origin_s = origin_s
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._end = 0
+        self._frames: list[Frame] = []
+        self._waiting: deque[Chunk] = deque()
+        self._lock = threading.Lock()
+        self._queue: queue.Queue[Chunk | None] = queue.Queue(_MOST_WAITING)
+        try:
+            self._append(preamble(origin_s, None))
+        except OSError:
+            os.close(self._file)
+            path.unlink(missing_ok=True)  # a file without its first bytes would be taken for damage
+            raise
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def take(self, chunk: Chunk) -> None:
+        """Write a chunk soon; waits only while 32 others do."""
+        with self._lock:
+            self._waiting.append(chunk)
+        self._queue.put(chunk)
+
+    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
+        """What was written, read from the file when it is looked into, and what waits."""
+        with self._lock:
+            parts: list[Part] = [*self._frames, *self._waiting]
+        return since(parts, first_row)
+
+    def drain(self) -> None:
+        """Wait until all that was given is written."""
+        self._queue.join()
+
+    def close(self) -> None:
+        """Wait until all is written, and say in the file that it is whole; it can still be read by `parts`."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while (chunk := self._queue.get()) is not None:
+            frame = self._written(chunk) if self.failure is None else None
+            with self._lock:
+                self._waiting.popleft()
+                if frame is not None:
+                    self._frames.append(frame)
+            self._queue.task_done()
+        self._queue.task_done()
+        if self.failure is None:
+            self._mark(WHOLE)
+
+    def _written(self, chunk: Chunk) -> Frame | None:
+        offset = self._end
+        try:
+            self._append(frame_bytes(chunk))
+            return frame_at(self._file, offset)
+        except OSError as reason:
+            self._fail(offset, reason.strerror or str(reason))
+        except Exception as reason:  # noqa: BLE001 - a thread that ends would let the recorder wait for ever
+            self._fail(offset, f"{type(reason).__name__}: {reason}")
+        return None
+
+    def _append(self, data: bytes) -> None:
+        left = memoryview(data)
+        at = self._end
+        while left:
+            written = os.pwrite(self._file, left, at)
+            left, at = left[written:], at + written
+        self._end = at
+
+    def _fail(self, whole_until: int, reason: str) -> None:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, whole_until)
+        rows = sum(frame.rows for frame in self._frames)
+        failure = (
+            f"{self._path}: expected room for the ledger, some 140 bytes a request and 8 an event of a stream, "
+            f"found {reason} after {rows} requests; free room there, or keep the ledger elsewhere"
+        )
+        self._mark(failure)
+        self.failure = failure
+
+    def _mark(self, end: str) -> None:
+        # In place: the room for it was taken when there was some.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, preamble(self._origin_s, end), 0)
