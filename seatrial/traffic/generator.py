@@ -17,21 +17,13 @@ from seatrial.errors import ClusterError, InvalidMeasurement
 from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic import wire
 from seatrial.traffic.channel import Channel
+from seatrial.traffic.clocks import ClockOffset, bound_s, compared
 from seatrial.traffic.ledger_file import LedgerFile
 from seatrial.traffic.plan import Load, encode
 from seatrial.traffic.recorder import unpack
 
-_ROUND_TRIPS = 20
 _ANSWER_WITHIN_S = 30.0
 _START_WITHIN_S = 300.0  # a schedule of ten million arrivals is over 100 MB
-
-
-@dataclass(frozen=True, slots=True)
-class ClockOffset:
-    """Runner's clock minus agent's clock, right within `bound_s`: half of the best round trip."""
-
-    offset_s: float
-    bound_s: float
 
 
 class Generator:
@@ -62,19 +54,14 @@ class Generator:
         """The run's clock."""
         return time.monotonic() - self._origin_s
 
+    def count_from(self, origin_s: float) -> None:
+        """Put second 0 of the run's clock elsewhere; before the first run."""
+        self._origin_s = origin_s
+
     def synchronise(self) -> ClockOffset:
-        """Compare the clocks; the best of 20 round trips counts (Cristian 1989)."""
-        best: ClockOffset | None = None
-        for _ in range(_ROUND_TRIPS):
-            before_s = time.monotonic()
-            agent_s = self._ask("clock").fields["now_s"]
-            after_s = time.monotonic()
-            found = ClockOffset((before_s + after_s) / 2 - agent_s, (after_s - before_s) / 2)
-            if best is None or found.bound_s < best.bound_s:
-                best = found
-        assert best is not None
-        self._clock = best
-        return best
+        """Compare the clocks."""
+        self._clock = compared(lambda: float(self._ask("clock").fields["now_s"]))
+        return self._clock
 
     def start(self, loads: Sequence[Load], file: Path | None = None) -> Run:
         """Begin to send; arrivals whose time has passed are sent at once and count as lag.
@@ -114,9 +101,8 @@ class Generator:
     def health(self, *runs: Run) -> GeneratorHealth:
         """Whether these runs, taken together, were sent as planned, so far. The clock bound covers drift since then."""
         counts = self._ask("health", runs=[run.name for run in runs]).fields
-        now = self.synchronise()
-        bound_s = max(max(run.clock.bound_s, now.bound_s) + _beyond(run.clock, now) for run in runs)
-        return GeneratorHealth(**counts, clock_bound_s=bound_s, self_test=self._self_test)
+        known_within_s = bound_s([run.clock for run in runs], self.synchronise())
+        return GeneratorHealth(**counts, clock_bound_s=known_within_s, self_test=self._self_test)
 
     def close(self) -> None:
         """End the agent."""
@@ -231,8 +217,3 @@ class Run:
 def _refuse_lost(answer: wire.Message) -> None:
     if answer.fields["failure"] is not None:
         raise InvalidMeasurement(answer.fields["failure"])
-
-
-def _beyond(one: ClockOffset, other: ClockOffset) -> float:
-    """How much two measurements of one offset differ beyond what their bounds explain."""
-    return max(0.0, abs(one.offset_s - other.offset_s) - one.bound_s - other.bound_s)
