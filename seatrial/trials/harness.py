@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Any
 
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.errors import ClusterError, SeatrialError
-from seatrial.images import AGENT, refuse_unpullable
+from seatrial.images import AGENT
 from seatrial.traffic.channel import Channel, ExecChannel, ProcessChannel
 from seatrial.traffic.fleet import Fleet
 from seatrial.traffic.generator import Generator
+from seatrial.trials.pods import await_ready, namespace, pod, spread
 from seatrial.trials.world import RUN_LABEL, Say
 from seatrial.watch.api import Api
-from seatrial.watch.pods import is_ready
 
-UP_WITHIN_S = 90.0
 BEACON_PORT = 8080
 MOST_GENERATORS = 2
 
@@ -35,14 +33,7 @@ class Harness:
         self._pods: list[str] = []  # of the generators; none where they are processes of this machine
 
     def __enter__(self) -> Harness:
-        self._api.create(
-            "/api/v1/namespaces",
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": self.namespace, "labels": {RUN_LABEL: self._run_id}},
-            },
-        )
+        self._api.create("/api/v1/namespaces", namespace(self.namespace, RUN_LABEL, self._run_id))
         root = f"/api/v1/namespaces/{self.namespace}"
         image = self._cluster.pod_image(AGENT)
         self._api.create(f"{root}/services", _beacon_service())
@@ -50,8 +41,8 @@ class Harness:
         if self._cluster.address(self.namespace, "beacon", BEACON_PORT).generator == "pod":
             self._pods = [f"generator-{n}" for n in range(min(MOST_GENERATORS, self._nodes()))]
         for name in self._pods:
-            self._api.create(f"{root}/pods", _generator(image, name))
-        self._await_ready(["beacon", *self._pods])
+            self._api.create(f"{root}/pods", spread(image, name, "generator", "500m"))
+        await_ready(self._api, self.namespace, ["beacon", *self._pods], image)
         return self
 
     def __exit__(
@@ -79,26 +70,6 @@ class Harness:
             return 1
         return max(1, sum(_takes_pods(node["spec"]) for node in nodes))
 
-    def _await_ready(self, names: list[str]) -> None:
-        deadline = time.monotonic() + UP_WITHIN_S
-        for name in names:
-            while not is_ready(pod := self._api.get(f"/api/v1/namespaces/{self.namespace}/pods/{name}")):
-                refuse_unpullable(pod)
-                if time.monotonic() > deadline:
-                    raise ClusterError(
-                        f"{self.namespace}/{name}: expected it Ready within {UP_WITHIN_S:.0f} s, found "
-                        f"{_trouble(pod)}; is image {self._cluster.pod_image(AGENT)} on the nodes?"
-                    )
-                time.sleep(0.2)
-
-
-def _trouble(pod: dict[str, Any]) -> str:
-    status = pod.get("status", {})
-    for container in status.get("containerStatuses", ()):
-        if waiting := container.get("state", {}).get("waiting"):
-            return f"{waiting.get('reason')}: {waiting.get('message', '')}"
-    return f"phase {status.get('phase')}"
-
 
 def _beacon_service() -> dict[str, Any]:
     return {
@@ -123,32 +94,4 @@ def _beacon(image: str) -> dict[str, Any]:
         "ports": [{"name": "http", "containerPort": BEACON_PORT}],
         "readinessProbe": {"tcpSocket": {"port": BEACON_PORT}, "periodSeconds": 1},
     }
-    return _pod(image, "beacon", "beacon", "50m", served)
-
-
-def _generator(image: str, name: str) -> dict[str, Any]:
-    pod = _pod(image, name, "generator", "500m", {})
-    apart = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "generator"}}}
-    # Preferred: on a cluster with room on one node only, two generators there are better than none.
-    pod["spec"]["affinity"] = {
-        "podAntiAffinity": {
-            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": apart}]
-        }
-    }
-    return pod
-
-
-def _pod(image: str, name: str, app: str, cpu: str, served: dict[str, Any]) -> dict[str, Any]:
-    container = {
-        "name": app,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "resources": {"requests": {"cpu": cpu, "memory": "64Mi"}},
-        **served,
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": app}},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 1},
-    }
+    return pod(image, "beacon", "beacon", "50m", served)

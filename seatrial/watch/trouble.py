@@ -17,11 +17,12 @@ def trouble(changes: Sequence[Change], logs: Sequence[Log]) -> str:
     if not unready:
         return ""
     name, pod = min(unready.items())
-    said = "; ".join(filter(None, (_status(pod), _last_words(name, logs))))
+    said = "; ".join(filter(None, (state_of(pod), _last_words(name, logs))))
     return f"pod {name}: {said or 'not ready, its containers run and its probe fails'}"
 
 
-def _status(pod: Mapping[str, Any]) -> str:
+def state_of(pod: Mapping[str, Any]) -> str:
+    """What keeps a pod from being scheduled or its containers from running; "" where nothing does."""
     status = pod.get("status", {})
     parts = [
         f"{each['type']} is False: {each.get('message', '')}"
