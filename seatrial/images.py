@@ -16,10 +16,11 @@ from typing import Any
 import yaml
 
 from seatrial.clusters.base import Cluster
+from seatrial.content import content
 from seatrial.errors import ClusterError, InputError
 from seatrial.watch.api import Api
 
-AGENT = "seatrial/agent:0.1.0"
+AGENT, LOAD = "seatrial/agent:0.1.0", "seatrial/load:0.1.0"
 ENGINE = Path(__file__).resolve().parent.parent  # holds the package: a checkout, or where a wheel was installed
 
 
@@ -32,6 +33,7 @@ class Recipe:
     context: Path
     target: str
     include: tuple[str, ...] = ()  # of the context; all of it where none is named
+    content: tuple[str, ...] = ()  # folders that come with the package, whether a checkout or a wheel
 
 
 def recipes(folder: Path) -> dict[str, Recipe]:
@@ -43,7 +45,8 @@ def recipes(folder: Path) -> dict[str, Recipe]:
             image = f"{entry['image']}:{entry.get('tag', 'latest')}"
             context = (folder / entry.get("context", ".").replace("{engine}", str(ENGINE))).resolve()
             include = tuple(entry.get("include", ()))
-            found[image] = Recipe(image, folder / entry["dockerfile"], context, entry.get("target", ""), include)
+            beside, target = tuple(entry.get("content", ())), entry.get("target", "")
+            found[image] = Recipe(image, folder / entry["dockerfile"], context, target, include, beside)
     return found
 
 
@@ -196,8 +199,9 @@ def _context(recipe: Recipe) -> Iterator[Path]:
         yield recipe.context
         return
     with tempfile.TemporaryDirectory(prefix="seatrial-") as folder:
-        for name in recipe.include:
-            source, copy = recipe.context / name, Path(folder) / name
+        sources = {name: recipe.context / name for name in recipe.include}
+        for name, source in [*sources.items(), *((name, content(name)) for name in recipe.content)]:
+            copy = Path(folder) / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
                 shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))

@@ -11,14 +11,15 @@ from pathlib import Path
 import click
 import orjson
 
-from seatrial.cli._clusters import writable
+from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.errors import InputError
 from seatrial.reporting.load import lines
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.traffic.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast
 from seatrial.traffic.schedule import arrivals_kept
 from seatrial.traffic.summary import Report, summarise
-from seatrial.traffic.workers import run_workers
+from seatrial.traffic.workers import ThisMachine, run_workers
+from seatrial.trials.load_pods import load_pods
 
 SCHEMA = "seatrial.load/v1"
 
@@ -29,6 +30,8 @@ SCHEMA = "seatrial.load/v1"
 @click.option(
     "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="To share the load."
 )
+@click.option("--in-cluster", is_flag=True, help="Carry the load from pods of --cluster; needs --cluster.")
+@cluster_options
 @click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep ledger and result in this folder.")
@@ -38,6 +41,12 @@ def load(
     scenario_file: Path,
     host: str | None,
     workers: int,
+    in_cluster: bool,
+    cluster_name: str,
+    kubeconfig: Path | None,
+    context: str | None,
+    registry: str | None,
+    processes: tuple[str, ...],
     web: bool,
     web_port: int,
     out: Path | None,
@@ -55,21 +64,38 @@ def load(
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
     refuse_too_fast(scenario_file, scenario, workers)
     writable("--out", out, folder=True)
+    refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *processes)
     if web:
         refuse_taken(web_port)
-    refuse_unreachable(where)
+    if not in_cluster:
+        refuse_unreachable(where)
     options = ["--headless", "--only-summary"]
     if web:
         options = ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart"]
-    if not quiet:
-        page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web else ""
-        by = f" by {workers} workers" if workers > 1 else ""
-        click.echo(f"{scenario_file.name}: {scenario.duration_s:g} s of load on {where}{by}{page}", err=True)
-    with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
-        if workers > 1:
-            recorded = run_workers(workers, file, scenario_file, scenario, where, Path(folder), options)
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(f"{scenario_file.name}: {text}", err=True)
+
+    page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web else ""
+    by = f" by {workers} {'pods' if in_cluster else 'workers'}" if workers > 1 or in_cluster else ""
+    beginning = f"{scenario.duration_s:g} s of load on {where}{by}{page}"
+    with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as name:
+        folder = Path(name)
+        if in_cluster:
+            cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
+            say(f"bringing up pods on {cluster.name}")
+            with load_pods(cluster, workers, (file, scenario_file), scenario, folder, say) as pods:
+                pods.refuse_unreachable(where)
+                say(beginning)
+                recorded = run_workers(workers, pods, file, scenario, where, folder, options)
+        elif workers > 1:
+            say(beginning)
+            site = ThisMachine(file, scenario_file, folder)
+            recorded = run_workers(workers, site, file, scenario, where, folder, options)
         else:
-            recorded = run_locust(file, scenario_file, where, Path(folder), options)
+            say(beginning)
+            recorded = run_locust(file, scenario_file, where, folder, options)
     # Of a part of the schedule, the law of the whole says nothing.
     part = recorded.stopped or recorded.lost
     kept = {} if part else arrivals_kept(scenario, recorded.ledger, recorded.start_s)
@@ -81,6 +107,22 @@ def load(
         (out / "result.json").write_bytes(document)
     click.echo(document if as_json else "\n".join(lines(scenario, report, recorded.workers)))
     return report.exit_status
+
+
+def refuse_combination(in_cluster: bool, cluster_name: str, web: bool, *of_clusters: object) -> None:
+    """Raises InputError for options that do not go together; `of_clusters` are values of options that a cluster has."""
+    if in_cluster and cluster_name == "local":
+        raise InputError("--in-cluster: expected --cluster kind or --cluster existing, found neither; name the cluster")
+    if in_cluster and web:
+        raise InputError(
+            "--web: expected a load that this machine carries, found --in-cluster, whose page nobody could reach; "
+            "leave one of them out"
+        )
+    if not in_cluster and (cluster_name != "local" or any(of_clusters)):
+        raise InputError(
+            "--in-cluster: expected it with options that name a cluster, found none; "
+            "give it, or leave them out for a load from this machine"
+        )
 
 
 def refuse_taken(web_port: int) -> None:

@@ -1,4 +1,4 @@
-"""How bytes reach an agent: a process of this machine, or a process in a pod.
+"""How bytes reach an agent, or another module that is spoken to in lines: a process here, or one in a pod.
 
 Each calls back from a thread of its own: with every line, and once with the reason when nothing more can come.
 """
@@ -21,7 +21,7 @@ from seatrial.errors import ClusterError
 
 OnLine = Callable[[bytes], None]
 OnClosed = Callable[[str], None]
-_COMMAND = ("-m", "seatrial.traffic.agent")
+_AGENT = "seatrial.traffic.agent"
 _PING_EVERY_S = 15.0
 _STDIN, _STDOUT, _STDERR, _STATUS = 0, 1, 2, 3
 _TAIL = 2000
@@ -43,15 +43,15 @@ class Channel(Protocol):
 class ProcessChannel:
     """An agent on this machine."""
 
-    def __init__(self, python: str = sys.executable) -> None:
-        self._python = python
+    def __init__(self, python: str = sys.executable, module: str = _AGENT) -> None:
+        self._command = [python, "-m", module]
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
     def open(self, on_line: OnLine, on_closed: OnClosed) -> None:
         try:
             self._process = subprocess.Popen(
-                [self._python, *_COMMAND],
+                self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -59,7 +59,7 @@ class ProcessChannel:
             )
         except OSError as reason:
             raise ClusterError(
-                f"generator: expected a Python interpreter at {self._python}, found {reason}; "
+                f"generator: expected a Python interpreter at {self._command[0]}, found {reason}; "
                 "install Seatrial's dependencies there"
             ) from reason
         threading.Thread(target=self._read, args=(self._process, on_line, on_closed), daemon=True).start()
@@ -116,10 +116,11 @@ class ExecChannel:
         pod: str,
         container: str | None = None,
         python: str = "python",
+        module: str = _AGENT,
     ) -> None:
         self._kubeconfig, self._context = str(kubeconfig), context
         self._namespace, self._pod, self._container = namespace, pod, container
-        self._python = python
+        self._command = [python, "-m", module]
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._wake, self._woken = socket.socketpair()
         self._closed = threading.Event()
@@ -163,7 +164,7 @@ class ExecChannel:
                 self._pod,
                 self._namespace,
                 **({"container": self._container} if self._container else {}),
-                command=[self._python, *_COMMAND],
+                command=self._command,
                 stdin=True,
                 stdout=True,
                 stderr=True,

@@ -20,7 +20,7 @@ from locust.runners import STATE_MISSING
 from seatrial.errors import InputError
 from seatrial.traffic.locust_run import MASTER_FILE
 from seatrial.traffic.locust_session import end_test, give_up
-from seatrial.traffic.locust_worker import DONE, READY, SHARE, START, kernel, processes
+from seatrial.traffic.locust_worker import CLOCK, DONE, READY, SHARE, START, kernel, processes
 
 _LOOK_EVERY_S = 0.2
 _UNHEARD_S = 20.0  # of a worker on another machine; Locust calls it missing after 4
@@ -34,6 +34,7 @@ class Member:
     """One worker in this run."""
 
     place: int
+    number: int = 0  # by which whoever started it knows it; 0: by none
     pid: int = 0  # 0: not ready yet
     processes: str = ""
     requests: int = 0
@@ -44,7 +45,7 @@ class Member:
 
     def document(self) -> dict[str, Any]:
         """What others need to know of it."""
-        names = ("place", "pid", "requests", "clients", "done", "gone")
+        names = ("place", "number", "pid", "requests", "clients", "done", "gone")
         return {name: getattr(self, name) for name in names}
 
 
@@ -59,8 +60,10 @@ class Master:
         self._run = 0
         self._origin_s = 0.0
         self._start_s: float | None = None
+        self._lead_s = 0.0
         self._members: dict[str, Member] = {}
         self._watching: Any = None
+        self._runner.register_message(CLOCK, self._on_clock)
         self._runner.register_message(READY, self._on_ready)
         self._runner.register_message(DONE, self._on_done)
         self._tell()
@@ -114,8 +117,8 @@ class Master:
             raise InputError(f"workers: expected all to become ready for the load, found that {gone} ended before it")
         if all(member.pid for member in self._members.values()):
             most = max(member.requests for member in self._members.values())
-            lead_s = _LEAD_S + most * _LEAD_OF_A_REQUEST_S
-            self._start_s = time.monotonic() - self._origin_s + lead_s
+            self._lead_s = _LEAD_S + most * _LEAD_OF_A_REQUEST_S
+            self._start_s = time.monotonic() - self._origin_s + self._lead_s
             for id in self._members:
                 self._send(id, START, start_s=self._start_s)
             self._tell()
@@ -130,10 +133,14 @@ class Master:
             member.heard_s = now_s
         return now_s - member.heard_s > _UNHEARD_S
 
+    def _on_clock(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._send(msg.node_id, CLOCK, now_s=time.monotonic())
+
     def _on_ready(self, environment: Any, msg: Any, **_: Any) -> None:
         member = self._of(msg)
         if member is not None:
             member.processes = msg.data["processes"]
+            member.number = msg.data["number"]
             member.requests, member.clients = msg.data["requests"], msg.data["clients"]
             member.pid = msg.data["pid"]
 
@@ -155,8 +162,8 @@ class Master:
         facts = {
             "pid": os.getpid(),
             "port": self._runner.server.port,
-            "origin_s": self._origin_s,
             "start_s": self._start_s,
+            "lead_s": self._lead_s,  # from when start_s was named until it came
             "workers": [member.document() for member in self._members.values()],
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from seatrial.content import content
 from seatrial.errors import ClusterError, InputError, InvalidMeasurement
 from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
 from seatrial.traffic.ledger_file import WHOLE, LedgerFile
+from seatrial.traffic.processes import OwnProcess, Process, end
 from seatrial.traffic.recorder import VERBATIM
 from seatrial.traffic.scenario import Scenario, service
 
@@ -29,7 +30,7 @@ MASTER_FILE, FAILURE_FILE, LOG_FILE = "master.json", "failure.txt", "locust.log"
 OF_ONE_USER = ("--users", "1", "--spawn-rate", "1")
 NOTHING_SENT = GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
 _LOOK_EVERY_S = 0.1
-_END_WITHIN_S = 5.0
+END_WITHIN_S = 5.0
 _LEAST_ROOM_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -40,7 +41,7 @@ class WorkerPart:
     """One worker of a run: what it was to send, and what is recorded of that; `lost` says why that is not all."""
 
     number: int
-    pid: int
+    name: str  # of its process or pod
     requests: int  # of open loops, that were due in its share of the schedule
     clients: int  # of closed loops
     recorded: int
@@ -93,7 +94,7 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
     try:
         interrupted = attended(process, lambda: None)
     finally:
-        end([process])
+        end([process], END_WITHIN_S)
     if cut := why_cut(folder):
         raise InvalidMeasurement(f"{cut}; with --out, what was recorded until then can be read there")
     if not (folder / RUN_FILE).is_file():
@@ -120,13 +121,13 @@ def clear(folder: Path) -> None:
         )
 
 
-def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *options: str) -> subprocess.Popen[bytes]:
+def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *options: str) -> OwnProcess:
     """Locust with these options; what it says goes to `folder`, what it records to `out`.
 
     It does not hear Ctrl-C, which is for us to pass on, and ends when we do.
     """
     with (folder / LOG_FILE).open("wb") as log:
-        return subprocess.Popen(
+        return OwnProcess(
             [
                 sys.executable, "-m", "locust", "-f", str(file), "--scenario", str(scenario_file),
                 "--seatrial-out", str(out), "--exit-code-on-error", "0", *options,
@@ -136,7 +137,7 @@ def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *op
         )  # fmt: skip
 
 
-def attended(leader: subprocess.Popen[bytes], look: Callable[[], None]) -> bool:
+def attended(leader: Process, look: Callable[[], None]) -> bool:
     """Wait for Locust's end, looking at things meanwhile; whether it was Ctrl-C that ended it.
 
     Ctrl-C asks Locust to end, which keeps what it found. A second one is raised as KeyboardInterrupt.
@@ -154,19 +155,6 @@ def attended(leader: subprocess.Popen[bytes], look: Callable[[], None]) -> bool:
             leader.terminate()
         else:
             return interrupted
-
-
-def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End what still runs: it may keep what it has, if that takes no longer than a few seconds."""
-    for process in processes:
-        process.terminate()
-    deadline_s = time.monotonic() + _END_WITHIN_S
-    for process in processes:
-        try:
-            process.wait(max(0.0, deadline_s - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def recorded_in(folder: Path) -> Recorded:

@@ -8,7 +8,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +21,7 @@ from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response
 from seatrial.errors import InputError
 from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic.channel import ProcessChannel
+from seatrial.traffic.clocks import ClockOffset, bound_s
 from seatrial.traffic.generator import Generator, Run
 from seatrial.traffic.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE, ledgers_in
 from seatrial.traffic.locust_stats import entries
@@ -85,7 +86,7 @@ class Session:
         except BaseException:  # this greenlet may be killed: stopped, or told another rate, before it began
             self.generator.close()
             raise
-        self._wall_s = time.time() - self.generator.now_s()
+        self._clocks: list[ClockOffset] = []  # of this machine and its master's, one after the other
         self._offered: list[Offered] = []
         self._muted = False
         self._rows = 0
@@ -109,6 +110,7 @@ class Session:
                 f"--scenario: expected a Locust file with one class of users, which has the scenario's requests, "
                 f"found {', '.join(sorted(kind.__name__ for kind in kinds))}; name the one to use beside -f"
             )
+        self._go_by_masters_clock()
         drawn = schedule(self.scenario, target, exchanges, 0.0, sized)
         sent = tuple({each.case: each for load in drawn for each in load.exchanges}.values())
         loads = shared(drawn, self._part.place, self._part.members)
@@ -118,12 +120,19 @@ class Session:
             start_s = self.generator.now_s() + LEAD_S + requests_in(loads) * _LEAD_OF_EACH_S
         offered = self.carry_out(loads, sent, start_s, left)
         offered.carried_out.get()
+        if self._worker is not None:
+            self._clocks.append(self._worker.master_clock())
         self._save([offered])
         self._offered.remove(offered)
         if self._worker is not None:
             self._worker.done()
         else:
             gevent.spawn(end_test, self.environment)  # from outside of the user that is stopped by it
+
+    def _go_by_masters_clock(self) -> None:
+        if self._worker is not None:
+            self._clocks = [self._worker.master_clock()]
+            self.generator.count_from(self._part.origin_s + self._clocks[0].offset_s)
 
     def carry_out(self, loads: Sequence[Load], exchanges: Sequence[Exchange], start_s: float, left: Event) -> Offered:
         """Begin to send loads whose times count from start_s on the run's clock, until `left` is set."""
@@ -178,7 +187,7 @@ class Session:
         rows, finished = run.fresh()
         self._rows += len(rows)
         if len(rows) and not self._muted:
-            report(self.environment.stats, rows, exchanges, self._wall_s)
+            report(self.environment.stats, rows, exchanges, time.time() - self.generator.now_s())
         return finished
 
     def _save(self, ended: Sequence[Offered]) -> None:
@@ -187,12 +196,15 @@ class Session:
         runs = [one.carried_out.value.run for one in ended]
         for run in runs:
             run.finish(_COLLECT_WITHIN_S)
+        health = self.generator.health(*runs)
+        if self._clocks:
+            health = replace(health, clock_bound_s=health.clock_bound_s + bound_s(self._clocks[:1], self._clocks[-1]))
         facts = {
             "stopped": any(one.carried_out.value.stopped for one in ended),
             "start_s": min(one.start_s for one in ended),
             "place": self._part.place,
             "members": self._part.members,
-            "health": health_document(self.generator.health(*runs)),
+            "health": health_document(health),
         }
         (self._folder / RUN_FILE).write_bytes(orjson.dumps(facts))
 

@@ -3,6 +3,7 @@
 Messages between them, beside Locust's own, each with the number of the run:
 
     seatrial_share   to a worker    which share it has, and second 0 of the run's clock
+    seatrial_clock   both ways      what the master's clock shows, for a worker on another machine
     seatrial_ready   to the master  its share is drawn and its generator passed the self-test
     seatrial_start   to all workers when the scenario begins, on the run's clock
     seatrial_done    to the master  its share is over and written down
@@ -14,13 +15,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent.event import AsyncResult
 
-from seatrial.errors import InputError
+from seatrial.errors import InvalidMeasurement
+from seatrial.traffic.clocks import SAME_CLOCK, ClockOffset, compared
 from seatrial.traffic.locust_run import worker_folder
 from seatrial.traffic.shares import Part
 
-SHARE, READY, START, DONE = "seatrial_share", "seatrial_ready", "seatrial_start", "seatrial_done"
+SHARE, CLOCK, READY = "seatrial_share", "seatrial_clock", "seatrial_ready"
+START, DONE = "seatrial_start", "seatrial_done"
+_CLOCK_WITHIN_S = 10.0
 
 
 def kernel() -> str:
@@ -45,7 +50,9 @@ class Worker:
         self._kernel = ""
         self._part: Part | None = None
         self._start_s: AsyncResult = AsyncResult()
+        self._master_now_s: AsyncResult = AsyncResult()
         self._runner.register_message(SHARE, self._on_share)
+        self._runner.register_message(CLOCK, self._on_clock)
         self._runner.register_message(START, self._on_start)
 
     @property
@@ -57,18 +64,22 @@ class Worker:
     def part(self) -> Part | None:
         """Its share of the run that begins; None where the master dealt it none, because it came too late.
 
-        Raises InputError for a master on another machine.
+        Its origin is on the master's clock: `master_clock` tells what that is on this machine's.
         """
-        if self._part is not None and self._kernel != kernel():
-            raise InputError(
-                "--worker: expected a worker on its master's machine, whose clock both go by, found another machine; "
-                "start them on one, or leave out --scenario"
-            )
         return self._part
+
+    def master_clock(self) -> ClockOffset:
+        """This machine's monotonic clock minus the master's. Waits for the master, so not within its messages.
+
+        Raises InvalidMeasurement where it does not answer.
+        """
+        return SAME_CLOCK if self._kernel == kernel() else compared(self._asked_now_s)
 
     def ready(self, requests: int, clients: int) -> float:
         """Say what the share is, and wait for the others; when all begin, on the run's clock."""
-        self._send(READY, pid=os.getpid(), processes=processes(), requests=requests, clients=clients)
+        self._send(
+            READY, number=self._number, pid=os.getpid(), processes=processes(), requests=requests, clients=clients
+        )
         start_s: float = self._start_s.get()
         return start_s
 
@@ -81,6 +92,21 @@ class Worker:
 
     def _send(self, kind: str, **data: Any) -> None:
         self._runner.send_message(kind, {"run": self._run, **data})
+
+    def _asked_now_s(self) -> float:
+        self._master_now_s = AsyncResult()
+        self._send(CLOCK)
+        try:
+            now_s: float = self._master_now_s.get(timeout=_CLOCK_WITHIN_S)
+        except gevent.Timeout:
+            raise InvalidMeasurement(
+                f"--worker: expected Locust's master to tell the time within {_CLOCK_WITHIN_S:g} s, found no answer; "
+                "see whether its machine is starved of CPU, and the network between"
+            ) from None
+        return now_s
+
+    def _on_clock(self, environment: Any, msg: Any, **_: Any) -> None:
+        self._master_now_s.set(msg.data["now_s"])
 
     def _on_share(self, environment: Any, msg: Any, **_: Any) -> None:
         self._run, self._kernel = msg.data["run"], msg.data["kernel"]

@@ -1,18 +1,18 @@
-"""A scenario carried out by several Locust workers of this machine under one master, and what they recorded merged.
+"""A scenario carried out by several Locust workers under one master, and what they recorded merged.
 
-Every process leaves what it has in the folder of the run; nothing else is needed of one that was killed.
+Every process leaves what it has in the folder of the run, wherever it runs; nothing else is needed of one that was
+killed.
 """
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -22,6 +22,7 @@ from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
 from seatrial.traffic.fleet import apart, weakest
 from seatrial.traffic.ledger_writer import write
 from seatrial.traffic.locust_run import (
+    END_WITHIN_S,
     FAILURE_FILE,
     LEDGER_FILE,
     MASTER_FILE,
@@ -31,7 +32,6 @@ from seatrial.traffic.locust_run import (
     WorkerPart,
     attended,
     clear,
-    end,
     last_words,
     recorded_in,
     rows_in,
@@ -40,10 +40,11 @@ from seatrial.traffic.locust_run import (
     why_cut,
     worker_folder,
 )
+from seatrial.traffic.processes import Process, end
 from seatrial.traffic.scenario import Scenario
 
 READY_WITHIN_S = 180.0
-_END_WITHIN_S = 10.0  # after Locust's master has told them to
+_TOLD_WITHIN_S = 10.0  # after Locust's master has told them to
 _SAVE_WITHIN_S = 30.0  # beyond the longest that a request may be open
 _LOOK_EVERY_S = 0.1
 
@@ -57,35 +58,67 @@ class Share:
     clients: int
 
 
+class Site(Protocol):
+    """Where Locust's processes are. What they say and record comes to the folder of the run, whatever the site."""
+
+    def master(self, *options: str) -> Process:
+        """Start the master with these options more. Raises ClusterError where that cannot be done."""
+
+    def worker(self, number: int, port: int) -> Process:
+        """Start a worker, which goes to this port of the master. Raises ClusterError where that cannot be done."""
+
+
+class ThisMachine:
+    """A site: processes of this machine."""
+
+    def __init__(self, file: Path, scenario_file: Path, folder: Path) -> None:
+        self._files, self._folder = (file, scenario_file), folder
+
+    def master(self, *options: str) -> Process:
+        bound = ("--master-bind-host", "127.0.0.1", "--master-bind-port", "0")
+        return started_locust(*self._files, self._folder, self._folder, "--master", *bound, *options)
+
+    def worker(self, number: int, port: int) -> Process:
+        its = worker_folder(self._folder, number)
+        return started_locust(*self._files, its, self._folder, *worker_options(number, "127.0.0.1", port))
+
+
+def worker_options(number: int, master: str, port: int) -> list[str]:
+    """Of a worker whose master listens at this address."""
+    where = ["--master-host", master, "--master-port", str(port)]
+    return ["--worker", *where, "--seatrial-worker", str(number)]
+
+
 def run_workers(
-    count: int, file: Path, scenario_file: Path, scenario: Scenario, host: str, folder: Path, extra: Sequence[str]
+    count: int, site: Site, file: Path, scenario: Scenario, host: str, folder: Path, extra: Sequence[str]
 ) -> Recorded:
     """Run a master and `count` workers to the end of the scenario; `extra` are more options of the master.
 
     Raises InputError when the Locust file is such that there is no load, InvalidMeasurement when a worker was ended
     before there was one.
     """
-    crew = Crew(count, file, scenario_file, folder)
+    crew = Crew(count, site, file, folder)
     try:
         interrupted = crew.carry_out(host, extra)
         crew.let_end(scenario.timeout_s + _SAVE_WITHIN_S)
         return crew.recorded(interrupted)
     finally:
-        end(crew.processes)
+        end(crew.processes, END_WITHIN_S)
 
 
 class Crew:
     """The processes of one run."""
 
-    def __init__(self, count: int, file: Path, scenario_file: Path, folder: Path) -> None:
-        self._count, self._file, self._scenario_file, self._folder = count, file, scenario_file, folder
-        self._master: subprocess.Popen[bytes] | None = None
-        self._workers: dict[int, subprocess.Popen[bytes]] = {}
+    def __init__(self, count: int, site: Site, file: Path, folder: Path) -> None:
+        self._count, self._site, self._file, self._folder = count, site, file, folder
+        self._master: Process | None = None
+        self._workers: dict[int, Process] = {}
         self._ended_s: dict[int, float] = {}
+        self._began_s: float | None = None  # as we heard of it
         self._deadline_s = 0.0
 
     @property
-    def processes(self) -> list[subprocess.Popen[bytes]]:
+    def processes(self) -> list[Process]:
         """Everything that was started."""
         return [*([self._master] if self._master else []), *self._workers.values()]
 
@@ -96,11 +129,9 @@ class Crew:
             clear(worker_folder(self._folder, number))
         self._deadline_s = time.monotonic() + READY_WITHIN_S
         everyone = str(self._count)
-        self._master = started_locust(
-            self._file, self._scenario_file, self._folder, self._folder, "--master",
-            "--master-bind-host", "127.0.0.1", "--master-bind-port", "0", "--expect-workers", everyone,
-            "--host", host, "--users", everyone, "--spawn-rate", everyone, *extra,
-        )  # fmt: skip
+        self._master = self._site.master(
+            "--expect-workers", everyone, "--host", host, "--users", everyone, "--spawn-rate", everyone, *extra
+        )
         interrupted = attended(self._master, self._look)
         if not interrupted and self._start_s() is None:
             raise self._never_began()
@@ -108,7 +139,7 @@ class Crew:
 
     def let_end(self, within_s: float) -> None:
         """Wait until every worker has written down what it has; those that were not told to end are."""
-        self._wait_for_workers(_END_WITHIN_S)
+        self._wait_for_workers(_TOLD_WITHIN_S)
         for process in self._workers.values():
             process.terminate()
         self._wait_for_workers(within_s)
@@ -119,28 +150,27 @@ class Crew:
         if start_s is None:
             return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
         members = self._told()["workers"]
-        shares = {one["pid"]: Share(one["place"], one["requests"], one["clients"]) for one in members}
-        found = [self._left_by(number, shares) for number, process in self._workers.items() if process.pid in shares]
+        shares = {one["number"]: Share(one["place"], one["requests"], one["clients"]) for one in members}
+        found = [self._left_by(number, shares) for number in self._workers if number in shares]
         whole = joined(rows for rows, _, _, _ in found)
         write(self._folder / LEDGER_FILE, whole)
         parts = tuple(part for _, _, _, part in found)
         lost = [part.lost for part in parts if part.lost]
         if self._master is not None and not interrupted and not all(one["done"] or one["gone"] for one in members):
-            lost.append(f"Locust's master {_how(self._master, self._folder)} before its workers were done")
+            lost.append(f"Locust's master {how(self._master, self._folder)} before its workers were done")
         stopped = any(stopped for _, _, stopped, _ in found)
         return Recorded(whole, weakest([health for _, health, _, _ in found]), stopped, start_s, parts, tuple(lost))
 
     def _left_by(self, number: int, shares: Mapping[int, Share]) -> tuple[Ledger, GeneratorHealth, bool, WorkerPart]:
         """One worker's rows, its generator's health, whether it was stopped before its end, and what to tell of it."""
-        pid, its = self._workers[number].pid, worker_folder(self._folder, number)
-        share = shares[pid]
+        share, its = shares[number], worker_folder(self._folder, number)
         if (its / RUN_FILE).is_file():
             left = recorded_in(its)
             rows, health, stopped, lost = left.ledger, left.health, left.stopped, ""
         else:
             rows, stopped = rows_in(its), False
             health, lost = health_of_lost(share, rows), self._lost(number, shares, len(rows))
-        part = WorkerPart(number, pid, share.requests, share.clients, len(rows), lost)
+        part = WorkerPart(number, self._workers[number].name, share.requests, share.clients, len(rows), lost)
         return replace(rows, connection=apart(rows.connection, share.place, len(shares))), health, stopped, part
 
     @property
@@ -158,14 +188,13 @@ class Crew:
                 raise self._never_began()
             if time.monotonic() > self._deadline_s:
                 raise self._not_ready_in_time()
+        elif self._began_s is None:
+            self._began_s = time.monotonic() + self._told()["lead_s"]
 
     def _start_workers(self) -> None:
         if port := self._told().get("port"):
             for number in self._numbers:
-                self._workers[number] = started_locust(
-                    self._file, self._scenario_file, worker_folder(self._folder, number), self._folder, "--worker",
-                    "--master-host", "127.0.0.1", "--master-port", str(port), "--seatrial-worker", str(number),
-                )  # fmt: skip
+                self._workers[number] = self._site.worker(number, port)
 
     def _told(self) -> Mapping[str, Any]:
         file = self._folder / MASTER_FILE
@@ -185,18 +214,19 @@ class Crew:
     def _never_began(self) -> SeatrialError:
         """Some process ended before there was a load: the one that says why."""
         self._wait_for_workers(1.0)  # one that fails may end before the one that says why
-        ended = [number for number, process in self._workers.items() if process.poll() is not None]
+        codes = {number: process.poll() for number, process in self._workers.items()}
+        ended = [number for number, code in codes.items() if code is not None]
         failed = [number for number in ended if (worker_folder(self._folder, number) / FAILURE_FILE).is_file()]
-        failed += [number for number in ended if (self._workers[number].returncode or 0) != 0]
+        failed += [number for number in ended if codes[number]]
         if not failed:
             return unusable(self._file, self._folder, "Locust's master")
         number, folder = failed[0], worker_folder(self._folder, failed[0])
-        process = self._workers[number]
-        if (process.returncode or 0) >= 0:
+        if (codes[number] or 0) >= 0:
             return unusable(self._file, folder, self._named(number))
         return InvalidMeasurement(
-            f"{self._named(number)}: expected it to be ready for the load, found that it {_how(process, folder)} "
-            f"before that (its last words: {last_words(folder)}); see what killed it, and try again"
+            f"{self._named(number)}: expected it to be ready for the load, found that it "
+            f"{how(self._workers[number], folder)} before that (its last words: {last_words(folder)}); "
+            "see what killed it, and try again"
         )
 
     def _not_ready_in_time(self) -> SeatrialError:
@@ -209,21 +239,19 @@ class Crew:
         )
 
     def _named(self, number: int) -> str:
-        return f"worker {number} of {self._count} (process {self._workers[number].pid})"
+        return f"worker {number} of {self._count} ({self._workers[number].name})"
 
     def _lost(self, number: int, shares: Mapping[int, Share], rows: int) -> str:
-        process = self._workers[number]
-        share = shares[process.pid]
-        had = []
+        share, had = shares[number], []
         if requests := sum(one.requests for one in shares.values()):
             had.append(f"{share.requests} of the {requests} scheduled requests")
         if clients := sum(one.clients for one in shares.values()):
             had.append(f"{share.clients} of the {clients} clients that wait for their answers")
-        began_s = self._told()["origin_s"] + (self._start_s() or 0.0)
-        at_s = max(0.0, self._ended_s.get(number, time.monotonic()) - began_s)
-        folder = worker_folder(self._folder, number)
+        now_s, folder = time.monotonic(), worker_folder(self._folder, number)
+        at_s = max(0.0, self._ended_s.get(number, now_s) - (self._began_s or now_s))
+        why = why_cut(folder) or how(self._workers[number], folder)
         return (
-            f"{self._named(number)} {why_cut(folder) or _how(process, folder)} {at_s:.1f} s into the load; "
+            f"{self._named(number)} {why} {at_s:.1f} s into the load; "
             f"it had {' and '.join(had)}, {rows} requests of its share are recorded"
         )
 
@@ -242,8 +270,7 @@ def health_of_lost(share: Share, rows: Ledger) -> GeneratorHealth:
     )
 
 
-def _how(process: subprocess.Popen[bytes], folder: Path) -> str:
-    code = process.returncode
-    if code is not None and code < 0:
-        return f"was killed by signal {-code} ({signal.Signals(-code).name})"
-    return f"ended with status {code} ({last_words(folder)})"
+def how(process: Process, folder: Path) -> str:
+    """How a process ended, with its last words where it was not killed."""
+    fate = process.fate()
+    return f"{fate} ({last_words(folder)})" if (process.poll() or 0) >= 0 else fate

@@ -30,6 +30,13 @@ def test_the_agents_image_is_built_from_the_package_and_nothing_else(docker):
     assert not any("__pycache__" in file for file in docker())
 
 
+def test_the_loads_image_has_what_locust_files_read_beside_the_package(docker):
+    images.build(images.recipes(content("charts") / "images")[images.LOAD])
+    assert {"./seatrial/traffic/relay.py", "./loadtests/chat.py", "./charts/openmed-service/cases.yaml"} <= {*docker()}
+    assert {file.split("/")[1] for file in docker()} == {"seatrial", "loadtests", "charts"}
+    assert not any("__pycache__" in file for file in docker())
+
+
 def test_a_recipe_that_includes_nothing_by_name_sends_its_folder(docker, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()

@@ -273,6 +273,24 @@ def test_a_port_in_use_is_told_before_the_load(seatrial, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--in-cluster"], "--in-cluster: expected --cluster kind or --cluster existing"),
+        (["--in-cluster", "--cluster", "kind", "--web"], "--web: expected a load that this machine carries"),
+        (["--cluster", "kind"], "--in-cluster: expected it with options that name a cluster, found none"),
+        (["--registry", "acme"], "--in-cluster: expected it with options that name a cluster, found none"),
+        (["--in-cluster", "--cluster", "existing"], "--cluster existing: expected --kubeconfig FILE, found none"),
+        (["--in-cluster", "--cluster", "kind", "--registry", "a"], "--registry: expected --cluster existing with it"),
+    ],
+)
+def test_options_of_a_load_that_do_not_go_together_are_told_before_it(seatrial, options, said):
+    scenario = content("scenarios") / "openmed-deidentify.yaml"
+    status, told = seatrial("load", scenario, "--host", "http://web.shop", *options)
+    assert status == 3
+    assert said in told
+
+
+@pytest.mark.parametrize(
     ("contract", "said"),
     [
         (b"", "contract.yaml: expected a mapping of promises, found an empty file"),

@@ -159,9 +159,9 @@ def test_a_worker_that_is_killed_is_named_and_the_others_go_on_to_the_end(server
     (lost,) = [worker for worker in document["workers"] if worker["lost"]]
     (alive,) = [worker for worker in document["workers"] if not worker["lost"]]
     total = lost["requests"] + alive["requests"]
-    assert lost["pid"] == victim["pid"]
+    assert lost["number"] == victim["number"]
     assert document["invalid"][0] == lost["lost"]
-    assert f"worker {lost['number']} of 2 (process {lost['pid']}) was killed by signal 9 (SIGKILL)" in lost["lost"]
+    assert f"worker {lost['number']} of 2 (process {victim['pid']}) was killed by signal 9 (SIGKILL)" in lost["lost"]
     assert f"{lost['requests']} of the {total} scheduled requests" in lost["lost"]
     assert alive["recorded"] == alive["requests"] == len(ledger_in(out / f"worker-{alive['number']}"))
     assert 0 < lost["recorded"] < lost["requests"]
