@@ -23,6 +23,7 @@ from gevent.event import Event
 from locust import User, events, task
 from locust.exception import StopUser
 from locust.runners import MasterRunner, WorkerRunner
+from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from seatrial.traffic import arrivals
 from seatrial.traffic.locust_master import Master
@@ -34,6 +35,7 @@ from seatrial.traffic.schedule import Sized
 
 _WINDOW_S = 120.0  # to draw and hand over longer schedules takes the generator time in which others are due
 _SEEDS_OF_A_PROCESS = 2**32
+_CSV_WITHIN_S = 0.5
 _numbers = itertools.count(1)
 
 
@@ -144,6 +146,7 @@ def _on_test_start(environment: Any, **_: Any) -> None:
 def _on_test_stop(environment: Any, **_: Any) -> None:
     if master := _masters.get(id(environment)):
         master.end()
+        _let_csv_be_written(environment)
     if session := _sessions.get(id(environment)):
         _closing[id(environment)] = session
         try:
@@ -153,3 +156,10 @@ def _on_test_stop(environment: Any, **_: Any) -> None:
                 del _sessions[id(environment)]
             if _closing.get(id(environment)) is session:
                 del _closing[id(environment)]
+        _let_csv_be_written(environment)
+
+
+def _let_csv_be_written(environment: Any) -> None:
+    """Locust writes its CSV files every second, and not once more at its end: it gets the time for the last rows."""
+    if environment.parsed_options.csv_prefix:
+        gevent.sleep(CSV_STATS_INTERVAL_SEC + _CSV_WITHIN_S)
