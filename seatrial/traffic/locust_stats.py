@@ -49,7 +49,7 @@ def entries(
         found.append(_entry(method, name, part, is_good[mask], wall_s, bucket_ms))
         ended_s: defaultdict[str, list[float]] = defaultdict(list)
         for row in part.select(~is_good[mask]):
-            ended_s[failure(row.error, row.status)].append(row.ended_s + wall_s)
+            ended_s[failure(row)].append(row.ended_s + wall_s)
         for kind, times in ended_s.items():
             failed[method, name, kind] = Failures(len(times), min(times), max(times))
     return found, failed

@@ -6,6 +6,7 @@ where nothing was expected of an answer, a whole 2xx answer is good.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 
 from seatrial.errors import InvalidMeasurement
-from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask
+from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask, Request
 from seatrial.stats import proportions, quantiles
 from seatrial.traffic import inference_metrics
 from seatrial.traffic.inference_metrics import Generations, InferenceSummary, Slos, generations, meets
@@ -24,6 +25,7 @@ from seatrial.traffic.schedule import ArrivalsKept, broken
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 CONFIDENCE = 0.95
 HELD, MISSED, UNDECIDED = "held", "missed", "undecided"
+_AT_ANY_TIME = ("reset", "eof", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,22 @@ def good(ledger: Ledger) -> Mask:
 
 def errors_by_kind(ledger: Ledger) -> Counter[str]:
     """How many rows are not good, by what was wrong: the error, the status, or a wrong answer."""
-    return Counter(failure(row.error, row.status) for row in ledger.select(~good(ledger)))
+    return Counter(failure(row) for row in ledger.select(~good(ledger)))
 
 
-def failure(error: str, status: int) -> str:
-    """What is wrong with a row that is not good."""
-    if error:
-        return error
-    return "wrong answer" if 200 <= status < 300 else f"status {status}"
+def failure(row: Request) -> str:
+    """What is wrong with a row that is not good; of what may happen at any time, also when it did."""
+    if row.error in _AT_ANY_TIME:
+        return f"{row.error} {_reached(row)}"
+    if row.error:
+        return row.error
+    return "wrong answer" if 200 <= row.status < 300 else f"status {row.status}"
+
+
+def _reached(row: Request) -> str:
+    if math.isnan(row.connected_s):
+        return "while connecting"
+    return "before the first byte" if math.isnan(row.first_byte_s) else "in mid-answer"
 
 
 def summarise(

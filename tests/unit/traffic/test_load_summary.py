@@ -44,8 +44,21 @@ def test_a_request_is_good_when_its_answer_is_whole_2xx_and_not_wrong(changed, i
 
 
 def test_errors_are_told_apart():
-    rows = [row(), row(error="reset"), row(error="reset"), row(status=503, correct=WRONG), row(correct=WRONG)]
-    assert errors_by_kind(ledger(rows)) == {"reset": 2, "status 503": 1, "wrong answer": 1}
+    rows = [row(), row(error="refused"), row(error="refused"), row(status=503, correct=WRONG), row(correct=WRONG)]
+    assert errors_by_kind(ledger(rows)) == {"refused": 2, "status 503": 1, "wrong answer": 1}
+
+
+@pytest.mark.parametrize("error", ["reset", "eof", "timeout"])
+@pytest.mark.parametrize(
+    ("reached", "when"),
+    [
+        ({}, "while connecting"),
+        ({"connected_s": 1.0}, "before the first byte"),
+        ({"connected_s": 1.0, "first_byte_s": 1.1}, "in mid-answer"),
+    ],
+)
+def test_of_what_may_happen_at_any_time_it_is_told_when_it_did(error, reached, when):
+    assert errors_by_kind(ledger([row(error=error, **reached)])) == {f"{error} {when}": 1}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +116,7 @@ def test_rates_and_quantiles_are_of_the_stage():
     assert p50.low_s < p50.value_s < p50.high_s
     assert (stage.latency[-1].percentile, stage.latency[-1].low_s) == (99.9, None)
     assert stage.service_time[0].value_s == pytest.approx(p50.value_s - 0.02)
-    assert stage.errors == {"status 503": 1, "timeout": 1}
+    assert stage.errors == {"status 503": 1, "timeout while connecting": 1}
 
 
 @pytest.mark.parametrize(
