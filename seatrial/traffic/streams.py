@@ -44,7 +44,10 @@ class OpenStream(Stream):
         self._busy = False
 
     def start(self) -> None:
-        self._arm()
+        if self._next is not None:
+            self._alarm.at(self._next[0], self._due)
+        else:
+            self._end_if_done()
 
     def stop(self) -> None:
         self.scheduled -= len(self._waiting)
@@ -70,24 +73,16 @@ class OpenStream(Stream):
             picked = [requests[pick] for pick in picks[now].tolist()] if len(picks) else [requests[0]] * len(due_s)
             yield from zip(due_s, picked, groups[now].tolist() if len(groups) else [0] * len(due_s), strict=True)
 
-    def _arm(self) -> None:
+    def _due(self) -> None:
+        if self.stopped or self._next is None:
+            return
+        due_s, request, group = self._next
+        self.recorder.lag_s.append(time.monotonic() - due_s)
+        self.scheduled += 1
+        self._next = next(self._coming, None)
         if self._next is not None:
             self._alarm.at(self._next[0], self._due)
-        else:
-            self._end_if_done()
-
-    def _due(self) -> None:
-        while not self.stopped and self._next is not None:
-            due_s, request, group = self._next
-            lag_s = time.monotonic() - due_s
-            if lag_s < 0:
-                break
-            self.recorder.lag_s.append(lag_s)
-            self.scheduled += 1
-            self._next = next(self._coming, None)
-            self._send(due_s, request, group)
-        if not self.stopped:
-            self._arm()
+        self._send(due_s, request, group)
 
     def _send(self, due_s: float, request: Prepared, group: int) -> None:
         if self._plan.connection != "keep-alive":

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from seatrial.traffic.alarm import Alarm
+from seatrial.traffic.alarm import CALLS_A_TURN, Alarm
 
 
 async def test_calls_come_in_the_order_of_their_times_and_never_early():
@@ -48,3 +48,32 @@ async def test_nothing_is_called_after_close():
     alarm.close()
     await asyncio.sleep(0.03)
     assert called == []
+
+
+async def test_calls_that_are_overdue_leave_turns_to_the_rest_of_the_loop():
+    """A generator that is behind has answers to read."""
+    loop = asyncio.get_running_loop()
+    alarm = Alarm(loop)
+    turns, called_in = 0, []
+    done = asyncio.Event()
+
+    def turn():
+        nonlocal turns
+        turns += 1
+        if not done.is_set():
+            loop.call_soon(turn)
+
+    def call():
+        called_in.append(turns)
+        if len(called_in) == 1000:
+            done.set()
+        elif len(called_in) >= 500:
+            alarm.at(0.0, call)  # long ago
+
+    for _ in range(500):
+        alarm.at(0.0, call)
+    turn()
+    async with asyncio.timeout(10):
+        await done.wait()
+    alarm.close()
+    assert max(called_in.count(number) for number in set(called_in)) <= CALLS_A_TURN

@@ -64,6 +64,14 @@ def test_an_open_loop_does_not_wait_for_answers(run_loads):
     assert ledger.sent_s.max() < ledger.ended_s.min()
 
 
+def test_a_generator_that_is_behind_reads_answers_while_it_catches_up(run_loads):
+    """Else the time of an answer would be that at which the backlog was gone."""
+    ledger, _ = run_loads(answers, lambda target: [OpenLoop("s", target, (GET,), [0.0] * 600, connection="pooled")])
+    assert ledger.right.all()
+    assert ledger.ended_s.min() < ledger.sent_s.max()
+    assert len(set(ledger.connection.tolist())) < 600
+
+
 def test_a_kept_connection_is_used_serially_and_latency_counts_from_the_schedule(run_loads):
     async def slow(reader, writer):
         while True:
