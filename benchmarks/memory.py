@@ -23,8 +23,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from generator import PEERS, SERVER_CORE, machine
+from generator import PEERS, SERVER_CORE
 from servers import nginx
+from tables import machine, rows
 
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator
@@ -118,19 +119,16 @@ def main() -> None:
         run = sent(given.requests, given.rate, given.seconds, file) if given.engine else recorded(given.requests, file)
         read = peer("quantiles", file, *QS)
         exact = read["quantiles_s"] == of_sorted(file)
-        rows: dict[str, object] = {
+        figures: dict[str, object] = {
             **{f"generator: {name}": value for name, value in run.items()},
             "ledger: bytes": file.stat().st_size,
             "quantiles: seconds": read["seconds"],
             "quantiles: memory_mib": read["memory_mib"],
             "quantiles: equal to those of a sorted copy": exact,
         }
-    print("| figure | value |")
-    print("| --- | --- |")
-    for name, value in rows.items():
-        print(f"| {name} | {value} |")
+    rows(("figure", "value"), list(figures.items()))
     if given.json:
-        document = {"machine": machine(), "engine": given.engine, "rows": rows, "quantiles_s": read["quantiles_s"]}
+        document = {"machine": machine(), "engine": given.engine, "rows": figures, "quantiles_s": read["quantiles_s"]}
         given.json.write_text(json.dumps(document, indent=1))
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,9 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from generator import PEERS, SERVER_CORE, machine, pinned
+from generator import PEERS, SERVER_CORE, pinned
 from numpy.typing import NDArray
 from servers import nginx
+from tables import machine, of_rounds
 
 from seatrial.observation import Ledger
 from seatrial.traffic.recorder import unpack
@@ -125,11 +125,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rounds = [{**schedule_kept(given.seconds), **stalls_told(given.seconds)} for _ in range(given.rounds)]
-    print("| figure | median | of rounds |")
-    print("| --- | --- | --- |")
-    for name in FIGURES:
-        values = [each[name] for each in rounds]
-        print(f"| {name} | {statistics.median(values):.4g} | {', '.join(f'{value:.4g}' for value in values)} |")
+    of_rounds(FIGURES, rounds)
     if given.json:
         given.json.write_text(json.dumps({"machine": machine(), "rounds": rounds}, indent=1))
 

@@ -1,4 +1,7 @@
-"""The server that all generators of a benchmark load: nginx, one worker, a small JSON answer from memory."""
+"""The server that all generators of a benchmark load: nginx, one worker, a small JSON answer from memory.
+
+Every answer from / is the same; no two from /new are.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 BODY = '{"greeting":"Hello","value":42,"ok":true}'
+NEW_BODY = '{"greeting":"Hello","id":"$request_id"}'
 _CONFIGURATION = """
 worker_processes 1;
 daemon off;
@@ -26,6 +30,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{ default_type application/json; return 200 '{body}'; }}
+    location /new {{ default_type application/json; return 200 '{new_body}'; }}
   }}
 }}
 """
@@ -41,7 +46,9 @@ def nginx(core: int) -> Iterator[int]:
         port = int(probe.getsockname()[1])
         probe.close()
         configuration = Path(folder) / "nginx.conf"
-        configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, body=BODY), encoding="utf-8")
+        configuration.write_text(
+            _CONFIGURATION.format(folder=folder, port=port, body=BODY, new_body=NEW_BODY), encoding="utf-8"
+        )
         server = subprocess.Popen(["taskset", "-c", str(core), "nginx", "-c", str(configuration), "-p", folder])
         try:
             _await(port)

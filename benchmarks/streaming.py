@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator import PEERS, SERVER_CORE, machine, pinned, python
+from generator import PEERS, SERVER_CORE, engine, pinned
 from servers import nginx
+from tables import machine, of_rounds
 
 FIGURES = ("first_event_error_p99_ms", "gap_error_p99_ms", "gap_error_max_ms", "events_per_cpu_s", "times_unary")
 
@@ -43,7 +43,7 @@ def measured(streams: int, events: int, every_s: float) -> dict[str, float]:
         said, _ = pinned([sys.executable, str(PEERS / "streams.py"), str(port), str(streams)])
     found: dict[str, float] = json.loads(said.splitlines()[-1])
     with nginx(SERVER_CORE) as port:
-        unary = python("engine", port, 4.0, 0)
+        unary = engine(port, 4.0)
     found["events_per_cpu_s"] = found["events"] / found["cpu_s"]
     found["times_unary"] = found["events_per_cpu_s"] / (unary["requests"] / unary["cpu_s"])
     return found
@@ -58,11 +58,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     rounds = [measured(given.streams, given.events, given.every_ms / 1000) for _ in range(given.rounds)]
-    print("| figure | median | of rounds |")
-    print("| --- | --- | --- |")
-    for name in FIGURES:
-        values = [each[name] for each in rounds]
-        print(f"| {name} | {statistics.median(values):.4g} | {', '.join(f'{value:.4g}' for value in values)} |")
+    of_rounds(FIGURES, rounds)
     if given.json:
         given.json.write_text(json.dumps({"machine": machine(), "rounds": rounds}, indent=1))
 

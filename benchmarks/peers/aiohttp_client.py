@@ -17,13 +17,14 @@ async def run(port: int, seconds: float, connections: int) -> dict[str, float]:
         nonlocal done
         while time.monotonic() < end_s:
             async with session.get(f"http://127.0.0.1:{port}/") as answer:
-                assert (await answer.json())["ok"]
+                assert (await answer.json())["greeting"] == "Hello"
             done += 1
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
-        cpu_s = time.process_time()
+        cpu_s, wall_s = time.process_time(), time.monotonic()
         await asyncio.gather(*(ask(session) for _ in range(connections)))
-        return {"requests": done, "cpu_s": time.process_time() - cpu_s}
+        cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
+        return {"requests": done, "cpu_s": cpu_s, "wall_s": wall_s}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import uvloop
@@ -11,23 +13,22 @@ from seatrial.traffic import arrivals
 from seatrial.traffic.engine import Engine, health
 from seatrial.traffic.plan import ClosedLoop, Exchange, Load, OpenLoop, ServiceTarget
 
-ASK = (Exchange("hello", "GET", "/", expect={"greeting": "Hello"}),)
 
-
-def load(port: int, seconds: float, connections: int, rate_rps: float) -> Load:
+def load(port: int, seconds: float, connections: int, rate_rps: float, path: str) -> Load:
     """Closed loop where the rate is 0."""
     target = ServiceTarget("server", "127.0.0.1", port)
+    ask = (Exchange("hello", "GET", path, expect={"greeting": "Hello"}),)
     if not rate_rps:
-        return ClosedLoop("closed", target, ASK, connections, 0.0, seconds, seed=1)
-    due_s = arrivals.poisson(rate_rps, 0.0, seconds, seed=1).tolist()
-    return OpenLoop("open", target, ASK, due_s, connection="pooled")
+        return ClosedLoop("closed", target, ask, connections, 0.0, seconds, seed=1)
+    due_s = arrivals.poisson(rate_rps, 0.0, seconds, seed=1)
+    return OpenLoop("open", target, ask, due_s, connection="pooled")
 
 
-async def run(port: int, seconds: float, connections: int, rate_rps: float) -> dict[str, float]:
+async def run(planned: Load, file: Path) -> dict[str, float]:
+    """What it takes to send all of it, and to put its ledger on disk."""
     engine = Engine()
-    planned = load(port, seconds, connections, rate_rps)
     cpu_s, wall_s = time.process_time(), time.monotonic()
-    started = await engine.start([planned], wall_s)
+    started = await engine.start([planned], wall_s, file=file)
     await started.finished
     cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     ledger = started.ledger()
@@ -43,5 +44,7 @@ async def run(port: int, seconds: float, connections: int, rate_rps: float) -> d
 
 
 if __name__ == "__main__":
-    port, seconds, connections, rate_rps = sys.argv[1:]
-    print(json.dumps(uvloop.run(run(int(port), float(seconds), int(connections), float(rate_rps)))))
+    port, seconds, connections, rate_rps, path = sys.argv[1:]
+    planned = load(int(port), float(seconds), int(connections), float(rate_rps), path)
+    with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as folder:
+        print(json.dumps(uvloop.run(run(planned, Path(folder) / "ledger.chunks"))))

@@ -15,7 +15,7 @@ class Asks(FastHttpUser):
     @task
     def ask(self) -> None:
         with self.client.get("/", catch_response=True) as answer:
-            if not answer.json()["ok"]:
+            if answer.json()["greeting"] != "Hello":
                 answer.failure("wrong")
 
 
@@ -25,11 +25,11 @@ def run(port: int, seconds: float, connections: int) -> dict[str, float]:
     runner.start(connections, spawn_rate=connections)
     gevent.sleep(1.5)  # until all have begun
     environment.stats.reset_all()
-    cpu_s = time.process_time()
+    cpu_s, wall_s = time.process_time(), time.monotonic()
     gevent.sleep(seconds)
-    cpu_s = time.process_time() - cpu_s
+    cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
     total = environment.stats.total
-    found = {"requests": total.num_requests, "cpu_s": cpu_s}
+    found = {"requests": total.num_requests, "cpu_s": cpu_s, "wall_s": wall_s}
     assert total.num_failures == 0, "expected right answers only"
     runner.quit()
     return found
