@@ -59,6 +59,8 @@ class Attempt:
         self.sent_s = monotonic()
         sender = self._sender
         sender.watch(self)
+        if sender.awaiting is not None:
+            sender.awaiting.watch(self)
         if sender.manner.abandon_after_s is not None:
             self._after(sender.manner.abandon_after_s, self.drop, "abandoned")
         if connection.is_open:
@@ -66,6 +68,8 @@ class Attempt:
             self._connected_s = self.sent_s
             self._send(connection)
         else:
+            if sender.connecting is not None:
+                sender.connecting.watch(self)
             connection.open(self)
 
     def refused(self) -> None:
@@ -75,6 +79,8 @@ class Attempt:
 
     def opened(self) -> None:
         self._connected_s = monotonic()
+        if self._sender.connecting is not None:
+            self._sender.connecting.forget(self, None)
         assert self._connection is not None
         self._send(self._connection)
 
@@ -85,6 +91,8 @@ class Attempt:
     def received(self, data: bytes) -> None:
         if self._answer is None:
             self._first_byte_s = monotonic()
+            if self._sender.awaiting is not None:
+                self._sender.awaiting.forget(self, None)
             at = data.find(END) + _END_BYTES
             if at >= _END_BYTES:
                 self._head = data[:at]
@@ -162,6 +170,9 @@ class Attempt:
         self.error = kind
         sender = self._sender
         sender.forget(self, None)
+        for limit in (sender.connecting, sender.awaiting):
+            if limit is not None:
+                limit.forget(self, None)
         if self._timers:
             for timer in self._timers:
                 timer.cancel()

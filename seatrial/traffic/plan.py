@@ -103,6 +103,8 @@ class OpenLoop:
     body_pause_s: float | None = None  # half of the body at once, the rest after this
     keep: Keep = "wrong"  # bodies kept: 4 KiB of those that are not right, or 1 MiB of every one
     abandon_after_s: float | None = None  # the client drops the connection this long after sending
+    connect_timeout_s: float | None = None  # from the moment it was sent until there is a connection
+    first_byte_timeout_s: float | None = None  # and until the first byte of the answer
 
     def __post_init__(self) -> None:
         _need_exchanges(self.stream, self.exchanges)
@@ -141,6 +143,8 @@ class ClosedLoop:
     connection: ConnectionUse = "keep-alive"
     keep: Keep = "wrong"
     pause_after_refusal_s: float = 0.0
+    connect_timeout_s: float | None = None
+    first_byte_timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         _need_exchanges(self.stream, self.exchanges)
@@ -159,6 +163,8 @@ class Lone:
     timeout_s: float = 60.0
     connection: ConnectionUse = "new"
     keep: Keep = "wrong"
+    connect_timeout_s: float | None = None
+    first_byte_timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         _need_exchanges(self.stream, self.exchanges)

@@ -32,6 +32,8 @@ class ReadingAttempt(Attempt):
         answer = self._answer
         if answer is None:
             self._first_byte_s = now_s
+            if self._sender.awaiting is not None:
+                self._sender.awaiting.forget(self, None)
             answer = self._answer = Answer(self._request.method)
         if not answer.feed(data):
             self._broken()

@@ -198,6 +198,8 @@ class Scenario(Scatter):
     arrivals: Arrivals = "poisson"
     connection: ConnectionUse = "new"
     timeout_s: float = Field(default=30.0, gt=0)
+    connect_timeout_s: float | None = Field(default=None, gt=0)
+    first_byte_timeout_s: float | None = Field(default=None, gt=0)
     warmup: Demand | None = None
     stages: list[Stage] = Field(min_length=1)
     slos: Objectives = Objectives()
@@ -207,6 +209,16 @@ class Scenario(Scatter):
         names = [stage.name for stage in self.stages]
         if WARM_UP in names or len(set(names)) < len(names):
             raise ValueError(f"expected stages with names of their own (not {WARM_UP!r}), found {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        for name in ("connect_timeout_s", "first_byte_timeout_s"):
+            if (limit_s := getattr(self, name)) is not None and limit_s >= self.timeout_s:
+                raise ValueError(
+                    f"expected a {name} below timeout_s, which is {self.timeout_s:g} and ends an attempt before, "
+                    f"found {limit_s:g}; lower it, or leave it out"
+                )
         return self
 
     def objectives(self, stage: Stage) -> Objectives:

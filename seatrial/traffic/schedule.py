@@ -147,6 +147,8 @@ def _load(
             window.end_s,
             window.seed,
             timeout_s=scenario.timeout_s,
+            connect_timeout_s=scenario.connect_timeout_s,
+            first_byte_timeout_s=scenario.first_byte_timeout_s,
             connection=scenario.connection,
         )
     due_s = due(window)
@@ -158,6 +160,8 @@ def _load(
         due_s,
         picks.astype(np.int32),
         timeout_s=scenario.timeout_s,
+        connect_timeout_s=scenario.connect_timeout_s,
+        first_byte_timeout_s=scenario.first_byte_timeout_s,
         connection=scenario.connection,
     )
 

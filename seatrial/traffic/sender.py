@@ -29,6 +29,8 @@ class Manner:
     keep: Keep = "wrong"
     body_pause_s: float | None = None
     abandon_after_s: float | None = None
+    connect_timeout_s: float | None = None
+    first_byte_timeout_s: float | None = None
 
 
 class Prepared:
@@ -68,40 +70,54 @@ class Limited(Protocol):
         """Give up."""
 
 
-class Sender:
-    """The attempts of one stream that share a manner.
+class Limit:
+    """So long may attempts take from when they were sent, to their end or to get somewhere on the way.
 
-    All have the same time limit, so the next to pass it is the oldest that is open: one timer serves all, and is
-    set anew when it has rung, not with each request.
+    All have the same time, so the next to pass it is the oldest that is open: one timer serves all, and is set anew
+    when it has rung, not with each request.
     """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, within_s: float) -> None:
+        self._loop = loop
+        self._within_s = within_s
+        self._open: dict[Limited, None] = {}
+        self.forget = self._open.pop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, attempt: Limited) -> None:
+        """Drop this attempt, sent just now, once its time has passed, unless it is forgotten before."""
+        self._open[attempt] = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._within_s, self._look)
+
+    def _look(self) -> None:
+        # In the order in which they were sent: of a thousand open ones, only those are looked at whose time has passed.
+        due_s = time.monotonic() - self._within_s
+        for attempt in list(itertools.takewhile(lambda attempt: attempt.sent_s <= due_s, self._open)):
+            attempt.drop("timeout")
+        # Only now: what those left to send may be watched already, and must not have set a timer of its own.
+        self._timer = None
+        for oldest in self._open:
+            self._timer = self._loop.call_later(max(0.0, oldest.sent_s - due_s), self._look)
+            break
+
+
+class Sender:
+    """The attempts of one stream that share a manner."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner, recorder: Recorder) -> None:
         self.loop = loop
         self.manner = manner
         self.recorder = recorder
-        self._open: dict[Limited, None] = {}
-        self.forget = self._open.pop
-        self._timer: asyncio.TimerHandle | None = None
+        whole = Limit(loop, manner.timeout_s)
+        self.watch, self.forget = whole.watch, whole.forget
+        # On the way, where there are any: most streams have none, and no request of theirs is to wait for it.
+        connect_s, first_byte_s = manner.connect_timeout_s, manner.first_byte_timeout_s
+        self.connecting = None if connect_s is None else Limit(loop, connect_s)
+        self.awaiting = None if first_byte_s is None else Limit(loop, first_byte_s)
 
     def prepared(self, exchanges: tuple[Exchange, ...], stream: str) -> list[Prepared]:
         """The exchanges as they are sent; rows are of the named stream."""
         heads: defaultdict[str, Heads] = defaultdict(Heads)  # by method: after HEAD the same head has no body
         code = self.recorder.code
         return [Prepared(each, self.manner, code(stream), code(each.case), heads[each.method]) for each in exchanges]
-
-    def watch(self, attempt: Limited) -> None:
-        """Drop this attempt, sent just now, once its time has passed, unless it is forgotten before."""
-        self._open[attempt] = None
-        if self._timer is None:
-            self._timer = self.loop.call_later(self.manner.timeout_s, self._look)
-
-    def _look(self) -> None:
-        # In the order in which they were sent: of a thousand open ones, only those are looked at whose time has passed.
-        due_s = time.monotonic() - self.manner.timeout_s
-        for attempt in list(itertools.takewhile(lambda attempt: attempt.sent_s <= due_s, self._open)):
-            attempt.drop("timeout")
-        # Only now: what those left to send may be watched already, and must not have set a timer of its own.
-        self._timer = None
-        for oldest in self._open:
-            self._timer = self.loop.call_later(max(0.0, oldest.sent_s - due_s), self._look)
-            break

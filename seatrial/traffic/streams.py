@@ -35,7 +35,10 @@ class OpenStream(Stream):
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
         reuse = load.connection != "new"
-        manner = Manner(self.route.host, load.timeout_s, reuse, load.keep, load.body_pause_s, load.abandon_after_s)
+        manner = Manner(
+            self.route.host, load.timeout_s, reuse, load.keep, load.body_pause_s, load.abandon_after_s,
+            load.connect_timeout_s, load.first_byte_timeout_s,
+        )  # fmt: skip
         self._sender = Sender(self._loop, manner, self.recorder)
         self._coming = self._arriving()
         self._next = next(self._coming, None)
@@ -118,7 +121,10 @@ class SerialStream(Stream):
     def __init__(self, load: ClosedLoop | Lone, *given: object) -> None:
         super().__init__(load, *given)  # type: ignore[arg-type]
         self._plan = load
-        manner = Manner(self.route.host, load.timeout_s, load.connection != "new", load.keep)
+        manner = Manner(
+            self.route.host, load.timeout_s, load.connection != "new", load.keep,
+            connect_timeout_s=load.connect_timeout_s, first_byte_timeout_s=load.first_byte_timeout_s,
+        )  # fmt: skip
         self._sender = Sender(self._loop, manner, self.recorder)
         requests = self._sender.prepared(load.exchanges, load.stream)
         self._resting: dict[int, Connection | None] = {}  # clients that wait for their turn

@@ -221,3 +221,10 @@ def test_a_run_that_was_stopped_is_not_told_what_it_did_not_send():
     report = summarise(given, rows, HEALTHY, True, schedule.arrivals_kept(given, rows, 2.0))
     assert not any("not due" in reason for reason in report.invalid)
     assert any("stopped" in reason for reason in report.invalid)
+
+
+@pytest.mark.parametrize("stage", [{"rate_rps": 5}, {"concurrency": 2}], ids=["open loop", "closed loop"])
+def test_the_time_limits_of_a_scenario_are_those_of_its_loads(stage):
+    limits = {"timeout_s": 9.0, "connect_timeout_s": 1.0, "first_byte_timeout_s": 2.0}
+    load = drawn(scenario(**stage).model_copy(update=limits))
+    assert {name: getattr(load, name) for name in limits} == limits
