@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +34,7 @@ SCHEMA = "seatrial.load/v1"
 )
 @click.option("--in-cluster", is_flag=True, help="Carry the load from pods of --cluster; needs --cluster.")
 @cluster_options
+@click.option("--env", "environment", multiple=True, metavar="NAME", help="A variable that the pods get, too.")
 @click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep ledger and result in this folder.")
@@ -47,6 +50,7 @@ def load(
     context: str | None,
     registry: str | None,
     processes: tuple[str, ...],
+    environment: tuple[str, ...],
     web: bool,
     web_port: int,
     out: Path | None,
@@ -64,7 +68,8 @@ def load(
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
     refuse_too_fast(scenario_file, scenario, workers)
     writable("--out", out, folder=True)
-    refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *processes)
+    refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *processes, *environment)
+    handed_on = values_of(environment)
     if web:
         refuse_taken(web_port)
     if not in_cluster:
@@ -85,7 +90,7 @@ def load(
         if in_cluster:
             cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
             say(f"bringing up pods on {cluster.name}")
-            with load_pods(cluster, workers, (file, scenario_file), scenario, folder, say) as pods:
+            with load_pods(cluster, workers, (file, scenario_file), scenario, handed_on, folder, say) as pods:
                 pods.refuse_unreachable(where)
                 say(beginning)
                 recorded = run_workers(workers, pods, file, scenario, where, folder, options)
@@ -110,7 +115,7 @@ def load(
 
 
 def refuse_combination(in_cluster: bool, cluster_name: str, web: bool, *of_clusters: object) -> None:
-    """Raises InputError for options that do not go together; `of_clusters` are values of options that a cluster has."""
+    """Raises InputError for options that do not go together; `of_clusters` are values of those of a cluster's pods."""
     if in_cluster and cluster_name == "local":
         raise InputError("--in-cluster: expected --cluster kind or --cluster existing, found neither; name the cluster")
     if in_cluster and web:
@@ -120,9 +125,17 @@ def refuse_combination(in_cluster: bool, cluster_name: str, web: bool, *of_clust
         )
     if not in_cluster and (cluster_name != "local" or any(of_clusters)):
         raise InputError(
-            "--in-cluster: expected it with options that name a cluster, found none; "
+            "--in-cluster: expected it with options that name a cluster or what its pods get, found none; "
             "give it, or leave them out for a load from this machine"
         )
+
+
+def values_of(names: Sequence[str]) -> dict[str, str]:
+    """Variables of our own environment. Raises InputError for one that is not set."""
+    for name in names:
+        if name not in os.environ:
+            raise InputError(f"--env {name}: expected a variable of this environment, found it is not set; set it")
+    return {name: os.environ[name] for name in names}
 
 
 def refuse_taken(web_port: int) -> None:

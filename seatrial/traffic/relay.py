@@ -3,7 +3,8 @@
 On stdin, each a message (seatrial.traffic.wire) with `op`:
 
     put        file, payload                 a file that the load needs
-    start      locust_file, scenario, folder, out, options    begin: Locust's log and records are kept in `folder`
+    start      locust_file, scenario, folder, out, options, environment
+                                             begin: Locust's log and records are kept in `folder`
     terminate, kill                          pass the signal on to Locust
 
 On stdout:
@@ -18,6 +19,7 @@ ends, so does Locust: no load goes on without whoever asked for it.
 from __future__ import annotations
 
 import itertools
+import os
 import queue
 import signal
 import sys
@@ -75,6 +77,7 @@ class Relay:
     def _start(self, told: dict[str, Any]) -> None:
         folder = Path(told["folder"])
         folder.mkdir(parents=True, exist_ok=True)
+        os.environ.update(told["environment"])
         self._process = started_locust(
             Path(told["locust_file"]), Path(told["scenario"]), folder, Path(told["out"]), *told["options"]
         )

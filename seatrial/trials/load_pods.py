@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -13,7 +13,7 @@ from seatrial.errors import ClusterError, SeatrialError
 from seatrial.images import LOAD, take_in
 from seatrial.traffic.channel import ExecChannel
 from seatrial.traffic.locust_run import worker_folder
-from seatrial.traffic.luggage import luggage
+from seatrial.traffic.luggage import Luggage, luggage
 from seatrial.traffic.pod_process import PodProcess
 from seatrial.traffic.scenario import Scenario, service
 from seatrial.traffic.workers import worker_options
@@ -36,13 +36,17 @@ except OSError as reason:
 
 
 def load_pods(
-    cluster: Cluster, workers: int, files: tuple[Path, Path], scenario: Scenario, folder: Path, say: Say
-) -> LoadPods:
-    """Pods for a load, on a cluster that is brought up if it is not, once their image is there."""
+    cluster: Cluster, workers: int, files: tuple[Path, Path], scenario: Scenario, environment: Mapping[str, str],
+    folder: Path, say: Say,
+) -> LoadPods:  # fmt: skip
+    """Pods for a load, on a cluster that is brought up if it is not, once their image is there.
+
+    `files` are the Locust file and that of the scenario, `environment` what Locust gets beside that of the image.
+    """
     cluster.up()
     take_in(cluster, [LOAD], content("charts") / "images")
     api = Api.connect(cluster.kubeconfig(), cluster.context)
-    return LoadPods(cluster, api, workers, files, scenario, folder, say)
+    return LoadPods(cluster, api, workers, luggage(*files, scenario, _ROOT), environment, folder, say)
 
 
 class LoadPods:
@@ -53,15 +57,14 @@ class LoadPods:
     """
 
     def __init__(
-        self, cluster: Cluster, api: Api, workers: int, files: tuple[Path, Path], scenario: Scenario, folder: Path,
-        say: Say,
+        self, cluster: Cluster, api: Api, workers: int, files: Luggage, environment: Mapping[str, str],
+        folder: Path, say: Say,
     ) -> None:  # fmt: skip
-        """`files` are the Locust file and that of the scenario."""
         self._cluster, self._api, self._folder, self._say = cluster, api, folder, say
         self._run_id = f"load-{secrets.token_hex(2)}"
         self.namespace = f"seatrial-{self._run_id}"
         self._names = [_MASTER, *(f"worker-{number}" for number in range(1, workers + 1))]
-        self._luggage = luggage(*files, scenario, _ROOT)
+        self._luggage, self._environment = files, dict(environment)
         self._addresses: dict[str, str] = {}
 
     def __enter__(self) -> LoadPods:
@@ -109,7 +112,7 @@ class LoadPods:
         )  # fmt: skip
         start = {
             "locust_file": self._luggage.locust_file, "scenario": self._luggage.scenario,
-            "folder": there, "out": _OUT, "options": list(options),
+            "folder": there, "out": _OUT, "options": list(options), "environment": self._environment,
         }  # fmt: skip
         where = f"pod {self.namespace}/{name}"
         return PodProcess(channel, where, here, self._luggage.files, start, lambda: self._state(name))

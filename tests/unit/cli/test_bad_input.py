@@ -277,8 +277,10 @@ def test_a_port_in_use_is_told_before_the_load(seatrial, tmp_path):
     [
         (["--in-cluster"], "--in-cluster: expected --cluster kind or --cluster existing"),
         (["--in-cluster", "--cluster", "kind", "--web"], "--web: expected a load that this machine carries"),
-        (["--cluster", "kind"], "--in-cluster: expected it with options that name a cluster, found none"),
-        (["--registry", "acme"], "--in-cluster: expected it with options that name a cluster, found none"),
+        (["--cluster", "kind"], "--in-cluster: expected it with options that name a cluster or what"),
+        (["--env", "HOME"], "--in-cluster: expected it with options that name a cluster or what"),
+        (["--in-cluster", "--cluster", "kind", "--env", "NOT_SET_AT_ALL"], "--env NOT_SET_AT_ALL: expected a variable"),
+        (["--registry", "acme"], "--in-cluster: expected it with options that name a cluster or what"),
         (["--in-cluster", "--cluster", "existing"], "--cluster existing: expected --kubeconfig FILE, found none"),
         (["--in-cluster", "--cluster", "kind", "--registry", "a"], "--registry: expected --cluster existing with it"),
     ],

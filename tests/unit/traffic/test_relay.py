@@ -36,7 +36,7 @@ if "--worker" in sys.argv:
 
 class Ask(OpenLoopUser):
     def exchanges(self):
-        return [Exchange("ask", "GET", "/ask", expect={"a": 1})]
+        return [Exchange(os.environ["CASE"], "GET", "/ask", expect={"a": 1})]
 """
 SCENARIO = {
     "apiVersion": "seatrial/v1", "question": "Is every answer right?", "loadtest": "ask", "timeout_s": 5,
@@ -68,7 +68,7 @@ class Elsewhere:
         self.channels[number] = ProcessChannel(module="seatrial.traffic.relay")
         start = {
             "locust_file": self.luggage.locust_file, "scenario": self.luggage.scenario, "folder": str(there),
-            "out": str(self.there / "out"), "options": options,
+            "out": str(self.there / "out"), "options": options, "environment": {"CASE": "handed on"},
         }  # fmt: skip
         return PodProcess(self.channels[number], f"pod {number}", here, self.luggage.files, start, lambda: "")
 
@@ -120,6 +120,7 @@ def test_workers_on_clocks_of_their_own_send_one_schedule_and_their_records_come
     recorded = carried_out()
     assert not recorded.lost
     assert len(recorded.ledger) == server.asked == recorded.health.sent
+    assert set(recorded.ledger.texts("case")) == {"handed on"}
     # Each of them began when the master's clock said, not an hour before or after.
     assert recorded.health.start_lag_max_s < 60
     assert np.nanmin(recorded.ledger.sent_s - recorded.ledger.scheduled_s) >= 0
@@ -190,6 +191,7 @@ def test_last_words_come_from_there(server, carried_out, locust_file, said):
 def started(tmp_path, **start):
     channel = ProcessChannel(module="seatrial.traffic.relay")
     given = {"locust_file": "a.py", "scenario": "a.yaml", "folder": str(tmp_path / "there"), "out": "", "options": []}
+    given["environment"] = {}
     (tmp_path / "here").mkdir()
     return PodProcess(channel, "pod", tmp_path / "here", {}, {**given, **start}, lambda: "the pod was deleted"), channel
 
