@@ -7,23 +7,27 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 import orjson
 
 from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
+from seatrial.clusters.base import Cluster
 from seatrial.errors import InputError
 from seatrial.reporting.load import lines
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
-from seatrial.traffic.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast
+from seatrial.traffic.luggage import luggage
+from seatrial.traffic.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
 from seatrial.traffic.schedule import arrivals_kept
 from seatrial.traffic.summary import Report, summarise
 from seatrial.traffic.workers import ThisMachine, run_workers
-from seatrial.trials.load_pods import load_pods
+from seatrial.trials.load_pods import ROOT, load_pods
+from seatrial.trials.world import Say
 
 SCHEMA = "seatrial.load/v1"
+HEADLESS = ["--headless", "--only-summary"]
 
 
 @click.command(epilog="Example: seatrial load scenarios/openmed-deidentify.yaml --host http://127.0.0.1:8080")
@@ -62,45 +66,27 @@ def load(
     Exit status: 0 all objectives held, 1 one was missed, 2 the run is invalid or too short to tell, 3 bad scenario.
     """
     scenario = read_scenario(scenario_file)
-    file = loadtest_file(scenario_file, scenario)
-    where = host or scenario.host
-    if not where:
+    order = Order(scenario_file, scenario, loadtest_file(scenario_file, scenario), host or scenario.host or "", workers)
+    if not order.host:
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
+    service(order.host)  # a wrong one is refused before anything is brought up
     refuse_too_fast(scenario_file, scenario, workers)
     writable("--out", out, folder=True)
     refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *processes, *environment)
     handed_on = values_of(environment)
     if web:
         refuse_taken(web_port)
-    if not in_cluster:
-        refuse_unreachable(where)
-    options = ["--headless", "--only-summary"]
-    if web:
-        options = ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart"]
 
     def say(text: str) -> None:
         if not quiet:
             click.echo(f"{scenario_file.name}: {text}", err=True)
 
-    page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web else ""
-    by = f" by {workers} {'pods' if in_cluster else 'workers'}" if workers > 1 or in_cluster else ""
-    beginning = f"{scenario.duration_s:g} s of load on {where}{by}{page}"
-    with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as name:
-        folder = Path(name)
+    with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
         if in_cluster:
             cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
-            say(f"bringing up pods on {cluster.name}")
-            with load_pods(cluster, workers, (file, scenario_file), scenario, handed_on, folder, say) as pods:
-                pods.refuse_unreachable(where)
-                say(beginning)
-                recorded = run_workers(workers, pods, file, scenario, where, folder, options)
-        elif workers > 1:
-            say(beginning)
-            site = ThisMachine(file, scenario_file, folder)
-            recorded = run_workers(workers, site, file, scenario, where, folder, options)
+            recorded = carried_by_pods(order, cluster, handed_on, Path(folder), say)
         else:
-            say(beginning)
-            recorded = run_locust(file, scenario_file, where, folder, options)
+            recorded = carried_here(order, Path(folder), web_port if web else None, say)
     # Of a part of the schedule, the law of the whole says nothing.
     part = recorded.stopped or recorded.lost
     kept = {} if part else arrivals_kept(scenario, recorded.ledger, recorded.start_s)
@@ -112,6 +98,45 @@ def load(
         (out / "result.json").write_bytes(document)
     click.echo(document if as_json else "\n".join(lines(scenario, report, recorded.workers)))
     return report.exit_status
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be carried out."""
+
+    scenario_file: Path
+    scenario: Scenario
+    locust_file: Path
+    host: str
+    workers: int
+
+    @property
+    def words(self) -> str:
+        """What begins."""
+        return f"{self.scenario.duration_s:g} s of load on {self.host}"
+
+
+def carried_here(order: Order, folder: Path, web_port: int | None, say: Say) -> Recorded:
+    """By processes of this machine, with Locust's page on a port of 127.0.0.1 where one is given."""
+    refuse_unreachable(order.host)
+    by = f" by {order.workers} workers" if order.workers > 1 else ""
+    page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web_port else ""
+    say(f"{order.words}{by}{page}")
+    options = ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart"] if web_port else HEADLESS
+    if order.workers == 1:
+        return run_locust(order.locust_file, order.scenario_file, order.host, folder, options)
+    site = ThisMachine(order.locust_file, order.scenario_file, folder)
+    return run_workers(order.workers, site, order.locust_file, order.scenario, order.host, folder, options)
+
+
+def carried_by_pods(order: Order, cluster: Cluster, environment: dict[str, str], folder: Path, say: Say) -> Recorded:
+    """By pods of a cluster."""
+    say(f"bringing up {order.workers + 1} pods on {cluster.name}")
+    files = luggage(order.locust_file, order.scenario_file, order.scenario, ROOT)
+    with load_pods(cluster, order.workers, files, environment, folder, say) as pods:
+        pods.refuse_unreachable(order.host)
+        say(f"{order.words} by {order.workers} pods")
+        return run_workers(order.workers, pods, order.locust_file, order.scenario, order.host, folder, HEADLESS)
 
 
 def refuse_combination(in_cluster: bool, cluster_name: str, web: bool, *of_clusters: object) -> None:

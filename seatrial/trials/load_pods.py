@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -13,9 +14,9 @@ from seatrial.errors import ClusterError, SeatrialError
 from seatrial.images import LOAD, take_in
 from seatrial.traffic.channel import ExecChannel
 from seatrial.traffic.locust_run import worker_folder
-from seatrial.traffic.luggage import Luggage, luggage
+from seatrial.traffic.luggage import Luggage
 from seatrial.traffic.pod_process import PodProcess
-from seatrial.traffic.scenario import Scenario, service
+from seatrial.traffic.scenario import service
 from seatrial.traffic.workers import worker_options
 from seatrial.trials.pods import await_ready, namespace, spread
 from seatrial.trials.world import RUN_LABEL, Say
@@ -25,7 +26,7 @@ from seatrial.watch.trouble import state_of
 
 _MASTER = "master"
 _MASTER_PORT = 5557
-_ROOT, _OUT = "/tmp/seatrial", "/tmp/seatrial/out"  # in the pods
+ROOT, _OUT = "/tmp/seatrial", "/tmp/seatrial/out"  # in the pods
 _CONNECT = """
 import socket, sys
 try:
@@ -35,25 +36,29 @@ except OSError as reason:
 """
 
 
+@contextmanager
 def load_pods(
-    cluster: Cluster, workers: int, files: tuple[Path, Path], scenario: Scenario, environment: Mapping[str, str],
-    folder: Path, say: Say,
-) -> LoadPods:  # fmt: skip
+    cluster: Cluster, workers: int, files: Luggage, environment: Mapping[str, str], folder: Path, say: Say
+) -> Iterator[LoadPods]:
     """Pods for a load, on a cluster that is brought up if it is not, once their image is there.
 
-    `files` are the Locust file and that of the scenario, `environment` what Locust gets beside that of the image.
+    `files` are to be below ROOT, `environment` is what Locust gets beside that of the image.
     """
     cluster.up()
-    take_in(cluster, [LOAD], content("charts") / "images")
-    api = Api.connect(cluster.kubeconfig(), cluster.context)
-    return LoadPods(cluster, api, workers, luggage(*files, scenario, _ROOT), environment, folder, say)
+    try:
+        take_in(cluster, [LOAD], content("charts") / "images")
+        api = Api.connect(cluster.kubeconfig(), cluster.context)
+        with LoadPods(cluster, api, workers, files, environment, folder, say) as pods:
+            yield pods
+    finally:
+        cluster.down()
 
 
 class LoadPods:
     """Use as a context; its namespace is deleted on the way out. A site for `seatrial.traffic.workers`.
 
-    `folder` is where the run's records are kept on this machine. Raises ClusterError when pods are not Ready,
-    InputError for an image that cannot be pulled and for files that cannot be brought to the pods.
+    `folder` is where the run's records are kept on this machine. Raises ClusterError when pods are not Ready, and
+    InputError for an image that cannot be pulled.
     """
 
     def __init__(

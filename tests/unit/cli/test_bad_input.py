@@ -272,6 +272,13 @@ def test_a_port_in_use_is_told_before_the_load(seatrial, tmp_path):
     assert f"--web-port {port}: expected a free port of 127.0.0.1, found Address already in use" in told
 
 
+def test_a_host_that_is_none_is_told_before_pods_are_brought_up(seatrial):
+    scenario = content("scenarios") / "openmed-deidentify.yaml"
+    status, told = seatrial("load", scenario, "--host", "web.shop", "--in-cluster", "--cluster", "kind")
+    assert status == 3
+    assert "--host: expected a URL like http://127.0.0.1:8080, found 'web.shop'" in told
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
