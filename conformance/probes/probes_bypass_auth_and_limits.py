@@ -3,10 +3,13 @@
 Source: Kubernetes, "Liveness, Readiness, and Startup Probes": the kubelet sends no credentials and does not retry.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 from seatrial.contract import Contract
-from seatrial.observation import Ledger, Mask, Request
+from seatrial.observation import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.suite import check
 from seatrial.trials.overload import EXTRA, Overload
@@ -18,65 +21,77 @@ NEAR_S = 0.1
 KINDS = ("probe-readiness", "probe-liveness")
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Probes of one pod while one of its limiters is exhausted.
+
+    A probe beside which no case was refused, say because the generator was held up just then, shows nothing for the
+    service; one that was not answered there is not held against it, but not passed over either.
+    """
+
+    where: str
+    probes: Ledger
+    refused: Ledger  # cases
+
+    @property
+    def exhausted(self) -> Mask:
+        """Which probes had a case refused around them."""
+        return _exhausted_around(self.probes, self.refused)
+
+    @property
+    def counted(self) -> Ledger:
+        """The probes that show something."""
+        return self.probes.select(self.exhausted)
+
+    @property
+    def suffices(self) -> bool:
+        """There are enough of each kind that the pod has."""
+        kinds = [kind for kind in KINDS if len(self.probes.of(kind))]
+        return bool(kinds) and all(len(self.counted.of(kind)) >= WANTED for kind in kinds)
+
+
 @check("P10", level="MUST", promise="limits.rate|limits.concurrency", on_schedule=False)
 def probes_bypass_auth_and_limits(
     contract: Contract, limited: RateLimited | None, overload: Overload | None
 ) -> Verdict:
     if not (contract.probes.readiness or contract.probes.liveness):
         return skipped("the contract does not promise an HTTP probe")
-    facts: list[str] = []
-    n = 0
-    unexplained: list[Request] = []
-    situations: list[tuple[str, Ledger, Ledger]] = []
-    if limited and contract.limits.rate:
-        refused = limited.ledger.of(FLOOD).with_status(contract.limits.rate.reject.status)
-        situations += [
-            (f"{pod}, bucket empty", limited.ledger.of(*KINDS).to(pod), refused.to(pod)) for pod in limited.probed
-        ]
-    if overload and contract.limits.concurrency and contract.inference.long:
-        refused = overload.ledger.of(EXTRA).with_status(contract.limits.concurrency.reject.status)
-        pod = overload.held_pod
-        situations.append((f"{pod}, slots held", overload.ledger.of(*KINDS).to(pod), refused.to(pod)))
-    for where, probes, refused in situations:
-        sent = len(probes)
-        kinds = [kind for kind in KINDS if len(probes.of(kind))]
-        # A probe beside which no case was refused, say because the generator was held up just then, shows nothing for
-        # the service; one that was not answered there is not held against it, but not passed over either.
-        exhausted = _exhausted_around(probes, refused)
-        unexplained = [*unexplained, *_unanswered(probes.select(~exhausted))]
-        probes = probes.select(exhausted)
-        if not kinds or any(len(probes.of(kind)) < WANTED for kind in kinds):
-            return inconclusive(
-                f"{WANTED} probes of each kind, a case refused within {NEAR_S:g} s before and after each",
-                f"{where}: {len(probes)} of {sent} probes so",
-                "see that the limiter is exhausted: its scope, its status, the demand", n=sent,
-            )  # fmt: skip
-        bad = _unanswered(probes)
-        n += len(probes)
-        if len(bad):
+    situations = list(_situations(contract, limited, overload))
+    buckets = _buckets(contract, limited)
+    n = sum(len(each.counted) for each in situations)
+    facts = [f"{each.where}: {len(each.counted)} probes with a case refused around them" for each in situations]
+    # What failed anywhere has failed, whatever elsewhere was not seen often enough.
+    for each in situations:
+        if len(bad := _unanswered(each.counted)):
             first = next(iter(bad))
             return failed(
-                f"{len(probes)} of {len(probes)} probes answered 2xx within their timeout",
-                f"{where}: {len(bad)} not, the first ({first.stream}) {first.error or f'answered {first.status}'}",
+                f"{len(each.counted)} of {len(each.counted)} probes answered 2xx within their timeout",
+                f"{each.where}: {len(bad)} not, the first ({first.stream}) {first.error or f'answered {first.status}'}",
                 "route probes past authentication, rate limit, concurrency gate and host rules",
                 n=n, rows=bad,
             )  # fmt: skip
-        facts.append(f"{where}: {len(probes)} of {len(probes)} probes 2xx")
-    if limited and contract.limits.rate:
-        for pod in limited.probed:
-            judged = _bucket(contract, limited, pod)
-            if judged.steady is None:
-                return inconclusive(
-                    f"{FEWEST_EXPECTED:g} cases due to be admitted while the bucket is empty", f"{pod}: fewer",
-                    "set a higher rate for the trial", n=n, evidence=facts,
-                )  # fmt: skip
-            if judged.decision == "fail":
-                return failed(
-                    "as many cases admitted as without probes",
-                    f"{pod}: {judged.steady.admitted} admitted once empty, a bucket without probes admits "
-                    f"{judged.steady.ideal}",
-                    "do not take tokens for probes", n=n, evidence=facts,
-                )  # fmt: skip
+    for pod, judged in buckets.items():
+        if judged.steady is not None and judged.decision == "fail":
+            return failed(
+                "as many cases admitted as without probes",
+                f"{pod}: {judged.steady.admitted} admitted once empty, a bucket without probes admits "
+                f"{judged.steady.ideal}",
+                "do not take tokens for probes", n=n, evidence=facts,
+            )  # fmt: skip
+    for each in situations:
+        if not each.suffices:
+            return inconclusive(
+                f"{WANTED} probes of each kind, a case refused within {NEAR_S:g} s before and after each",
+                f"{each.where}: {len(each.counted)} of {len(each.probes)} probes so",
+                "see that the limiter is exhausted: its scope, its status, the demand", n=n, evidence=facts,
+            )  # fmt: skip
+    for pod, judged in buckets.items():
+        if judged.steady is None:
+            return inconclusive(
+                f"{FEWEST_EXPECTED:g} cases due to be admitted while the bucket is empty", f"{pod}: fewer",
+                "set a higher rate for the trial", n=n, evidence=facts,
+            )  # fmt: skip
+    unexplained = [row for each in situations for row in _unanswered(each.probes.select(~each.exhausted))]
     if unexplained:
         first = unexplained[0]
         return inconclusive(
@@ -89,10 +104,21 @@ def probes_bypass_auth_and_limits(
         return inconclusive("probes while the limiter is exhausted", "none", "declare probes and a long case", n=0)
     return passed(
         "every probe 2xx within its timeout while the limiter refuses cases, and no tokens spent on probes",
-        "; ".join(facts), n=n,
+        "; ".join(f"{each.where}: {len(each.counted)} of {len(each.counted)} probes 2xx" for each in situations), n=n,
         measurements=[Measurement("probes refused", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95)],
         detects=f"{100 * (1 - 0.05 ** (1 / n)):.1f}% of probes refused, at 95% confidence",
     )  # fmt: skip
+
+
+def _situations(contract: Contract, limited: RateLimited | None, overload: Overload | None) -> Iterator[Situation]:
+    if limited and contract.limits.rate:
+        refused = limited.ledger.of(FLOOD).with_status(contract.limits.rate.reject.status)
+        for pod in limited.probed:
+            yield Situation(f"{pod}, bucket empty", limited.ledger.of(*KINDS).to(pod), refused.to(pod))
+    if overload and contract.limits.concurrency and contract.inference.long:
+        refused = overload.ledger.of(EXTRA).with_status(contract.limits.concurrency.reject.status)
+        pod = overload.held_pod
+        yield Situation(f"{pod}, slots held", overload.ledger.of(*KINDS).to(pod), refused.to(pod))
 
 
 def _unanswered(probes: Ledger) -> Ledger:
@@ -111,12 +137,17 @@ def _exhausted_around(probes: Ledger, refused: Ledger) -> Mask:
     return around
 
 
-def _bucket(contract: Contract, limited: RateLimited, pod: str) -> BucketJudgement:
+def _buckets(contract: Contract, limited: RateLimited | None) -> dict[str, BucketJudgement]:
+    """By pod, whether as many cases were admitted as without probes."""
     limit = contract.limits.rate
-    assert limit is not None
-    rows = limited.ledger.of(FLOOD).to(pod)
-    answered = rows.select(rows.error == rows.code(""))
-    return judge_bucket(
-        answered.sent_s, answered.first_byte_s, answered.status != limit.reject.status,
-        float(limit.per_second), float(limit.burst),
-    )  # fmt: skip
+    if limited is None or limit is None:
+        return {}
+    judged = {}
+    for pod in limited.probed:
+        rows = limited.ledger.of(FLOOD).to(pod)
+        answered = rows.select(rows.error == rows.code(""))
+        judged[pod] = judge_bucket(
+            answered.sent_s, answered.first_byte_s, answered.status != limit.reject.status,
+            float(limit.per_second), float(limit.burst),
+        )  # fmt: skip
+    return judged

@@ -340,6 +340,28 @@ def test_p10_without_an_exhausted_limiter_is_inconclusive(limited, overloaded):
     assert p10(limited, overloaded).outcome is INCONCLUSIVE
 
 
+REFUSED = probes(lambda row: {**row, "status": 503})
+
+
+@pytest.mark.parametrize(
+    ("limited", "overloaded", "told"),
+    [
+        (rate_limited(change=thin(FLOOD, 0.25)), overload(change=REFUSED), "slots held"),
+        (rate_limited(change=REFUSED), overload(held_pod=""), "bucket empty"),
+        (
+            rate_limited(change=lambda row: None if row["stream"] == FLOOD else row),
+            overload(change=REFUSED),
+            "slots held",
+        ),
+    ],
+    ids=["bucket not seen empty", "no pod held", "no flood"],
+)
+def test_a_failure_seen_in_one_situation_is_one_whatever_the_other_lacks(limited, overloaded, told):
+    found = p10(limited, overloaded)
+    assert found.outcome is FAIL
+    assert told in found.found
+
+
 def test_either_limit_alone_can_be_judged():
     assert p10(rate_limited(), None, promises(rate=rate_limits.LIMIT)).outcome is PASS
     assert p10(None, overload(), promises(concurrency=CONCURRENCY)).outcome is PASS
