@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from seatrial.observation import RIGHT, UNJUDGED, Ledger
 from seatrial.reporting.drain_story import part_of
 from seatrial.reporting.svg import element, group, picture, text_width
-from seatrial.stats.intervals import Interval
-from seatrial.stats.quantiles import interval, quantile, smallest_n_two_sided
+from seatrial.stats.quantiles import Quantile, observed
 
 Scale = Callable[[float], float]
 
@@ -23,16 +22,6 @@ FEWEST = 10
 MOST_CURVES = 6
 MOST_POINTS = 160
 EDGE, LEFT, TOP, BOTTOM = 12.0, 52.0, 12.0, 44.0
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """One quantile in seconds; no interval where n is below `needed`."""
-
-    q: float
-    value_s: float
-    interval: Interval | None
-    needed: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,17 +51,9 @@ def streams(ledger: Ledger) -> tuple[Stream, ...]:
         latencies_s = np.sort(ledger.latency_s[mine & good])
         latencies_s = latencies_s[np.isfinite(latencies_s)]
         if len(latencies_s) >= FEWEST:
-            found.append(Stream(name, latencies_s, int(mine.sum()) - len(latencies_s), _quantiles(latencies_s)))
+            shown = tuple(observed(latencies_s, q) for q in QUANTILES)
+            found.append(Stream(name, latencies_s, int(mine.sum()) - len(latencies_s), shown))
     return tuple(sorted(found, key=lambda stream: (-stream.n, stream.name)))
-
-
-def _quantiles(latencies_s: NDArray[np.float64]) -> tuple[Quantile, ...]:
-    result = []
-    for q in QUANTILES:
-        needed = smallest_n_two_sided(q)
-        bounds = interval(latencies_s, q) if len(latencies_s) >= needed else None
-        result.append(Quantile(q, quantile(latencies_s, q), bounds, needed))
-    return tuple(result)
 
 
 def latency_svg(shown: Sequence[Stream], width: float = 1080.0, height: float = 320.0) -> Markup:
@@ -95,10 +76,10 @@ def latency_svg(shown: Sequence[Stream], width: float = 1080.0, height: float = 
     for number, stream in enumerate(curves):
         parts.append(element("path", class_=f"curve c{number}", d=_curve(stream.latencies_s, x, y)))
         for each in stream.quantiles:
-            if each.interval:
-                at, left, right = y(each.q), x(each.interval.low), x(each.interval.high)
+            if each.low is not None and each.high is not None:
+                at, left, right = y(each.percentile / 100), x(each.low), x(each.high)
                 parts.append(element("path", class_=f"whisker c{number}", d=f"M{left:.1f} {at:.1f}H{right:.1f}"))
-                parts.append(element("circle", class_=f"dot c{number}", cx=x(each.value_s), cy=at, r=3.2))
+                parts.append(element("circle", class_=f"dot c{number}", cx=x(each.value), cy=at, r=3.2))
     names = ", ".join(f"{stream.name} ({stream.n})" for stream in curves)
     return picture(width, height, parts, f"Share of right answers within a latency, by stream: {names}")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from seatrial.stats.quantiles import smallest_n_two_sided
+from seatrial.stats.quantiles import Quantile
 from seatrial.traffic.gaps import ALPHA
 from seatrial.traffic.inference_metrics import Distribution, InferenceSummary
 from seatrial.traffic.locust_run import WorkerPart
 from seatrial.traffic.scenario import Scenario
 from seatrial.traffic.schedule import ArrivalsKept
-from seatrial.traffic.summary import Quantile, Report, StageSummary
+from seatrial.traffic.summary import Report, StageSummary
 
 # Of generated tokens: what a line is called, the metric, what its values are multiplied by, and their decimals.
 _GENERATED = (
@@ -43,7 +43,7 @@ def lines(scenario: Scenario, report: Report, workers: Sequence[WorkerPart] = ()
 
 def _stage(stage: StageSummary, limits: str, arrivals: ArrivalsKept | None) -> list[str]:
     right = f"right {limits}" if limits else "right"
-    named = [("latency ms", _latencies(stage.latency)), ("service ms", _latencies(stage.service_time))]
+    named = [("latency ms", _latencies(stage.latency_s)), ("service ms", _latencies(stage.service_time_s))]
     if stage.inference is not None:
         named += _inference(stage.inference, stage.good)
     named.append(("errors", ", ".join(f"{kind} {count}" for kind, count in stage.errors.items()) or "none"))
@@ -63,10 +63,9 @@ def _latencies(found: tuple[Quantile, ...]) -> str:
 
 
 def _latency(found: Quantile) -> str:
-    if found.low_s is None or found.high_s is None:
-        needed = smallest_n_two_sided(found.percentile / 100)
-        return f"p{found.percentile:g} {found.value_s * 1e3:.1f} (interval needs n = {needed})"
-    return f"p{found.percentile:g} {found.value_s * 1e3:.1f} [{found.low_s * 1e3:.1f}, {found.high_s * 1e3:.1f}]"
+    if found.low is None or found.high is None:
+        return f"p{found.percentile:g} {found.value * 1e3:.1f} (interval needs n = {found.needed})"
+    return f"p{found.percentile:g} {found.value * 1e3:.1f} [{found.low * 1e3:.1f}, {found.high * 1e3:.1f}]"
 
 
 def _inference(found: InferenceSummary, good: int) -> list[tuple[str, str]]:

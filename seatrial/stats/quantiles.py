@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,31 @@ def smallest_n_two_sided(q: float, confidence: float = 0.95) -> int:
     refuse_unless_probability(q, "q")
     refuse_unless_probability(confidence, "confidence")
     return math.ceil(math.log((1 - confidence) / 2) / math.log(max(q, 1 - q)))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantile:
+    """An observed quantile and its interval, in the unit of its samples; None where there is no interval."""
+
+    percentile: float  # 99.9 for q = 0.999
+    value: float
+    low: float | None
+    high: float | None
+    needed: int | None  # samples for an interval; None: no number of them has one
+
+
+def observed(samples: Samples, q: float, confidence: float | None = 0.95) -> Quantile:
+    """The q-quantile, with its two-sided interval where there are samples enough for one.
+
+    A confidence of None asks for none: that of samples which are not independent would say nothing.
+    Raises InputError as `quantile` does.
+    """
+    percentile, value = round(q * 100, 9), quantile(samples, q)
+    needed = None if confidence is None else smallest_n_two_sided(q, confidence)
+    if confidence is None or needed is None or len(samples) < needed:
+        return Quantile(percentile, value, None, None, needed)
+    bounds = interval(samples, q, confidence)
+    return Quantile(percentile, value, bounds.low, bounds.high, needed)
 
 
 def _refuse_too_few(n: int, q: float, confidence: float, sides: int) -> None:

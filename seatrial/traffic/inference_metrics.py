@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.errors import InputError, InvalidMeasurement
+from seatrial.errors import InputError
 from seatrial.observation import Floats, Ints, Ledger, Mask
-from seatrial.stats import quantiles
+from seatrial.stats.quantiles import Quantile, observed
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 CONFIDENCE = 0.95
@@ -69,19 +69,6 @@ class Slos:
     longest_gap_s: float | None = None
     e2e_s: float | None = None
     normalised_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """An observed quantile and its order-statistic interval, in the unit of its metric.
-
-    The interval is None where the sample is too small for one, or its values are not independent.
-    """
-
-    percentile: float
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +219,8 @@ def distribution(values: Floats, independent: bool = True) -> Distribution:
     known = values[~np.isnan(values)]
     if not len(known):
         return Distribution(0, independent, ())
-    return Distribution(len(known), independent, tuple(_quantile(known, q, independent) for q in QUANTILES))
+    confidence = CONFIDENCE if independent else None
+    return Distribution(len(known), independent, tuple(observed(known, q, confidence) for q in QUANTILES))
 
 
 def summarise(rows: Generations, duration_s: float) -> InferenceSummary:
@@ -267,17 +255,6 @@ def _over(value: Floats, by: Floats) -> Floats:
     """value / by, NaN where by is not above 0."""
     quotient: Floats = np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0)
     return quotient
-
-
-def _quantile(values: Floats, q: float, independent: bool) -> Quantile:
-    percentile, value = round(q * 100, 9), quantiles.quantile(values, q)
-    if not independent:
-        return Quantile(percentile, value, None, None)
-    try:
-        interval = quantiles.interval(values, q, CONFIDENCE)
-    except InvalidMeasurement:
-        return Quantile(percentile, value, None, None)
-    return Quantile(percentile, value, interval.low, interval.high)
 
 
 def _positive(duration_s: float) -> float:

@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from seatrial.errors import InvalidMeasurement
 from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask, Request
-from seatrial.stats import proportions, quantiles
+from seatrial.stats import proportions
+from seatrial.stats.quantiles import Quantile, observed
 from seatrial.traffic import inference_metrics
 from seatrial.traffic.inference_metrics import Generations, InferenceSummary, Slos, generations, meets
 from seatrial.traffic.scenario import GENERATED, Goodput, Objectives, Scenario, Stage, percentile
@@ -26,16 +26,6 @@ QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 CONFIDENCE = 0.95
 HELD, MISSED, UNDECIDED = "held", "missed", "undecided"
 _AT_ANY_TIME = ("reset", "eof", "timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """An observed quantile and its order-statistic interval; None where the sample is too small for one."""
-
-    percentile: float
-    value_s: float
-    low_s: float | None
-    high_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +40,8 @@ class StageSummary:
     throughput_rps: float
     goodput_rps: float
     deadline_s: float | None  # of the goodput, which may have other limits as well; None: however late
-    latency: tuple[Quantile, ...]
-    service_time: tuple[Quantile, ...]
+    latency_s: tuple[Quantile, ...]
+    service_time_s: tuple[Quantile, ...]
     errors: Mapping[str, int]
     inference: InferenceSummary | None  # None: no row tells of tokens
 
@@ -254,8 +244,8 @@ def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
             generated, limits(slos.goodput) if slos.goodput else Slos(), stage.duration_s
         ),
         deadline_s=slos.goodput.deadline_s if slos.goodput else None,
-        latency=_quantiles(latency_s),
-        service_time=_quantiles((rows.ended_s - rows.sent_s)[is_good]),
+        latency_s=_quantiles(latency_s),
+        service_time_s=_quantiles((rows.ended_s - rows.sent_s)[is_good]),
         errors=dict(sorted(errors_by_kind(rows).items())),
         inference=(
             inference_metrics.summarise(generated, stage.duration_s) if inference_metrics.generates(rows) else None
@@ -264,15 +254,4 @@ def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
 
 
 def _quantiles(values_s: Floats) -> tuple[Quantile, ...]:
-    if not len(values_s):
-        return ()
-    return tuple(_quantile(values_s, q) for q in QUANTILES)
-
-
-def _quantile(values_s: Floats, q: float) -> Quantile:
-    value_s = quantiles.quantile(values_s, q)
-    try:
-        interval = quantiles.interval(values_s, q, CONFIDENCE)
-    except InvalidMeasurement:
-        return Quantile(round(q * 100, 9), value_s, None, None)
-    return Quantile(round(q * 100, 9), value_s, interval.low, interval.high)
+    return tuple(observed(values_s, q, CONFIDENCE) for q in QUANTILES) if len(values_s) else ()

@@ -69,8 +69,8 @@ def test_names_cannot_become_markup():
 
 def test_streams_tell_quantiles_only_with_enough_answers():
     shown = {stream.name: stream for stream in streams(calibration().ledger)}
-    assert [each.interval is not None for each in shown["lone"].quantiles] == [True, False, False]
-    assert [each.interval is not None for each in shown["steady"].quantiles] == [True, True, True]
+    assert [each.low is not None for each in shown["lone"].quantiles] == [True, False, False]
+    assert [each.low is not None for each in shown["steady"].quantiles] == [True, True, True]
     assert (shown["steady"].n, shown["lone"].n) == (900, 40)
 
 
@@ -85,7 +85,7 @@ def test_refusals_have_no_latency():
 def test_latency_counts_from_the_schedule():
     rows = [{"stream": "s", "scheduled_s": 1.0, "sent_s": 3.0, "ended_s": 3.5, "status": 200, "correct": 1}] * 10
     (stream,) = streams(ledger(rows))
-    assert stream.quantiles[0].value_s == 2.5
+    assert stream.quantiles[0].value == 2.5
 
 
 @pytest.mark.parametrize("width", [340.0, 1080.0])

@@ -215,6 +215,8 @@ def test_the_document_has_what_is_not_known_as_null():
     report = summarise(given_, rows(stream(stream="chat", input_tokens=-1), plain(stream="plain")), HEALTHY, False)
     document = orjson.loads(as_document(given_, report, Recorded(ledger([]), HEALTHY, False, 0.0)))
     chat, other = (stage["inference"] for stage in document["stages"])
-    assert chat["ttft_s"]["quantiles"][0] == {"percentile": 50.0, "value": TTFT, "low": None, "high": None}
+    assert chat["ttft_s"]["quantiles"][0] == {
+        "percentile": 50.0, "value": TTFT, "low": None, "high": None, "needed": 6,
+    }  # fmt: skip
     assert (chat["input_tokens_per_s"], chat["output_tokens_per_s"]) == (None, 0.4)
     assert other is None
