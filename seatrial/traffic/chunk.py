@@ -89,6 +89,8 @@ class Chunk:
 
 def since(parts: Sequence[Part], first_row: int) -> tuple[Sequence[Part], int]:
     """The last of these parts, from the one that holds row `first_row` on, and how many rows are before them."""
+    if not first_row:
+        return parts, 0  # those too that begin with none: they have texts, and lags of starts
     before = 0
     for place, part in enumerate(parts):
         if before + part.rows > first_row:

@@ -145,6 +145,20 @@ def test_full_chunks_are_written_while_the_run_goes_on_and_all_can_be_read_meanw
         assert len(kept) == 8192
 
 
+def test_what_was_kept_before_the_first_row_ended_is_read_with_it(tmp_path):
+    """Seconds pass before the first stream ends: its names, and the lags of starts, are on disk before any row."""
+    one = Recorder(LedgerWriter(tmp_path / "l", 0.0))
+    one.code("first")
+    one.lag_s.append(0.5)
+    one.keep()
+    record(one, case="first", scheduled_s=1.0, lags=[0.25])
+    one.keep()
+    one.sink.drain()
+    assert one.ledger(0.0).texts("case") == ["first"]
+    assert np.concatenate([part.lag_s() for part in one.parts()[0]]).tolist() == [0.5, 0.25]
+    one.sink.close()
+
+
 def test_texts_that_differ_with_every_row_are_forgotten_and_come_back_from_disk(tmp_path, monkeypatch):
     """A text that is recorded again after it was forgotten is one string, not two."""
     monkeypatch.setattr(recording, "_MOST_TEXT", 100)
