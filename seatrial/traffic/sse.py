@@ -51,6 +51,11 @@ class EventStream:
         """Whether the stream stands within an event: ended here, that one is lost."""
         return bool(self._line or self._data or self._type)
 
+    @property
+    def between(self) -> bool:
+        """Whether the next byte begins an event, or what lies between two."""
+        return self._between and not self.error
+
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete; none once there is an error."""
         # Nearly every read of a stream of tokens is whole events of one data line each.

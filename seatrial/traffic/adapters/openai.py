@@ -11,16 +11,18 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import orjson
 
 from seatrial.errors import InputError
 from seatrial.traffic import sse
+from seatrial.traffic.adapters.alike import Alike, alike
 from seatrial.traffic.adapters.base import Reply, count, error_text, excerpt, json_reply
 
 Kind = Literal["content", "empty", "usage", "done", "error"]
 Choice = Mapping[str, Any]
+_MOST_IN_VAIN: Final = 3  # events that none was like: those of this stream differ in more than their text
 _USAGE_TOO: Final = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -102,17 +104,27 @@ class StreamReader:
         self._any = False
         self._over = False  # [DONE], or an error: nothing that follows is read
         self._problem = "the stream ended without [DONE]"
+        self._alike: Alike | None = None  # what nearly every event is, as long as one may begin
+        self._texts: list[str] = []  # of such events, that are not in the whole yet
+        self._in_vain = 0
 
     def feed(self, body: bytes) -> int:
         """More bytes of the body; how many events they complete that bring something that the model generated."""
-        before = self._with_content
+        if self._alike is not None and (text := self._alike.text(body)):
+            self._texts.append(text)
+            return 1
+        return self._parsed(body)
+
+    def _parsed(self, body: bytes) -> int:
+        self._gather()
+        count, part = 0, None
         for event in self._stream.feed(body):
             if self._over:
                 break
             self._any = True
             part = piece(event, self._generated)
             if part.kind == "content":
-                self._with_content += 1
+                count += 1
             elif part.kind == "error":
                 self._over, self._problem = True, part.problem
                 break
@@ -120,12 +132,27 @@ class StreamReader:
                 self._over, self._problem = True, ""
                 break
             _add(self._whole, part.chunk)
-        return self._with_content - before
+        self._with_content += count
+        self._alike = None
+        if count == 1 and part is not None and self._in_vain < _MOST_IN_VAIN and self._stream.between:
+            self._in_vain += 1
+            self._alike = alike(body, part.chunk, _plain_text)
+        return count
+
+    def _gather(self) -> None:
+        """Put what was only recognised into the whole."""
+        if self._texts:
+            assert self._alike is not None
+            _add(self._whole, self._alike.with_text("".join(self._texts)))
+            self._with_content += len(self._texts)
+            self._texts.clear()
+            self._in_vain = 0
 
     def reply(self, status: int, body: bytes) -> Reply:
         """What it says, whole or cut."""
         if not 200 <= status < 300:
             return json_reply(status, body)
+        self._gather()
         if not self._any:
             refused = error_text(json_reply(status, body).value)
             return Reply(f"error object: {refused}" if refused else f"expected an event stream, found {excerpt(body)}")
@@ -147,6 +174,21 @@ def whole_reply(status: int, body: bytes, text: Callable[[Choice], Any]) -> Repl
     """What an answer without streaming says."""
     reply = json_reply(status, body)
     return reply if reply.problem else _told(reply.value, _unfinished(reply.value), text, None)
+
+
+def _plain_text(chunk: Any) -> tuple[dict[str, Any], str] | None:
+    """Where the text is in a chunk that brings nothing else that would grow with each event."""
+    found = choices(chunk)
+    if len(found) != 1 or chunk.get("usage"):
+        return None
+    choice = dict(found[0])
+    delta = choice.pop("delta", None)
+    holder, name = (delta, "content") if isinstance(delta, dict) else (found[0], "text")
+    if not isinstance(holder.get(name), str):
+        return None
+    rest = {**choice, **holder}
+    silent = all(value is None for key, value in rest.items() if key not in (name, "index", "role"))
+    return (cast(dict[str, Any], holder), name) if silent else None
 
 
 def _told(value: Any, problem: str, text: Callable[[Choice], Any], with_content: int | None) -> Reply:
