@@ -19,7 +19,6 @@ from seatrial.traffic.recorder import NAN
 from seatrial.traffic.sender import Prepared, Sender
 
 _WRONG_BODY_LIMIT = 4 * 1024
-_END_BYTES = len(END)
 
 
 class Attempt:
@@ -90,18 +89,18 @@ class Attempt:
 
     def received(self, data: bytes) -> None:
         if self._answer is None:
-            self._first_byte_s = monotonic()
+            self._first_byte_s = now_s = monotonic()
             if self._sender.awaiting is not None:
                 self._sender.awaiting.forget(self, None)
-            at = data.find(END) + _END_BYTES
-            if at >= _END_BYTES:
-                self._head = data[:at]
-                known = self._request.heads.get(self._head)
-                if known is not None and len(data) == at + known.length:
-                    self.status = known.status
-                    self._release(known.keep_alive)
-                    self._end("", data[at:], known.headers, len(data))
-                    return
+            if (known := self._request.heads.of(data)) is not None:
+                head, at = known
+                self.status = head.status
+                self.ended_s = now_s
+                self._release(head.keep_alive)
+                self._end("", data[at:], head.headers, len(data))
+                return
+            at = data.find(END) + len(END)
+            self._head = data[:at] if at >= len(END) else b""
             self._answer = Answer(self._request.method)
         answer = self._answer
         if not answer.feed(data):
@@ -166,7 +165,8 @@ class Attempt:
         if then is None:
             return
         self._then = None
-        self.ended_s = monotonic()
+        if self.ended_s is NAN:
+            self.ended_s = monotonic()
         self.error = kind
         sender = self._sender
         sender.forget(self, None)
@@ -176,9 +176,8 @@ class Attempt:
         if self._timers:
             for timer in self._timers:
                 timer.cancel()
-        answer = self._answer
         kept_body: bytes | bytearray | None = body
-        if answer is not None:
+        if (answer := self._answer) is not None:
             self.status = answer.status
             received_bytes = answer.received_bytes
             headers = headers_text(answer)
@@ -186,21 +185,20 @@ class Attempt:
             kept_body = answer.body
         if kind == UNSENT:
             self.sent_s = NAN
-        request = self._request
-        first_event = len(sender.recorder.event_s)
+        request, recorder = self._request, sender.recorder
+        first_event = len(recorder.event_s)
         correct, input_tokens, output_tokens = self._read(kind, body)
-        connection = self._connection
-        number, local_port, target, pod = -1, 0, 0, 0
-        if connection is not None:
+        kept = self._kept(kept_body, correct) if correct != RIGHT or sender.manner.keep == "all" else ""
+        if (connection := self._connection) is None:
+            number, local_port, target, pod = -1, 0, 0, 0
+        else:
             number, local_port = connection.number, connection.local_port
             target, pod = connection.codes
-        kept = self._kept(kept_body, correct) if correct != RIGHT or sender.manner.keep == "all" else ""
-        code, text_code = sender.recorder.code, sender.recorder.text_code
-        sender.recorder.add(
+        recorder.add(
             self._scheduled_s, self.sent_s, self._connected_s, self._body_sent_s, self._first_byte_s, self.ended_s,
             self._group, number, received_bytes, first_event, request.stream, request.case, target, pod, self.status,
-            code(kind) if kind else 0, correct, local_port, text_code(headers) if headers else 0,
-            text_code(kept) if kept else 0, input_tokens, output_tokens, len(sender.recorder.event_s) - first_event,
+            recorder.code(kind) if kind else 0, correct, local_port, recorder.text_code(headers) if headers else 0,
+            recorder.text_code(kept) if kept else 0, input_tokens, output_tokens, len(recorder.event_s) - first_event,
         )  # fmt: skip
         # Connection and parser point back at us: parting here spares the garbage collector.
         self._answer = self._connection = None

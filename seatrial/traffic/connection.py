@@ -14,6 +14,7 @@ import ssl
 import struct
 from typing import Protocol
 
+READ_BYTES = 64 * 1024  # at most, at once; malloc takes more from the kernel anew each time
 _FIN_WAIT_S = 1.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 _numbers = itertools.count(1)
@@ -47,14 +48,6 @@ class User(Protocol):
         """The connection ended by itself: refused, reset, timeout, eof (a FIN), tls or unsent (our own machine)."""
 
 
-class Buffer:
-    """Where bytes arrive; one serves all connections of a loop, since what came is copied out at once."""
-
-    def __init__(self) -> None:
-        self.bytes = bytearray(256 * 1024)
-        self.view = memoryview(self.bytes)
-
-
 class Connection:
     """One connection to host:port (an address, not a name), used by one attempt at a time."""
 
@@ -65,7 +58,6 @@ class Connection:
         port: int,
         pod: str = "",
         target: str = "",
-        buffer: Buffer | None = None,
     ) -> None:
         self.number = next(_numbers)
         self.pod, self.target = pod, target
@@ -77,7 +69,6 @@ class Connection:
         self._peer = (host, port)
         self._socket: socket.socket | None = None
         self._unwritten = b""
-        self._buffer = buffer or Buffer()
 
     def open(self, user: User) -> None:
         """Connect; `user` hears of it later, never during this call."""
@@ -177,21 +168,25 @@ class Connection:
         if self._socket is None:
             return
         try:
-            count = self._socket.recv_into(self._buffer.bytes)
+            data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError as reason:
             self._lose(_KINDS.get(reason.errno or 0, RESET))
             return
-        self._take(count)
+        if data and (user := self.user) is not None:
+            user.received(data)
+        else:
+            self._take(data)
 
-    def _take(self, count: int) -> None:
-        if not count:
+    def _take(self, data: bytes) -> None:
+        user = self.user
+        if not data:
             self._lose(EOF)
-        elif self.user is None:
+        elif user is None:
             self.close()  # bytes that nobody asked for: not a connection to send the next request on
         else:
-            self.user.received(bytes(self._buffer.view[:count]))
+            user.received(data)
 
     def _lose(self, kind: str) -> None:
         user = self.user

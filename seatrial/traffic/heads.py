@@ -31,7 +31,21 @@ class Heads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
-        self.get = self._known.get
+        self._latest, self._latest_head = END, Head(0, -1, False, "")  # which no answer has
+
+    def of(self, data: bytes) -> tuple[Head, int] | None:
+        """The head of a whole answer and its length, if it is known and all its body has come, and no more."""
+        # Mostly it is that of the answer before: to compare it takes a tenth of what it takes to look it up.
+        if data.startswith(self._latest):
+            head, at = self._latest_head, len(self._latest)
+        else:
+            at = data.find(END) + len(END)
+            known = self._known.get(data[:at])
+            if known is None:
+                return None
+            self._latest, self._latest_head = data[:at], known
+            head = known
+        return (head, at) if len(data) == at + head.length else None
 
     def learn(self, head: bytes, answer: Answer) -> None:
         """Remember the head of an answer that the parser found whole: these bytes, the body they announce, no more."""

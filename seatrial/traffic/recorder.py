@@ -112,14 +112,25 @@ class Recorder:
         if len(self.event_s) > _MOST_EVENTS:
             self._full_at = 0
 
-    def add(self, *row: float) -> None:
-        """Keep an attempt that has ended: what `chunk.TIMES`, `WIDE` and `NARROW` name, in their order.
+    def add(
+        self, scheduled_s: float, sent_s: float, connected_s: float, body_sent_s: float, first_byte_s: float,
+        ended_s: float, group: int, connection: int, received_bytes: int, first_event: int, stream: int, case: int,
+        target: int, pod: int, status: int, error: int, correct: int, local_port: int, headers: int, body: int,
+        input_tokens: int, output_tokens: int, events: int,
+    ) -> None:  # fmt: skip
+        """Keep an attempt that has ended; the order is that of `chunk.TIMES`, `WIDE` and `NARROW`.
 
-        Times are the agent's monotonic seconds, NaN for what has not happened.
+        Times are the agent's monotonic seconds, NaN for what has not happened. Positions, because a tuple of them
+        would be made and taken apart again with each row.
         """
-        _pack_into(self._chunk, self._at, *row)
-        self._at += _ROW_BYTES
-        if self._at >= self._full_at:
+        at = self._at
+        _pack_into(
+            self._chunk, at, scheduled_s, sent_s, connected_s, body_sent_s, first_byte_s, ended_s,
+            group, connection, received_bytes, first_event, stream, case, target, pod, status, error, correct,
+            local_port, headers, body, input_tokens, output_tokens, events,
+        )  # fmt: skip
+        self._at = at = at + _ROW_BYTES
+        if at >= self._full_at:
             self._turn()
 
     def keep(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 
-from seatrial.traffic.connection import Buffer, Connection
+from seatrial.traffic.connection import Connection
 from seatrial.traffic.endpoints import Watch
 from seatrial.traffic.plan import ChosenTarget, PodTarget, ServiceTarget, Target
 from seatrial.traffic.tls import TlsConnection, context
@@ -20,7 +20,6 @@ class Route:
             f"{target.name}.{target.namespace}" if isinstance(target, ChosenTarget) else f"{target.host}:{target.port}"
         )
         self._target = target
-        self._buffer = Buffer()
         self._address = ""
         self._watch: Watch | None = None
         self._trusted: ssl.SSLContext | None = None
@@ -46,11 +45,11 @@ class Route:
         target = self._target
         if isinstance(target, ChosenTarget):
             chosen = self._watch.choose() if self._watch else None
-            return Connection(loop, chosen.host, chosen.port, pod=chosen.pod, buffer=self._buffer) if chosen else None
+            return Connection(loop, chosen.host, chosen.port, pod=chosen.pod) if chosen else None
         if self._trusted is not None:
-            return TlsConnection(loop, self._address, target.port, self._trusted, target.host, self._buffer)
+            return TlsConnection(loop, self._address, target.port, self._trusted, target.host)
         pod = target.pod if isinstance(target, PodTarget) else ""
-        return Connection(loop, self._address, target.port, pod=pod, target=pod, buffer=self._buffer)
+        return Connection(loop, self._address, target.port, pod=pod, target=pod)
 
     def close(self) -> None:
         """Watch no longer."""

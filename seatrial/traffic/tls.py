@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from seatrial.traffic.connection import RESET, Buffer, Connection
+from seatrial.traffic.connection import READ_BYTES, RESET, Connection
 
 TLS = "tls"
 
@@ -27,9 +27,8 @@ class TlsConnection(Connection):
         port: int,
         trusted: ssl.SSLContext,
         server_name: str,
-        buffer: Buffer | None = None,
     ) -> None:
-        super().__init__(loop, host, port, buffer=buffer)
+        super().__init__(loop, host, port)
         self._trusted, self._server_name = trusted, server_name
 
     def _established(self) -> None:
@@ -69,7 +68,7 @@ class TlsConnection(Connection):
         more = True
         while more and isinstance(self._socket, ssl.SSLSocket):
             try:
-                count = self._socket.recv_into(self._buffer.bytes)
+                data = self._socket.recv(READ_BYTES)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except ssl.SSLError:
@@ -78,5 +77,5 @@ class TlsConnection(Connection):
             except OSError:
                 self._lose(RESET)
                 return
-            self._take(count)
+            self._take(data)
             more = self._socket is not None and self._socket.pending() > 0

@@ -18,11 +18,12 @@ def learned(head, data, method="GET"):
     answer, heads = Answer(method), Heads()
     answer.feed(data)
     heads.learn(head, answer)
-    return heads.get(head)
+    found = [heads.of(head + b"x" * length) for length in range(20)]
+    return next((known for known in found if known), None)
 
 
 def test_what_the_parser_found_is_remembered():
-    assert learned(HEAD, OK) == Head(200, 8, True, '{"retry-after":"3"}')
+    assert learned(HEAD, OK) == (Head(200, 8, True, '{"retry-after":"3"}'), len(HEAD))
 
 
 @pytest.mark.parametrize(
@@ -57,8 +58,8 @@ def test_of_many_heads_the_last_are_known():
         answer = Answer("GET")
         answer.feed(head)
         heads.learn(head, answer)
-    assert heads.get(head) is not None
-    assert heads.get(head.replace(b"1999", b"0")) is None
+    assert heads.of(head) is not None
+    assert heads.of(head.replace(b"1999", b"0")) is None
 
 
 def serve(answers):
