@@ -25,10 +25,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from servers import nginx
+from servers import PEERS, nginx
 from tables import machine, rows
 
-PEERS = Path(__file__).parent / "peers"
 RIVALS = ("wrk", "k6", "FastHttpUser")
 CONNECTIONS = 32
 SERVER_CORE, GENERATOR_CORE = 0, 1

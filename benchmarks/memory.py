@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from generator import PEERS, SERVER_CORE
-from servers import nginx
+from generator import SERVER_CORE
+from servers import PEERS, nginx
 from tables import machine, rows
 
 from seatrial.traffic.channel import ProcessChannel

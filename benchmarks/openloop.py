@@ -15,18 +15,15 @@ stalls     500 requests/s on a server that answers one request after the other a
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from generator import PEERS, SERVER_CORE, pinned
+from generator import SERVER_CORE, pinned
 from numpy.typing import NDArray
-from servers import nginx
+from servers import PEERS, nginx, said_at_end, scripted
 from tables import machine, of_rounds
 
 from seatrial.observation import Ledger
@@ -67,27 +64,11 @@ def schedule_kept(seconds: float) -> dict[str, float]:
     }
 
 
-@contextlib.contextmanager
-def stalling_server() -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Its port, and its process, which tells of its stalls when it is ended."""
-    given = [str(PEERS / "stalling_server.py"), *map(str, (FIRST_S, EVERY_S, FOR_S))]
-    server = subprocess.Popen(
-        ["taskset", "-c", str(SERVER_CORE), sys.executable, *given], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        yield int(server.stdout.readline()), server
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def stalls_told(seconds: float) -> dict[str, float]:
     """The reported p99 and the true one."""
-    with stalling_server() as (port, server):
+    with scripted("stalling_server", FIRST_S, EVERY_S, FOR_S, core=SERVER_CORE) as (port, server):
         ledger, _ = sent(port, STALLED_RPS, seconds)
-        server.terminate()
-        said = json.loads(server.communicate()[0].splitlines()[-1])
+        said = said_at_end(server)
     stalls = [(began_s, ended_s) for began_s, ended_s in said["stalls"]]
     truth_s = queueing_truth_s(ledger.scheduled_s, stalls, said["request_cost_s"])
     calm = ledger.latency_s[truth_s <= 2 * said["request_cost_s"]]

@@ -1,19 +1,24 @@
-"""The server that all generators of a benchmark load: nginx, one worker, a small JSON answer from memory.
+"""The servers that benchmarks load.
 
-Every answer from / is the same; no two from /new are.
+nginx, one worker, a small JSON answer from memory: every answer from / is the same, no two from /new are. And the
+scripts in peers/ that serve.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+PEERS = Path(__file__).parent / "peers"
 BODY = '{"greeting":"Hello","value":42,"ok":true}'
 NEW_BODY = '{"greeting":"Hello","id":"$request_id"}'
 _CONFIGURATION = """
@@ -56,6 +61,27 @@ def nginx(core: int) -> Iterator[int]:
         finally:
             server.terminate()
             server.wait()
+
+
+@contextlib.contextmanager
+def scripted(peer: str, *given: float, core: int | None = None) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """A server of peers/, pinned to a core if one is given; its port, and its process."""
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
+    command = [*pinned, sys.executable, str(PEERS / f"{peer}.py"), *map(str, given)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield int(server.stdout.readline()), server
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def said_at_end(server: subprocess.Popen[str]) -> dict[str, Any]:
+    """End a server that then tells what it has seen."""
+    server.terminate()
+    found: dict[str, Any] = json.loads(server.communicate()[0].splitlines()[-1])
+    return found
 
 
 def _await(port: int) -> None:

@@ -4,49 +4,46 @@
 
 A server writes its own monotonic time into every event; both run on this machine, on one clock, pinned to a core each.
 An error therefore holds the server's write, the kernel's loopback and the engine's read. Beside it, in the same round,
-the engine's own requests a CPU second (as benchmarks/generator.py has them), since a ratio outlives a machine.
+the engine's own requests a CPU second (as benchmarks/generator.py has them), since a ratio outlives a machine; those
+are measured on a CPU that never rests, so a second load, "dense", has twice the streams. events_a_read shows that reads
+did not bring several events at once, which would cost less.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from generator import PEERS, SERVER_CORE, engine, pinned
-from servers import nginx
+from generator import SERVER_CORE, engine, pinned
+from servers import PEERS, nginx, scripted
 from tables import machine, of_rounds
 
-FIGURES = ("first_event_error_p99_ms", "gap_error_p99_ms", "gap_error_max_ms", "events_per_cpu_s", "times_unary")
+OF_A_LOAD = ("events_per_cpu_s", "events_a_read", "times_unary")
+FIGURES = (
+    "first_event_error_p99_ms", "gap_error_p99_ms", "gap_error_max_ms",
+    *OF_A_LOAD, *(f"dense_{name}" for name in OF_A_LOAD),
+)  # fmt: skip
+DENSE = 2
 
 
-@contextlib.contextmanager
-def stream_server(events: int, every_s: float) -> Iterator[int]:
-    """A streaming chat service on the server's core; its port."""
-    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, str(PEERS / "stream_server.py")]
-    server = subprocess.Popen([*command, str(events), str(every_s)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert server.stdout is not None
-        yield int(server.stdout.readline())
-    finally:
-        server.terminate()
-        server.wait()
+def load(streams: int, events: int, every_s: float) -> dict[str, float]:
+    """So many streams at once."""
+    with scripted("stream_server", events, every_s, core=SERVER_CORE) as (port, _):
+        said, _ = pinned([sys.executable, str(PEERS / "streams.py"), str(port), str(streams)])
+    found: dict[str, float] = json.loads(said.splitlines()[-1])
+    return {**found, "events_per_cpu_s": found["events"] / found["cpu_s"]}
 
 
 def measured(streams: int, events: int, every_s: float) -> dict[str, float]:
     """One round."""
-    with stream_server(events, every_s) as port:
-        said, _ = pinned([sys.executable, str(PEERS / "streams.py"), str(port), str(streams)])
-    found: dict[str, float] = json.loads(said.splitlines()[-1])
+    found, dense = load(streams, events, every_s), load(DENSE * streams, events, every_s)
     with nginx(SERVER_CORE) as port:
         unary = engine(port, 4.0)
-    found["events_per_cpu_s"] = found["events"] / found["cpu_s"]
-    found["times_unary"] = found["events_per_cpu_s"] / (unary["requests"] / unary["cpu_s"])
-    return found
+    for each in (found, dense):
+        each["times_unary"] = each["events_per_cpu_s"] / (unary["requests"] / unary["cpu_s"])
+    return {**found, **{f"dense_{name}": value for name, value in dense.items()}}
 
 
 def main() -> None:

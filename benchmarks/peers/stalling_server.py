@@ -2,8 +2,8 @@
 
     python stalling_server.py FIRST_S EVERY_S FOR_S
 
-Prints its port. On SIGTERM it prints, as JSON, when it stood still (this machine's monotonic clock) and what a request
-cost it: its CPU time, the standing still left out, by the number of requests.
+Prints its port. On SIGTERM it prints, as JSON, how many requests came, when it stood still (this machine's monotonic
+clock) and what a request cost it: its CPU time, the standing still left out, by the number of requests.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def main(first_s: float, every_s: float, for_s: float) -> None:
     cpu_s = time.process_time()
     await ended.wait()
     cost_s = (time.process_time() - cpu_s) / max(1, server.requests)
-    print(json.dumps({"stalls": server.stalls, "request_cost_s": cost_s}), flush=True)
+    print(json.dumps({"requests": server.requests, "stalls": server.stalls, "request_cost_s": cost_s}), flush=True)
 
 
 if __name__ == "__main__":

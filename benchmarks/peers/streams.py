@@ -2,7 +2,9 @@
 
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import uvloop
@@ -13,19 +15,23 @@ from seatrial.traffic.engine import Engine
 from seatrial.traffic.plan import OpenLoop, ServiceTarget
 
 
-async def run(port: int, streams: int) -> dict[str, float]:
+async def run(port: int, streams: int, file: Path) -> dict[str, float]:
     engine = Engine()
     ask = OpenAIChat("clock").exchange("clock", "What time is it?")
     due_s = [0.5 + number / streams for number in range(streams)]
     load = OpenLoop("streams", ServiceTarget("server", "127.0.0.1", port), (ask,), due_s, keep="all")
     cpu_s, origin_s = time.process_time(), time.monotonic()
-    started = await engine.start([load], origin_s)
+    started = await engine.start([load], origin_s, file=file)
     await started.finished
     cpu_s = time.process_time() - cpu_s
-    first_ms, gap_ms = errors_ms(started.ledger(), origin_s)
+    ledger = started.ledger()
+    first_ms, gap_ms = errors_ms(ledger, origin_s)
+    reads = sum(len(np.unique(ledger.event_s[row.first_event : row.first_event + row.events])) for row in ledger)
+    events = len(gap_ms) + len(first_ms)
     return {
         "streams": streams,
-        "events": len(gap_ms) + len(first_ms),
+        "events": events,
+        "events_a_read": events / reads,
         "cpu_s": cpu_s,
         "first_event_error_p50_ms": float(np.quantile(first_ms, 0.5)),
         "first_event_error_p99_ms": float(np.quantile(first_ms, 0.99)),
@@ -50,4 +56,5 @@ def errors_ms(ledger: Ledger, origin_s: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(int(sys.argv[1]), int(sys.argv[2])))))
+    with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as folder:
+        print(json.dumps(uvloop.run(run(int(sys.argv[1]), int(sys.argv[2]), Path(folder) / "ledger.chunks"))))
