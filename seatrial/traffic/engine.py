@@ -132,7 +132,9 @@ def health(runs: Sequence[Run]) -> dict[str, float]:
     streams = [one for run in runs for one in run.streams]
 
     def lags() -> Iterator[Floats]:
-        return (part.lag_s() for run in runs for part in run.recorder.parts()[0])
+        for run in runs:
+            with run.recorder.reading() as (parts, _):
+                yield from (part.lag_s() for part in parts)
 
     p99_s, max_s = quantiles(lags, (0.99, 1.0)) or (0.0, 0.0)
     scheduled = sum(one.scheduled for one in streams)

@@ -7,15 +7,15 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from seatrial.errors import InvalidMeasurement
-from seatrial.observation import TEXT, Ledger
+from seatrial.observation import Ledger
 from seatrial.traffic.chunk import COLUMN_TYPES, DTYPE, Chunk, Part, since
-from seatrial.traffic.ledger_file import WHOLE, Frame, frame_at, frame_bytes, preamble
+from seatrial.traffic.ledger_file import WHOLE, Frame, LedgerFile, frame_at, frame_bytes, preamble
 
 # A disk that is slower than this for long holds up whoever records, who sees it as lag; memory stays bounded.
 _MOST_WAITING = 32
@@ -24,43 +24,25 @@ _ROWS_AT_ONCE = 4096
 
 def write(path: Path, whole: Ledger) -> None:
     """A ledger that is in memory as a file. Raises OSError, and InvalidMeasurement where there is no room for it."""
-    copy = LedgerCopy(path)
-    copy.append(whole)
-    copy.close()
+    writer = LedgerWriter(path, 0.0)  # whose times are those of the run's clock
+    for first in range(0, len(whole), _ROWS_AT_ONCE):
+        writer.take(_chunk(whole, first))
+    writer.close()
+    if writer.failure is not None:
+        raise InvalidMeasurement(writer.failure)
 
 
-class LedgerCopy:
-    """A file of rows that were ledgers before, whose times are those of the run's clock. Raises OSError."""
-
-    def __init__(self, path: Path) -> None:
-        self._writer = LedgerWriter(path, 0.0)
-        self._texts = 0  # so many are in it
-
-    def append(self, rows: Ledger) -> None:
-        """Add rows, which reach the file soon."""
-        for first in range(0, len(rows), _ROWS_AT_ONCE):
-            texts = rows.strings if first == 0 else ()
-            new_at = self._texts if first == 0 else self._texts + len(rows.strings)
-            self._writer.take(_chunk(rows, first, self._texts, new_at, texts))
-        if len(rows):
-            self._texts += len(rows.strings)
-
-    def close(self) -> None:
-        """No more comes. Raises InvalidMeasurement where there was no room for all."""
-        self._writer.close()
-        if self._writer.failure is not None:
-            raise InvalidMeasurement(self._writer.failure)
-
-
-def _chunk(whole: Ledger, first: int, coded_from: int, new_at: int, texts: tuple[str, ...]) -> Chunk:
+def _chunk(whole: Ledger, first: int) -> Chunk:
     rows = slice(first, first + _ROWS_AT_ONCE)
     packed = np.zeros(len(whole.row[rows]), DTYPE)
     for name in COLUMN_TYPES:
-        packed[name] = getattr(whole, name)[rows] + (coded_from if name in TEXT else 0)
+        packed[name] = getattr(whole, name)[rows]
     counts = whole.events[rows]
     before = np.cumsum(counts) - counts
     events = whole.event_s[np.repeat(whole.first_event[rows] - before, counts) + np.arange(counts.sum())]
     packed["first_event"] = before
+    # All texts come with the first chunk.
+    new_at, texts = (len(whole.strings), ()) if first else (0, whole.strings)
     return Chunk(packed, events, np.empty(0), new_at, texts)
 
 
@@ -76,6 +58,7 @@ class LedgerWriter:
         self._origin_s = origin_s
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         self._end = 0
+        self._closed = False
         self._frames: list[Frame] = []
         self._waiting: deque[Chunk] = deque()
         self._lock = threading.Lock()
@@ -95,20 +78,28 @@ class LedgerWriter:
             self._waiting.append(chunk)
         self._queue.put(chunk)
 
-    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
-        """What was written, read from the file when it is looked into, and what waits."""
+    @contextlib.contextmanager
+    def reading(self, first_row: int = 0) -> Iterator[tuple[Sequence[Part], int]]:
         with self._lock:
-            parts: list[Part] = [*self._frames, *self._waiting]
-        return since(parts, first_row)
+            if not self._closed:
+                parts: list[Part] = [*self._frames, *self._waiting]
+                yield since(parts, first_row)
+                return
+        with LedgerFile(self._path) as kept:
+            yield since(kept.parts, first_row)
 
     def drain(self) -> None:
         """Wait until all that was given is written."""
         self._queue.join()
 
     def close(self) -> None:
-        """Wait until all is written, and say in the file that it is whole; it can still be read by `parts`."""
+        """Wait until all is written, and say in the file that it is whole."""
         self._queue.put(None)
         self._thread.join()
+        with self._lock:
+            self._closed = True
+            self._frames.clear()
+            os.close(self._file)
 
     def _serve(self) -> None:
         while (chunk := self._queue.get()) is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,8 +32,8 @@ class Sink(Protocol):
     def take(self, chunk: Chunk) -> None:
         """Keep a chunk; never raises."""
 
-    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
-        """The parts from the one that holds this row on, and how many rows are before them."""
+    def reading(self, first_row: int = 0) -> AbstractContextManager[tuple[Sequence[Part], int]]:
+        """The parts from the one that holds this row on, and how many rows are before them; good within the context."""
 
     def drain(self) -> None:
         """Wait until everything is where it is kept."""
@@ -53,8 +54,8 @@ class Memory:
     def take(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
 
-    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
-        return since(self._chunks, first_row)
+    def reading(self, first_row: int = 0) -> AbstractContextManager[tuple[Sequence[Part], int]]:
+        return nullcontext(since(self._chunks, first_row))
 
     def drain(self) -> None: ...
 
@@ -156,23 +157,24 @@ class Recorder:
         first_s, last_s = self._earlier_due_s
         return (min(first_s, float(due_s.min())), max(last_s, float(due_s.max()))) if len(due_s) else (first_s, last_s)
 
-    def parts(self, first_row: int = 0) -> tuple[Sequence[Part], int]:
-        """The parts from the one that holds this row on, the one that grows included, and the rows before them."""
-        parts, before = self.sink.parts(first_row)
-        return [*parts, self._open_chunk()], before
+    @contextmanager
+    def reading(self, first_row: int = 0) -> Iterator[tuple[Sequence[Part], int]]:
+        """As the sink has it, the part that grows included."""
+        with self.sink.reading(first_row) as (parts, before):
+            yield [*parts, self._open_chunk()], before
 
     def ledger(self, origin_s: float) -> Ledger:
         """All rows, in the order of their scheduled times, which count from origin_s."""
-        parts, _ = self.parts()
-        return assembled(parts, origin_s, texts_of(parts))
+        with self.reading() as (parts, _):
+            return assembled(parts, origin_s, texts_of(parts))
 
     def fresh(self, origin_s: float, first: int) -> Ledger:
         """The rows from number `first` on, as `ledger` has them, but without headers and bodies."""
-        parts, before = self.parts(first)
         names = {code: name for name, code in self._names.items()}
-        return assembled(
-            parts, origin_s, lambda codes: [names[code] for code in codes.tolist()], first - before, VERBATIM
-        )
+        with self.reading(first) as (parts, before):
+            return assembled(
+                parts, origin_s, lambda codes: [names[code] for code in codes.tolist()], first - before, VERBATIM
+            )
 
     def _numbered(self, text: str) -> int:
         self._new_texts.append(text)

@@ -1,5 +1,7 @@
 """A ledger on disk is the ledger in memory, and of a run that was cut short it is all up to there."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from seatrial.errors import InputError
 from seatrial.observation import COLUMNS, FLOATS, TEXT
 from seatrial.traffic import recorder as recording
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, WHOLE, LedgerFile, preamble
-from seatrial.traffic.ledger_writer import LedgerCopy, LedgerWriter, write
+from seatrial.traffic.ledger_writer import LedgerWriter, write
 from seatrial.traffic.recorder import Recorder
 
 NAN = float("nan")
@@ -96,23 +98,6 @@ def test_a_ledger_in_memory_can_be_written_to_disk(tmp_path_factory, rows):
     assert events[0] == events[1]
 
 
-def test_rows_that_come_piece_by_piece_are_one_ledger_on_disk(tmp_path):
-    """As a generator in a pod tells them: each piece with texts and events of its own."""
-    one, copy = Recorder(), LedgerCopy(tmp_path / "l")
-    for number in range(9):
-        record(one, f"c{number % 4}", 100.0 + number, error="reset" if number == 5 else "", events=[200.0] * number)
-        if number in (2, 3, 8):
-            copy.append(one.fresh(ORIGIN_S, {2: 0, 3: 3, 8: 4}[number]))
-    copy.append(one.fresh(ORIGIN_S, 9))
-    copy.close()
-    with LedgerFile(tmp_path / "l") as kept:
-        found = kept.ledger()
-    assert kept.end == WHOLE
-    assert found.texts("case") == [f"c{number % 4}" for number in range(9)]
-    assert found.texts("error") == ["", "", "", "", "", "reset", "", "", ""]
-    assert [found.event_s[row.first_event :][: row.events].tolist() for row in found] == [[100.0] * n for n in range(9)]
-
-
 def test_columns_are_read_one_by_one_in_the_order_in_which_rows_ended(tmp_path):
     recorded(tmp_path / "l", [{"scheduled_s": 130.0 - n, "status": n, "kept": n % 4 == 0} for n in range(10)])
     with LedgerFile(tmp_path / "l") as kept:
@@ -155,7 +140,8 @@ def test_what_was_kept_before_the_first_row_ended_is_read_with_it(tmp_path):
     one.keep()
     one.sink.drain()
     assert one.ledger(0.0).texts("case") == ["first"]
-    assert np.concatenate([part.lag_s() for part in one.parts()[0]]).tolist() == [0.5, 0.25]
+    with one.reading() as (parts, _):
+        assert np.concatenate([part.lag_s() for part in parts]).tolist() == [0.5, 0.25]
     one.sink.close()
 
 
@@ -252,3 +238,27 @@ def test_a_reason_of_any_length_leaves_the_first_bytes_as_many_as_they_are():
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_recorded(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         LedgerWriter(tmp_path / "none" / "l", 0.0)
+
+
+def test_a_recorder_that_is_closed_holds_no_file_open_and_is_read_as_before(tmp_path):
+    def open_files():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before, recorders = open_files(), []
+    for number in range(5):
+        one = Recorder(LedgerWriter(tmp_path / f"l{number}", ORIGIN_S))
+        for row in range(6):
+            record(one, f"c{row}", 110.0 + row, lags=[0.25])
+            if row in (1, 3):
+                one.keep()
+        whole, rest = one.ledger(ORIGIN_S), one.fresh(ORIGIN_S, 3)
+        one.keep()
+        one.sink.close()
+        recorders.append((one, whole, rest))
+    assert open_files() == before
+    for one, whole, rest in recorders:
+        assert one.ledger(ORIGIN_S).texts("case") == whole.texts("case") == [f"c{row}" for row in range(6)]
+        assert one.fresh(ORIGIN_S, 3).texts("case") == rest.texts("case") == ["c3", "c4", "c5"]
+        with one.reading() as (parts, before_first):
+            assert (np.concatenate([part.lag_s() for part in parts]).tolist(), before_first) == ([0.25] * 6, 0)
+    assert open_files() == before
