@@ -205,24 +205,32 @@ def ledger(rows: Iterable[Mapping[str, Any]]) -> Ledger:
 def joined(ledgers: Iterable[Ledger]) -> Ledger:
     """All rows of several ledgers, numbered anew in the order of their scheduled times."""
     parts = list(ledgers)
-    strings: dict[str, int] = {"": 0}
-    events_before = 0
-    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in COLUMNS}
-    for part in parts:
-        recode = np.asarray([strings.setdefault(text, len(strings)) for text in part.strings], dtype=np.int32)
-        for name in COLUMNS:
-            values = getattr(part, name)
-            if name == "first_event":
-                values = values + events_before
-            columns[name].append(recode[values] if name in TEXT and len(values) else values)
-        events_before += len(part.event_s)
     if not parts:
         return ledger([])
-    whole = {name: np.concatenate(values) for name, values in columns.items()}
-    order = np.argsort(whole["scheduled_s"], kind="stable")
-    whole = {name: values[order] for name, values in whole.items()}
-    whole["row"] = np.arange(len(order), dtype=np.int64)
-    return Ledger(**whole, strings=tuple(strings), event_s=np.concatenate([part.event_s for part in parts]))
+    strings: dict[str, int] = {"": 0}
+    recodes = [
+        np.asarray([strings.setdefault(text, len(strings)) for text in part.strings], dtype=np.int32) for part in parts
+    ]
+    events_before = np.cumsum([0, *(len(part.event_s) for part in parts)])
+    order = np.argsort(np.concatenate([part.scheduled_s for part in parts]), kind="stable")
+
+    def whole(name: str) -> NDArray[Any]:
+        found = []
+        for part, recode, before in zip(parts, recodes, events_before[:-1], strict=True):
+            values = getattr(part, name)
+            if name == "first_event":
+                values = values + before
+            found.append(recode[values] if name in TEXT and len(values) else values)
+        return np.concatenate(found)[order]
+
+    # One column after the other: of millions of rows, all of them unordered and ordered at once would not fit.
+    columns = {name: whole(name) for name in COLUMNS if name != "row"}
+    return Ledger(
+        row=np.arange(len(order), dtype=np.int64),
+        **columns,
+        strings=tuple(strings),
+        event_s=np.concatenate([part.event_s for part in parts]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

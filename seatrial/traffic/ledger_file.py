@@ -9,7 +9,6 @@ list. Numbers are little-endian. Text columns hold codes: the texts of all chunk
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import struct
 import zlib
@@ -90,12 +89,8 @@ class Frame:
         return self._events_at() + (self.events + self.lags) * 8
 
     def _array(self, at: int, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-        if not count:
-            return np.empty(0, dtype)
-        start = self._start + at
-        page = start - start % mmap.ALLOCATIONGRANULARITY
-        mapped = mmap.mmap(self.file, start - page + count * dtype.itemsize, offset=page, access=mmap.ACCESS_READ)
-        return np.frombuffer(mapped, dtype, count, start - page)
+        # Not mapped: each mapping has a descriptor of its own, and a long run has thousands of chunks.
+        return np.frombuffer(os.pread(self.file, count * dtype.itemsize, self._start + at), dtype, count)
 
 
 class LedgerFile:

@@ -1,5 +1,6 @@
 """A ledger on disk is the ledger in memory, and of a run that was cut short it is all up to there."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -262,3 +263,20 @@ def test_a_recorder_that_is_closed_holds_no_file_open_and_is_read_as_before(tmp_
         with one.reading() as (parts, before_first):
             assert (np.concatenate([part.lag_s() for part in parts]).tolist(), before_first) == ([0.25] * 6, 0)
     assert open_files() == before
+
+
+def test_a_ledger_of_many_chunks_is_read_with_few_files_open(tmp_path):
+    """A run keeps a chunk every two seconds, and more where it is busy: an hour of it has thousands."""
+    one = Recorder(LedgerWriter(tmp_path / "l", ORIGIN_S))
+    for number in range(200):
+        record(one, f"c{number % 3}", 110.0 + number, events=[120.0 + number])
+        one.keep()
+    one.sink.close()
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, most))
+    try:
+        with LedgerFile(tmp_path / "l") as kept:
+            same(kept.ledger(), one.ledger(ORIGIN_S))
+            assert len(kept.parts) == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
