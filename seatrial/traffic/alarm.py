@@ -24,10 +24,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class _Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+    seconds: int
+    nanoseconds: int
 
 
 class _Timer(ctypes.Structure):
     _fields_ = (("interval", _Timespec), ("value", _Timespec))
+    value: _Timespec
 
 
 class Alarm:
@@ -38,6 +41,8 @@ class Alarm:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._armed_s = _NEVER_S
+        self._timer = _Timer()
+        self._value, self._given = self._timer.value, ctypes.byref(self._timer)
         self._fd = _libc.timerfd_create(_MONOTONIC, _NONBLOCK_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
@@ -56,23 +61,24 @@ class Alarm:
         self._heap.clear()
 
     def _arm(self) -> None:
-        self._armed_s = self._heap[0][0] if self._heap else _NEVER_S
-        # A value of zero would disarm the timer: a time that has passed is one nanosecond after boot.
-        nanoseconds = max(1, int(self._armed_s * 1e9)) if self._heap else 0
-        timer = _Timer(_Timespec(0, 0), _Timespec(*divmod(nanoseconds, 1_000_000_000)))
-        if _libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(timer), None) < 0:
+        if self._heap:
+            self._armed_s = self._heap[0][0]
+            # A value of zero would disarm the timer: a time that has passed is one nanosecond after boot.
+            self._value.seconds, self._value.nanoseconds = divmod(max(1, int(self._armed_s * 1e9)), 1_000_000_000)
+        else:
+            self._armed_s = _NEVER_S
+            self._value.seconds = self._value.nanoseconds = 0
+        if _libc.timerfd_settime(self._fd, _ABSOLUTE, self._given, None) < 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
 
     def _ring(self) -> None:
-        try:
-            os.read(self._fd, 8)
-        except BlockingIOError:
-            return
-        self._armed_s = _AT_ONCE_S  # what is set by a call is looked at below
+        # Nothing is read: to set the timer takes its signal back, and until then the loop comes here in every turn.
+        self._armed_s = _AT_ONCE_S
         try:
             for _ in range(CALLS_A_TURN):
                 if not self._heap or self._heap[0][0] > time.monotonic():
                     break
                 heapq.heappop(self._heap)[2]()
         finally:
-            self._arm()
+            if not self._heap or self._heap[0][0] > time.monotonic():
+                self._arm()
