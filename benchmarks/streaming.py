@@ -3,10 +3,13 @@
     python benchmarks/streaming.py [--streams 200] [--events 500] [--every-ms 10] [--rounds 3] [--json FILE]
 
 A server writes its own monotonic time into every event; both run on this machine, on one clock, pinned to a core each.
-An error therefore holds the server's write, the kernel's loopback and the engine's read. Beside it, in the same round,
-the engine's own requests a CPU second (as benchmarks/generator.py has them), since a ratio outlives a machine; those
-are measured on a CPU that never rests, so a second load, "dense", has twice the streams. events_a_read shows that reads
-did not bring several events at once, which would cost less.
+An error therefore holds the server's write, the kernel's loopback and the engine's read. For these times the ledger has
+the bodies, and is in memory.
+
+What an event costs is measured without bodies and with the ledger on disk, beside the engine's own requests a CPU
+second in the same round (as benchmarks/generator.py has them), since a ratio outlives a machine. Those keep the CPU
+busy, which makes each cheaper; so a second load, "dense", has twice the streams. events_a_read shows that reads did not
+bring several events at once, which would cost less.
 """
 
 from __future__ import annotations
@@ -20,30 +23,29 @@ from generator import SERVER_CORE, engine, pinned
 from servers import PEERS, nginx, scripted
 from tables import machine, of_rounds
 
-OF_A_LOAD = ("events_per_cpu_s", "events_a_read", "times_unary")
-FIGURES = (
-    "first_event_error_p99_ms", "gap_error_p99_ms", "gap_error_max_ms",
-    *OF_A_LOAD, *(f"dense_{name}" for name in OF_A_LOAD),
-)  # fmt: skip
+ERRORS = ("first_event_error_p99_ms", "gap_error_p99_ms", "gap_error_max_ms")
+COSTS = ("events_per_cpu_s", "events_a_read", "times_unary")
+FIGURES = (*ERRORS, *COSTS, *(f"dense_{name}" for name in COSTS))
 DENSE = 2
 
 
-def load(streams: int, events: int, every_s: float) -> dict[str, float]:
-    """So many streams at once."""
+def load(what: str, streams: int, events: int, every_s: float) -> dict[str, float]:
+    """So many streams at once, for their times or for their cost."""
     with scripted("stream_server", events, every_s, core=SERVER_CORE) as (port, _):
-        said, _ = pinned([sys.executable, str(PEERS / "streams.py"), str(port), str(streams)])
+        said, _ = pinned([sys.executable, str(PEERS / "streams.py"), str(port), str(streams), what])
     found: dict[str, float] = json.loads(said.splitlines()[-1])
     return {**found, "events_per_cpu_s": found["events"] / found["cpu_s"]}
 
 
 def measured(streams: int, events: int, every_s: float) -> dict[str, float]:
     """One round."""
-    found, dense = load(streams, events, every_s), load(DENSE * streams, events, every_s)
+    times = load("times", streams, events, every_s)
+    cost, dense = load("cost", streams, events, every_s), load("cost", DENSE * streams, events, every_s)
     with nginx(SERVER_CORE) as port:
         unary = engine(port, 4.0)
-    for each in (found, dense):
+    for each in (cost, dense):
         each["times_unary"] = each["events_per_cpu_s"] / (unary["requests"] / unary["cpu_s"])
-    return {**found, **{f"dense_{name}": value for name, value in dense.items()}}
+    return {**times, **cost, **{f"dense_{name}": value for name, value in dense.items()}}
 
 
 def main() -> None:
