@@ -1,46 +1,50 @@
-"""Seatrial's engine with so many streams at once.
+"""Seatrial's generator, as `seatrial load` has it, with so many streams at once.
 
-python streams.py PORT STREAMS times    how far its event times are from those that the server wrote
-python streams.py PORT STREAMS cost     its CPU, the ledger on disk and without bodies, as under `seatrial load`
+python streams.py PORT STREAMS EVERY_S times    how far its event times are from those that the server wrote
+python streams.py PORT STREAMS EVERY_S cost     its CPU, the ledger on disk and without bodies
+
+The streams begin so that the events of all of them are spread evenly over EVERY_S; with 0 all begin at one moment, and
+the server writes an event of each in turn, as one that works in batches.
 """
 
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import uvloop
 
 from seatrial.observation import Ledger
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
-from seatrial.traffic.engine import Engine
+from seatrial.traffic.channel import ProcessChannel
+from seatrial.traffic.generator import Generator
 from seatrial.traffic.plan import OpenLoop, ServiceTarget
 
+LEAD_S, WITHIN_S = 1.0, 300.0
 
-async def run(port: int, streams: int, file: Path | None) -> dict[str, float]:
+
+def run(port: int, streams: int, every_s: float, file: Path | None) -> dict[str, float]:
     """Without a file, the ledger stays in memory and has the bodies, in which the server's times are."""
-    engine = Engine()
     ask = OpenAIChat("clock").exchange("clock", "What time is it?")
-    due_s = [0.5 + number / streams for number in range(streams)]
-    target = ServiceTarget("server", "127.0.0.1", port)
-    load = OpenLoop("streams", target, (ask,), due_s, keep="wrong" if file else "all")
-    cpu_s, origin_s = time.process_time(), time.monotonic()
-    started = await engine.start([load], origin_s, file=file)
-    await started.finished
-    cpu_s = time.process_time() - cpu_s
-    ledger = started.ledger()
+    with Generator(ProcessChannel(), 0.0) as generator:
+        generator.self_test()
+        start_s = generator.now_s() + LEAD_S
+        due_s = [start_s + number * every_s * (1 + 1 / streams) for number in range(streams)]
+        target = ServiceTarget("server", "127.0.0.1", port)
+        load = OpenLoop("streams", target, (ask,), due_s, keep="wrong" if file else "all")
+        started = generator.start([load], file)
+        ledger = started.collect(WITHIN_S)
+        cpu_s = started.health().cpu_s
     assert not any(ledger.texts("error")), f"expected whole streams, found {set(ledger.texts('error'))}"
     reads = sum(len(np.unique(ledger.event_s[row.first_event : row.first_event + row.events])) for row in ledger)
     events = int(ledger.events.sum())
     found = {"streams": streams, "events": events, "events_a_read": events / reads, "cpu_s": cpu_s}
-    return found if file else {**found, **errors(ledger, origin_s)}
+    return found if file else {**found, **errors(ledger)}
 
 
-def errors(ledger: Ledger, origin_s: float) -> dict[str, float]:
+def errors(ledger: Ledger) -> dict[str, float]:
     """Quantiles over first events, and over the gaps between events, in milliseconds."""
-    first_ms, gap_ms = errors_ms(ledger, origin_s)
+    first_ms, gap_ms = errors_ms(ledger)
     return {
         "first_event_error_p50_ms": float(np.quantile(first_ms, 0.5)),
         "first_event_error_p99_ms": float(np.quantile(first_ms, 0.99)),
@@ -50,11 +54,11 @@ def errors(ledger: Ledger, origin_s: float) -> dict[str, float]:
     }
 
 
-def errors_ms(ledger: Ledger, origin_s: float) -> tuple[np.ndarray, np.ndarray]:
+def errors_ms(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
     """Of first events, and of the gaps between events: our time less the server's, without sign, in milliseconds."""
     first, gaps = [], []
     for row in ledger:
-        ours_s = ledger.event_s[row.first_event : row.first_event + row.events] + origin_s
+        ours_s = ledger.event_s[row.first_event : row.first_event + row.events]
         said = [line[6:] for line in row.body.split("\n") if line.startswith("data: {")]
         theirs_s = np.array([int(json.loads(one)["choices"][0]["delta"]["content"]) for one in said]) / 1e9
         assert len(ours_s) == len(theirs_s), f"expected {len(theirs_s)} events, found {len(ours_s)}"
@@ -64,7 +68,7 @@ def errors_ms(ledger: Ledger, origin_s: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 if __name__ == "__main__":
-    port, streams, what = sys.argv[1:]
+    port, streams, every_s, what = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as folder:
         file = Path(folder) / "ledger.chunks" if what == "cost" else None
-        print(json.dumps(uvloop.run(run(int(port), int(streams), file))))
+        print(json.dumps(run(int(port), int(streams), float(every_s), file)))

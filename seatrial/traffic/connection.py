@@ -14,7 +14,7 @@ import ssl
 import struct
 from typing import Protocol
 
-READ_BYTES = 64 * 1024  # at most, at once; malloc takes more from the kernel anew each time
+READ_BYTES = 16 * 1024  # at most, at once; room for more is taken from the kernel anew again and again
 _FIN_WAIT_S = 1.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 _numbers = itertools.count(1)
