@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import orjson
 
 from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.clusters.base import Cluster
-from seatrial.errors import InputError
+from seatrial.errors import InputError, SeatrialError
 from seatrial.reporting.load import lines
 from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.traffic.luggage import luggage
@@ -94,10 +94,23 @@ def load(
         scenario, recorded.ledger, recorded.health, recorded.stopped, kept, recorded.lost, max(1, len(recorded.workers))
     )
     document = as_document(scenario, report, recorded)
-    if out:
-        (out / "result.json").write_bytes(document)
     click.echo(document if as_json else "\n".join(lines(scenario, report, recorded.workers)))
+    if out:
+        keep(out / "result.json", document)
     return report.exit_status
+
+
+def keep(file: Path, document: bytes) -> None:
+    """Raises SeatrialError where there is no room for it."""
+    try:
+        file.write_bytes(document)
+    except OSError as refused:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)  # a part of it says nothing
+        raise SeatrialError(
+            f"{file}: expected room for the result, found {refused.strerror}; what was printed is all of it: "
+            "free room there, or give another --out"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,14 @@ _ROWS_AT_ONCE = 4096
 
 
 def write(path: Path, whole: Ledger) -> None:
-    """A ledger that is in memory as a file. Raises OSError, and InvalidMeasurement where there is no room for it."""
-    writer = LedgerWriter(path, 0.0)  # whose times are those of the run's clock
+    """A ledger that is in memory as a file. Raises InvalidMeasurement where that cannot be written."""
+    try:
+        writer = LedgerWriter(path, 0.0)  # whose times are those of the run's clock
+    except OSError as reason:
+        raise InvalidMeasurement(
+            f"{path}: expected room for the ledger of {len(whole)} requests, found {reason.strerror}; "
+            "free room there, or keep the ledger elsewhere"
+        ) from None
     for first in range(0, len(whole), _ROWS_AT_ONCE):
         writer.take(_chunk(whole, first))
     writer.close()

@@ -88,7 +88,7 @@ class Master:
     def _watch(self) -> None:
         try:
             self._look_until_over()
-        except InputError as reason:
+        except (InputError, OSError) as reason:  # the disk may be full
             give_up(self._environment, self._file.parent if self._file else None, reason)
         else:
             end_test(self._environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import signal
 import socket
@@ -31,6 +32,12 @@ OF_ONE_USER = ("--users", "1", "--spawn-rate", "1")
 NOTHING_SENT = GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
 _LOOK_EVERY_S = 0.1
 END_WITHIN_S = 5.0
+NO_USER = (
+    "expected a Locust file with a class of OpenLoopUser, found none; derive its users from that class of "
+    "seatrial.traffic.locust_user"
+)
+# What Locust says of a file that does not import that module, which has the option, or has no users at all.
+_WITHOUT_USERS = ("unrecognized arguments: --scenario", "No User class found!")
 _LEAST_ROOM_BYTES = 1 << 20
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -100,6 +107,7 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
     if not (folder / RUN_FILE).is_file():
         if interrupted:
             return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
+        _refuse_without_room(folder)
         raise unusable(file, folder)
     return recorded_in(folder)
 
@@ -114,6 +122,10 @@ def clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file in (*ledgers_in(folder), *(folder / name for name in (RUN_FILE, MASTER_FILE, FAILURE_FILE))):
         file.unlink(missing_ok=True)
+    _refuse_without_room(folder)
+
+
+def _refuse_without_room(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < _LEAST_ROOM_BYTES:
         raise InvalidMeasurement(
@@ -190,20 +202,29 @@ def why_cut(folder: Path) -> str:
 
 def unusable(file: Path, folder: Path, who: str = "it") -> InputError:
     """Locust ended before there was a load, by what it said last."""
+    said = _log_of(folder)
+    if any(one in said for one in _WITHOUT_USERS):
+        return InputError(f"{file}: {NO_USER}")
+    lines = re.findall(rf'File "[^"]*\b{re.escape(file.name)}", line (\d+)', said)
+    where = f" in line {lines[-1]}" if lines else ""
     return InputError(
         f"{file}: expected a Locust file that can be carried out, "
-        f"found that {who} ended with {last_words(folder)}; mend it"
+        f"found that {who} ended{where} with {last_words(folder)}; mend it"
     )
 
 
 def last_words(folder: Path) -> str:
     """Why a Locust process ended, as far as it said so."""
-    if (folder / FAILURE_FILE).is_file():
-        return (folder / FAILURE_FILE).read_text(encoding="utf-8")
-    if not (folder / LOG_FILE).is_file():
-        return "no word"
-    said = (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace").split("\n")
+    failure = folder / FAILURE_FILE
+    if failure.is_file() and (reason := failure.read_text(encoding="utf-8")):  # empty where the disk was full
+        return reason
+    said = _log_of(folder).split("\n")
     return next((line.strip() for line in reversed(said) if line.strip()), "no word")
+
+
+def _log_of(folder: Path) -> str:
+    file = folder / LOG_FILE
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def _end_with_parent() -> None:

@@ -206,7 +206,12 @@ class Session:
             "members": self._part.members,
             "health": health_document(health),
         }
-        (self._folder / RUN_FILE).write_bytes(orjson.dumps(facts))
+        file = self._folder / RUN_FILE
+        try:
+            file.write_bytes(orjson.dumps(facts))
+        except OSError:
+            file.unlink(missing_ok=True)  # a part of it says nothing
+            raise
 
 
 def numbered(name: str, before: int) -> str:

@@ -19,14 +19,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import gevent
+from flask import request
 from gevent.event import Event
 from locust import User, events, task
 from locust.exception import StopUser
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 from locust.stats import CSV_STATS_INTERVAL_SEC
 
+from seatrial.errors import InputError
 from seatrial.traffic import arrivals
 from seatrial.traffic.locust_master import Master
+from seatrial.traffic.locust_run import NO_USER
 from seatrial.traffic.locust_session import LEAD_S, Session, give_up, session_folder
 from seatrial.traffic.locust_worker import Worker
 from seatrial.traffic.plan import Exchange, OpenLoop, Target
@@ -126,10 +129,27 @@ def _on_init(environment: Any, **_: Any) -> None:
         _masters[id(environment)] = Master(environment)
     elif isinstance(environment.runner, WorkerRunner):
         _workers[id(environment)] = Worker(environment)
+    if environment.web_ui is not None and environment.parsed_options.scenario and environment.parsed_options.autostart:
+        environment.web_ui.app.before_request(lambda: _refuse_another_load(environment))
+
+
+def _refuse_another_load(environment: Any) -> dict[str, Any] | None:
+    """The page's START, of a load that began by itself: a second would take the place of what the first recorded."""
+    if not request.path.endswith("/swarm") or environment.runner.state in (STATE_SPAWNING, STATE_RUNNING):
+        return None
+    return {
+        "success": False,
+        "host": environment.host,
+        "message": "Expected no second load, because it would replace what the first one recorded. "
+        "Ctrl-C in the terminal ends this page and prints the result; then give the command again.",
+    }
 
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def _on_test_start(environment: Any, **_: Any) -> None:
+    if environment.parsed_options.scenario and not any(issubclass(k, OpenLoopUser) for k in environment.user_classes):
+        _give_up(environment, InputError(NO_USER))  # others would go on without an end
+        return
     if master := _masters.get(id(environment)):
         if environment.parsed_options.scenario:
             master.begin()

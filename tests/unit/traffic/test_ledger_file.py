@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, InvalidMeasurement
 from seatrial.observation import COLUMNS, FLOATS, TEXT
 from seatrial.traffic import recorder as recording
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, WHOLE, LedgerFile, preamble
@@ -229,6 +229,12 @@ def test_a_disk_that_fills_up_leaves_whole_chunks_and_the_reason(tmp_path, files
     with LedgerFile(tmp_path / "l") as kept:
         assert (len(kept), kept.end, kept.torn) == (6, one.sink.failure, False)
         assert kept.ledger().scheduled_s.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_a_copy_for_which_there_is_no_room_at_all_is_told_with_its_place(tmp_path, files_up_to):
+    whole = recorded(tmp_path / "l", [{"scheduled_s": 100.0}]).ledger(ORIGIN_S)
+    with files_up_to(0), pytest.raises(InvalidMeasurement, match=r"copy: expected room for the ledger of 1 requests"):
+        write(tmp_path / "copy", whole)
 
 
 def test_a_reason_of_any_length_leaves_the_first_bytes_as_many_as_they_are():

@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from seatrial.cli.load import load
-from seatrial.errors import ClusterError, InputError, InvalidMeasurement
+from seatrial.errors import ClusterError, InputError, InvalidMeasurement, SeatrialError
 from seatrial.traffic.ledger_file import WHOLE, LedgerFile
 
 LOCUST_FILE = """
@@ -19,6 +19,15 @@ from seatrial.traffic.plan import Exchange
 class Ask(OpenLoopUser):
     def exchanges(self):
         return [Exchange("ask", "GET", "/ask", expect={"a": 1})]
+"""
+OF_LOCUST = """
+import seatrial.traffic.locust_user
+from locust import HttpUser, task
+
+class Ask(HttpUser):
+    @task
+    def ask(self):
+        self.client.get("/ask")
 """
 SCENARIO = {
     "apiVersion": "seatrial/v1", "question": "Is every answer right?", "loadtest": "ask",
@@ -75,7 +84,14 @@ def test_a_host_is_needed(scenario):
     ("locust_file", "said"),
     [
         (None, "loadtest: expected a Locust file, found neither"),
-        ("raise ValueError('mine')", "ended with ValueError: mine"),
+        ("import os\nraise ValueError('mine')", "ended in line 2 with ValueError: mine"),
+        ("class Ask(:", "ended in line 1 with SyntaxError"),
+        ("def nothing(): pass", "ask.py: expected a Locust file with a class of OpenLoopUser, found none"),
+        (
+            "import seatrial.traffic.locust_user",
+            "ask.py: expected a Locust file with a class of OpenLoopUser, found none",
+        ),
+        (OF_LOCUST, "expected a Locust file with a class of OpenLoopUser, found none"),
         (
             LOCUST_FILE.replace('[Exchange("ask", "GET", "/ask", expect={"a": 1})]', "[]"),
             "ended with InputError: picks",
@@ -85,7 +101,7 @@ def test_a_host_is_needed(scenario):
             "ended with InputError: --scenario: expected a Locust file with one class of users, .* found Ask, Other",
         ),
     ],
-    ids=["missing", "broken", "empty", "two classes"],
+    ids=["missing", "broken", "no Python", "no import", "no user", "users of Locust", "empty", "two classes"],
 )
 def test_a_locust_file_that_cannot_be_used_is_named(server, scenario, locust_file, said):
     (scenario.parent / "ask.py").unlink()
@@ -110,3 +126,10 @@ def test_a_disk_that_is_full_is_named_and_what_was_recorded_can_be_read(server, 
     with LedgerFile(out / "ledger.chunks") as kept:
         assert "expected room for the ledger" in kept.end
         assert len(kept.ledger()) == len(kept) < server.asked
+
+
+def test_a_result_without_room_is_told_after_it_was_printed(server, scenario, tmp_path):
+    (tmp_path / "out" / "result.json").mkdir(parents=True)  # nothing can be written there
+    with pytest.raises(SeatrialError, match=r"result.json: expected room for the result, found Is a directory"):
+        run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q", "--out", tmp_path / "out")
+    assert SeatrialError.exit_code == 2

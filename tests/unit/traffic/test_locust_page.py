@@ -64,8 +64,11 @@ class Page:
     def __init__(self, url):
         self._http = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
 
+    def start(self, users, **more):
+        return self._http.post("/swarm", data={"user_count": users, "spawn_rate": 10, **more}).json()
+
     def swarm(self, users, **more):
-        found = self._http.post("/swarm", data={"user_count": users, "spawn_rate": 10, **more}).json()
+        found = self.start(users, **more)
         assert found["success"], found
 
     def stop(self):
@@ -259,6 +262,10 @@ def test_a_scenario_is_carried_once_however_many_users_the_page_asks_for(server,
         shown = page.until(lambda found: found["state"] == "stopped")
         assert entry(shown)["name"] == "/ask [base]"
         page.until(lambda found: entry(found)["num_requests"] == server.asked)
+        # A second load would take the place of what the first one recorded.
+        refused = page.start(1)
+        assert not refused["success"]
+        assert "Ctrl-C in the terminal ends this page and prints the result" in refused["message"]
     document = orjson.loads(log.read_bytes())
     ledger = rows_in(out)
     assert len(ledger) == server.asked == document["generator"]["sent"] == document["stages"][0]["scheduled"]

@@ -173,7 +173,7 @@ def test_a_load_elsewhere_ends_when_nobody_is_there_to_hear_of_it(server, carrie
     [
         (
             f"{LOCUST_FILE}\nif '--worker' in sys.argv: raise ValueError('mine')\n",
-            r"worker \d of 2 \(pod \d\) ended with",
+            r"worker \d of 2 \(pod \d\) ended in line \d+ with",
         ),
         (
             "raise ValueError('all')\n",

@@ -201,7 +201,11 @@ def test_no_load_goes_on_without_the_command_that_asked_for_it(server, ask, tmp_
 @pytest.mark.parametrize(
     ("then", "error", "said"),
     [
-        ("raise ValueError('mine')", InputError, r"worker \d of 2 \(process \d+\) ended with ValueError: mine"),
+        (
+            "raise ValueError('mine')",
+            InputError,
+            r"worker \d of 2 \(process \d+\) ended in line \d+ with ValueError: mine",
+        ),
         ("os.kill(os.getpid(), 9)", InvalidMeasurement, r"worker \d of 2 .* was killed by signal 9 \(SIGKILL\) before"),
         ("Ask.exchanges = lambda user: []", InputError, r"worker \d of 2 .* ended with InputError: picks"),
     ],
