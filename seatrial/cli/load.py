@@ -41,7 +41,7 @@ HEADLESS = ["--headless", "--only-summary"]
 @click.option("--env", "environment", multiple=True, metavar="NAME", help="A variable that the pods get, too.")
 @click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep ledger and result in this folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="Keep ledger and result in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def load(
@@ -63,7 +63,8 @@ def load(
 ) -> int:
     """Decide whether a service keeps the objectives of SCENARIO under its load.
 
-    Exit status: 0 all objectives held, 1 one was missed, 2 the run is invalid or too short to tell, 3 bad scenario.
+    Exit status: 0 all objectives held, 1 one was missed, 2 the run is invalid, too short to tell, or the service is not
+    reached, 3 bad scenario.
     """
     scenario = read_scenario(scenario_file)
     order = Order(scenario_file, scenario, loadtest_file(scenario_file, scenario), host or scenario.host or "", workers)

@@ -86,7 +86,8 @@ def refuse_unreachable(host: str) -> None:
         socket.create_connection((target.host, target.port), timeout=5).close()
     except OSError as reason:
         raise ClusterError(
-            f"{host}: expected a service that accepts connections, found {reason}; start it, or correct --host"
+            f"{host}: expected a service that accepts connections, found {reason.strerror or reason}; "
+            "start it, or correct --host"
         ) from reason
 
 
@@ -107,7 +108,7 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
     if not (folder / RUN_FILE).is_file():
         if interrupted:
             return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
-        _refuse_without_room(folder)
+        refuse_without_room(folder)
         raise unusable(file, folder)
     return recorded_in(folder)
 
@@ -122,10 +123,11 @@ def clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for file in (*ledgers_in(folder), *(folder / name for name in (RUN_FILE, MASTER_FILE, FAILURE_FILE))):
         file.unlink(missing_ok=True)
-    _refuse_without_room(folder)
+    refuse_without_room(folder)
 
 
-def _refuse_without_room(folder: Path) -> None:
+def refuse_without_room(folder: Path) -> None:
+    """Raises InvalidMeasurement where no ledger would fit."""
     free = shutil.disk_usage(folder).free
     if free < _LEAST_ROOM_BYTES:
         raise InvalidMeasurement(

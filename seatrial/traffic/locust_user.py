@@ -147,7 +147,9 @@ def _refuse_another_load(environment: Any) -> dict[str, Any] | None:
 
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def _on_test_start(environment: Any, **_: Any) -> None:
-    if environment.parsed_options.scenario and not any(issubclass(k, OpenLoopUser) for k in environment.user_classes):
+    if environment.parsed_options.scenario and not any(
+        issubclass(kind, OpenLoopUser) for kind in environment.user_classes
+    ):
         _give_up(environment, InputError(NO_USER))  # others would go on without an end
         return
     if master := _masters.get(id(environment)):

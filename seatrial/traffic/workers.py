@@ -34,6 +34,7 @@ from seatrial.traffic.locust_run import (
     clear,
     last_words,
     recorded_in,
+    refuse_without_room,
     rows_in,
     started_locust,
     unusable,
@@ -153,12 +154,17 @@ class Crew:
         shares = {one["number"]: Share(one["place"], one["requests"], one["clients"]) for one in members}
         found = [self._left_by(number, shares) for number in self._workers if number in shares]
         whole = joined(rows for rows, _, _, _ in found)
-        write(self._folder / LEDGER_FILE, whole)
         parts = tuple(part for _, _, _, part in found)
         lost = [part.lost for part in parts if part.lost]
         if self._master is not None and not interrupted and not all(one["done"] or one["gone"] for one in members):
             lost.append(f"Locust's master {how(self._master, self._folder)} before its workers were done")
         stopped = any(stopped for _, _, stopped, _ in found)
+        try:
+            write(self._folder / LEDGER_FILE, whole)
+        except InvalidMeasurement as reason:
+            raise InvalidMeasurement(
+                "; ".join([str(reason), *lost, "the workers' own are in worker-N there"])
+            ) from None
         return Recorded(whole, weakest([health for _, health, _, _ in found]), stopped, start_s, parts, tuple(lost))
 
     def _left_by(self, number: int, shares: Mapping[int, Share]) -> tuple[Ledger, GeneratorHealth, bool, WorkerPart]:
@@ -218,6 +224,7 @@ class Crew:
         ended = [number for number, code in codes.items() if code is not None]
         failed = [number for number in ended if (worker_folder(self._folder, number) / FAILURE_FILE).is_file()]
         failed += [number for number in ended if codes[number]]
+        refuse_without_room(self._folder)  # before anybody else is blamed
         if not failed:
             return unusable(self._file, self._folder, "Locust's master")
         number, folder = failed[0], worker_folder(self._folder, failed[0])

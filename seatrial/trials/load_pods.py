@@ -32,7 +32,7 @@ import socket, sys
 try:
     socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5).close()
 except OSError as reason:
-    print(reason)
+    print(reason.strerror or reason)
 """
 
 

@@ -272,6 +272,23 @@ def test_a_port_in_use_is_told_before_the_load(seatrial, tmp_path):
     assert f"--web-port {port}: expected a free port of 127.0.0.1, found Address already in use" in told
 
 
+def test_a_folder_that_is_a_file_is_told_before_the_load(seatrial, tmp_path):
+    (tmp_path / "out").write_text("")
+    scenario = content("scenarios") / "openmed-deidentify.yaml"
+    status, told = seatrial("load", scenario, "--host", "http://127.0.0.1:1", "--out", tmp_path / "out")
+    assert status == 3
+    assert f"--out {tmp_path / 'out'}: expected a folder that can be written, found File exists; name another" in told
+
+
+def test_nobody_who_listens_is_told_in_words(seatrial):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        host = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        status, told = seatrial("load", content("scenarios") / "openmed-deidentify.yaml", "--host", host)
+    assert status == 2
+    assert f"{host}: expected a service that accepts connections, found Connection refused; start it" in told
+
+
 def test_a_host_that_is_none_is_told_before_pods_are_brought_up(seatrial):
     scenario = content("scenarios") / "openmed-deidentify.yaml"
     status, told = seatrial("load", scenario, "--host", "web.shop", "--in-cluster", "--cluster", "kind")
