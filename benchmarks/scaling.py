@@ -25,7 +25,7 @@ from tables import machine, rows
 
 from seatrial.traffic.locust_run import run_locust
 from seatrial.traffic.scenario import read_scenario
-from seatrial.traffic.workers import run_workers
+from seatrial.traffic.workers import ThisMachine, run_workers
 
 WORKERS = (1, 2)
 NEVER_S = 1e9
@@ -57,7 +57,8 @@ def measured(count: int, rate_rps: float, seconds: float) -> Found:
             if count == 1:
                 recorded = run_locust(user, file, host, folder, LOCUST_OPTIONS)
             else:
-                recorded = run_workers(count, user, file, scenario, host, folder, LOCUST_OPTIONS)
+                site = ThisMachine(user, file, folder)
+                recorded = run_workers(count, site, user, scenario, host, folder, LOCUST_OPTIONS)
             counted = said_at_end(server)["requests"]
     ledger, health = recorded.ledger, recorded.health
     return {

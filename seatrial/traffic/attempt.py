@@ -170,9 +170,8 @@ class Attempt:
         self.error = kind
         sender = self._sender
         sender.forget(self, None)
-        for limit in (sender.connecting, sender.awaiting):
-            if limit is not None:
-                limit.forget(self, None)
+        if sender.limits_phases:
+            self._forget_phases()
         if self._timers:
             for timer in self._timers:
                 timer.cancel()
@@ -203,6 +202,11 @@ class Attempt:
         # Connection and parser point back at us: parting here spares the garbage collector.
         self._answer = self._connection = None
         then(self, connection if connection is not None and sender.manner.reuse and connection.is_open else None)
+
+    def _forget_phases(self) -> None:
+        for limit in (self._sender.connecting, self._sender.awaiting):
+            if limit is not None:
+                limit.forget(self, None)
 
     def _read(self, kind: str, body: bytes | None) -> tuple[int, int, int]:
         """Whether the answer is right, and the tokens that went in and came out, -1 where nothing tells."""

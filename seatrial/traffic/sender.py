@@ -115,6 +115,7 @@ class Sender:
         connect_s, first_byte_s = manner.connect_timeout_s, manner.first_byte_timeout_s
         self.connecting = None if connect_s is None else Limit(loop, connect_s)
         self.awaiting = None if first_byte_s is None else Limit(loop, first_byte_s)
+        self.limits_phases = connect_s is not None or first_byte_s is not None
 
     def prepared(self, exchanges: tuple[Exchange, ...], stream: str) -> list[Prepared]:
         """The exchanges as they are sent; rows are of the named stream."""
