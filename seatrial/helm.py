@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from seatrial.errors import ClusterError
+from seatrial.lifetime import ending_with_us
 
 Values = Mapping[str, Any]
 
@@ -128,7 +129,9 @@ class HelmProgram:
         return [_revision(entry) for entry in json.loads(self._run("history", release, "-o", "json", *_to(target)))]
 
     def _start(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([self.program, *arguments], capture_output=True, text=True, check=False)
+        # An install that waits for its pods would go on to its timeout.
+        command = ending_with_us([self.program, *arguments])
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
     def _run(self, *arguments: str | Path) -> str:
         done = self._start(*arguments)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ import orjson
 
 from seatrial.content import content
 from seatrial.errors import ClusterError, InputError, InvalidMeasurement
+from seatrial.lifetime import ending_with_us
 from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
 from seatrial.traffic.ledger_file import WHOLE, LedgerFile
 from seatrial.traffic.processes import OwnProcess, Process, end
@@ -39,8 +38,6 @@ NO_USER = (
 # What Locust says of a file that does not import that module, which has the option, or has no users at all.
 _WITHOUT_USERS = ("unrecognized arguments: --scenario", "No User class found!")
 _LEAST_ROOM_BYTES = 1 << 20
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +139,11 @@ def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *op
     """
     with (folder / LOG_FILE).open("wb") as log:
         return OwnProcess(
-            [
-                sys.executable, "-m", "locust", "-f", str(file), "--scenario", str(scenario_file),
-                "--seatrial-out", str(out), "--exit-code-on-error", "0", *options,
-            ],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            process_group=0, preexec_fn=_end_with_parent,
+            ending_with_us([
+                sys.executable, "-m", "locust", "-f", file, "--scenario", scenario_file,
+                "--seatrial-out", out, "--exit-code-on-error", "0", *options,
+            ]),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, process_group=0,
         )  # fmt: skip
 
 
@@ -227,8 +223,3 @@ def last_words(folder: Path) -> str:
 def _log_of(folder: Path) -> str:
     file = folder / LOG_FILE
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-
-
-def _end_with_parent() -> None:
-    # Runs between fork and exec; prctl(2). Without it, a load would go on after its `seatrial load` was killed.
-    _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))

@@ -8,7 +8,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 LAYERS = (
-    ("errors", "documents", "explain", "clock", "contract", "observation", "verdict", "stats", "content"),
+    ("errors", "documents", "explain", "clock", "lifetime", "contract", "observation", "verdict", "stats", "content"),
     ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images"),
     ("trials",),
     ("record", "suite", "reporting", "blinds", "faults"),
