@@ -50,16 +50,16 @@ def pinned(command: list[str], **environment: str) -> tuple[str, float]:
     return ended.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def python(peer: str, port: int, seconds: float, *more: object) -> Found:
+def python(peer: str, port: int, seconds: float, *more: object, connections: int = CONNECTIONS) -> Found:
     """A peer in Python, which tells its own CPU without its imports."""
-    said, _ = pinned([sys.executable, str(PEERS / f"{peer}.py"), *map(str, (port, seconds, CONNECTIONS, *more))])
+    said, _ = pinned([sys.executable, str(PEERS / f"{peer}.py"), *map(str, (port, seconds, connections, *more))])
     found: Found = json.loads(said.splitlines()[-1])
     return found
 
 
-def engine(port: int, seconds: float, rate_rps: float = 0.0, path: str = "/") -> Found:
+def engine(port: int, seconds: float, rate_rps: float = 0.0, path: str = "/", connections: int = CONNECTIONS) -> Found:
     """Seatrial's, in a closed loop where the rate is 0. Raises SystemExit unless every answer was right."""
-    found = python("engine", port, seconds, rate_rps, path)
+    found = python("engine", port, seconds, rate_rps, path, connections=connections)
     if found["not_right"]:
         raise SystemExit(f"expected right answers only, found {found['not_right']:g} others; see what the server says")
     return found

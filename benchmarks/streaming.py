@@ -8,8 +8,13 @@ has the bodies, and is in memory. The events of all streams come evenly spread o
 step" they come all at once, as from a server that works in batches: the generator reads one after the other.
 
 What an event costs is measured without bodies and with the ledger on disk, beside the generator's own requests a CPU
-second in the same round (as benchmarks/generator.py has them): on as many connections, 32, with an event each
-millisecond. "many" has the streams that the times were measured with, whose CPU rests between two events.
+second in the same round (as benchmarks/generator.py has them, in a closed loop on 32 kept connections):
+
+  kept      as many streams as are timed, in a closed loop too: a connection has one after the other, all in step
+  in_step   as many, each on a new connection, in step
+  spread    as many, each on a new connection, spread; as_many is its ratio to unary requests on as many connections
+  fast      32 streams, each on a new connection, with an event each millisecond
+
 events_a_read shows that reads did not bring several events at once, which would cost less.
 """
 
@@ -25,9 +30,14 @@ from servers import PEERS, nginx, scripted
 from tables import machine, of_rounds
 
 ERRORS = ("first_event_error_p99_ms", "gap_error_p99_ms", "gap_error_max_ms")
-COSTS = ("events_per_cpu_s", "events_a_read", "times_unary")
-FIGURES = (*ERRORS, *(f"in_step_{name}" for name in ERRORS), *COSTS, *(f"many_{name}" for name in COSTS))
+COSTS = tuple(
+    f"{name}_{figure}"
+    for name in ("kept", "in_step", "spread", "fast")
+    for figure in ("events_per_cpu_s", "events_a_read", "times_unary")
+)
+FIGURES = (*ERRORS, *(f"in_step_{name}" for name in ERRORS), *COSTS, "spread_times_as_many")
 FAST_EVERY_S, FAST_EVENTS = 0.001, 4000
+KEPT_EVENTS = 400  # of one answer
 
 
 def load(what: str, streams: int, events: int, every_s: float, spread_s: float) -> dict[str, float]:
@@ -41,14 +51,20 @@ def load(what: str, streams: int, events: int, every_s: float, spread_s: float) 
 def measured(streams: int, events: int, every_s: float) -> dict[str, float]:
     """One round."""
     times, in_step = (load("times", streams, events, every_s, spread_s) for spread_s in (every_s, 0.0))
-    cost = load("cost", CONNECTIONS, FAST_EVENTS, FAST_EVERY_S, FAST_EVERY_S)
-    many = load("cost", streams, events, every_s, every_s)
+    costs = {
+        "kept": load("kept", streams, KEPT_EVENTS, every_s, every_s),
+        "in_step": load("cost", streams, events, every_s, 0.0),
+        "spread": load("cost", streams, events, every_s, every_s),
+        "fast": load("cost", CONNECTIONS, FAST_EVENTS, FAST_EVERY_S, FAST_EVERY_S),
+    }
     with nginx(SERVER_CORE) as port:
-        unary = engine(port, 4.0)
-    for each in (cost, many):
-        each["times_unary"] = each["events_per_cpu_s"] / (unary["requests"] / unary["cpu_s"])
+        unary, as_many = (engine(port, 4.0, connections=number) for number in (CONNECTIONS, streams))
+    for cost in costs.values():
+        cost["times_unary"] = cost["events_per_cpu_s"] / (unary["requests"] / unary["cpu_s"])
+    costs["spread"]["times_as_many"] = costs["spread"]["events_per_cpu_s"] / (as_many["requests"] / as_many["cpu_s"])
     named = {f"in_step_{name}": in_step[name] for name in ERRORS}
-    return {**times, **named, **cost, **{f"many_{name}": value for name, value in many.items()}}
+    each = {f"{name}_{figure}": value for name, cost in costs.items() for figure, value in cost.items()}
+    return {**times, **named, **each}
 
 
 def main() -> None:

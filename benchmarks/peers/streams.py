@@ -2,6 +2,7 @@
 
 python streams.py PORT STREAMS EVERY_S times    how far its event times are from those that the server wrote
 python streams.py PORT STREAMS EVERY_S cost     its CPU, the ledger on disk and without bodies
+python streams.py PORT STREAMS EVERY_S kept     the same in a closed loop: each connection has stream after stream
 
 The streams begin so that the events of all of them are spread evenly over EVERY_S; with 0 all begin at one moment, and
 the server writes an event of each in turn, as one that works in batches.
@@ -18,28 +19,34 @@ from seatrial.observation import Ledger
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator
-from seatrial.traffic.plan import OpenLoop, ServiceTarget
+from seatrial.traffic.plan import ClosedLoop, Load, OpenLoop, ServiceTarget
 
-LEAD_S, WITHIN_S = 1.0, 300.0
+LEAD_S, CLOSED_S, WITHIN_S = 1.0, 5.0, 300.0
 
 
-def run(port: int, streams: int, every_s: float, file: Path | None) -> dict[str, float]:
-    """Without a file, the ledger stays in memory and has the bodies, in which the server's times are."""
-    ask = OpenAIChat("clock").exchange("clock", "What time is it?")
+def load(port: int, streams: int, every_s: float, what: str, start_s: float) -> Load:
+    """One stream a connection, or as many as fit into CLOSED_S; for times with the bodies."""
+    ask = (OpenAIChat("clock").exchange("clock", "What time is it?"),)
+    target = ServiceTarget("server", "127.0.0.1", port)
+    if what == "kept":
+        return ClosedLoop("streams", target, ask, streams, start_s, start_s + CLOSED_S, seed=1)
+    due_s = [start_s + number * every_s * (1 + 1 / streams) for number in range(streams)]
+    return OpenLoop("streams", target, ask, due_s, keep="all" if what == "times" else "wrong")
+
+
+def run(port: int, streams: int, every_s: float, what: str, file: Path) -> dict[str, float]:
+    """For times the ledger stays in memory and has the bodies, in which the server's times are."""
     with Generator(ProcessChannel(), 0.0) as generator:
         generator.self_test()
-        start_s = generator.now_s() + LEAD_S
-        due_s = [start_s + number * every_s * (1 + 1 / streams) for number in range(streams)]
-        target = ServiceTarget("server", "127.0.0.1", port)
-        load = OpenLoop("streams", target, (ask,), due_s, keep="wrong" if file else "all")
-        started = generator.start([load], file)
+        planned = load(port, streams, every_s, what, generator.now_s() + LEAD_S)
+        started = generator.start([planned], None if what == "times" else file)
         ledger = started.collect(WITHIN_S)
         cpu_s = started.health().cpu_s
     assert not any(ledger.texts("error")), f"expected whole streams, found {set(ledger.texts('error'))}"
     reads = sum(len(np.unique(ledger.event_s[row.first_event : row.first_event + row.events])) for row in ledger)
     events = int(ledger.events.sum())
     found = {"streams": streams, "events": events, "events_a_read": events / reads, "cpu_s": cpu_s}
-    return found if file else {**found, **errors(ledger)}
+    return {**found, **errors(ledger)} if what == "times" else found
 
 
 def errors(ledger: Ledger) -> dict[str, float]:
@@ -70,5 +77,4 @@ def errors_ms(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
 if __name__ == "__main__":
     port, streams, every_s, what = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as folder:
-        file = Path(folder) / "ledger.chunks" if what == "cost" else None
-        print(json.dumps(run(int(port), int(streams), float(every_s), file)))
+        print(json.dumps(run(int(port), int(streams), float(every_s), what, Path(folder) / "ledger.chunks")))

@@ -18,7 +18,7 @@ from seatrial.traffic.http1 import BEGINNING_BYTES, Answer
 from seatrial.traffic.recorder import NAN
 from seatrial.traffic.sender import Prepared, Sender
 
-_WRONG_BODY_LIMIT = 4 * 1024
+WRONG_BODY_BYTES = 4 * 1024  # that the ledger keeps
 
 
 class Attempt:
@@ -225,7 +225,7 @@ class Attempt:
             return body[:BEGINNING_BYTES].decode("utf-8", "replace")
         if correct == UNJUDGED and 200 <= self.status < 300:
             return ""
-        return body[:_WRONG_BODY_LIMIT].decode("utf-8", "replace")
+        return body[:WRONG_BODY_BYTES].decode("utf-8", "replace")
 
     def _after(self, delay_s: float, call: Callable[..., None], *given: str) -> None:
         if self._timers is None:

@@ -47,6 +47,8 @@ class Answer:
         self._in_body = False
         self._delimited = False
         self._body_until = 0  # received_bytes at the latest part of the body: what came since is head or trailers
+        self._all_kept = True
+        self._chunk_over = False  # the latest chunk is, and the size of the next has not come
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bool:
@@ -80,9 +82,20 @@ class Answer:
         return self.complete
 
     @property
+    def between_chunks(self) -> bool:
+        """Whether a chunk of the body came whole and nothing after it, but for a part of the next one's first line."""
+        return self._chunk_over and not self.complete
+
+    def pass_over(self, received_bytes: int) -> None:
+        """Count whole chunks, none the last, that came between chunks: the parser, which has not had them, is right."""
+        self.received_bytes += received_bytes
+        self._body_until = self.received_bytes
+        self._all_kept = False
+
+    @property
     def whole_body(self) -> bytes | None:
         """The body if all of it was kept."""
-        return bytes(self.body) if self.body_bytes == len(self.body) else None
+        return bytes(self.body) if self._all_kept and self.body_bytes == len(self.body) else None
 
     # The names below are httptools'.
     def on_message_begin(self) -> None:
@@ -126,6 +139,12 @@ class Answer:
         else:
             self.body += body[: max(0, BEGINNING_BYTES - len(self.body))]
             del self.body[BEGINNING_BYTES:]
+
+    def on_chunk_header(self) -> None:
+        self._chunk_over = False
+
+    def on_chunk_complete(self) -> None:
+        self._chunk_over = True
 
     def on_message_complete(self) -> None:
         if self.complete:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import orjson
 
@@ -60,6 +60,10 @@ class Reader(Protocol):
     def feed(self, body: bytes) -> int:
         """More bytes of the body; how many events they complete that bring something that the model generated."""
 
+    @property
+    def needs_body(self) -> bool:
+        """Whether `reply` may look at the body that it is given, as things stand."""
+
     def reply(self, status: int, body: bytes) -> Reply:
         """What the whole answer, or what came of one, says. Never raises."""
 
@@ -69,6 +73,7 @@ class WholeReader:
     """Of an answer that is no stream: it says nothing until all of it is there."""
 
     read: Callable[[int, bytes], Reply]
+    needs_body: ClassVar[bool] = True
 
     def feed(self, body: bytes) -> int:
         return 0

@@ -148,6 +148,10 @@ class StreamReader:
             self._texts.clear()
             self._in_vain = 0
 
+    @property
+    def needs_body(self) -> bool:
+        return not self._any
+
     def reply(self, status: int, body: bytes) -> Reply:
         """What it says, whole or cut."""
         if not 200 <= status < 300:

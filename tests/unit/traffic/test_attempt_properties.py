@@ -5,10 +5,10 @@ import itertools
 
 import orjson
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seatrial.observation import WRONG
+from seatrial.observation import RIGHT, WRONG
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.attempt import Attempt
 from seatrial.traffic.connection import EOF
@@ -44,8 +44,8 @@ class Wire:
 class Client:
     """Asks the same again and again, each time on an open connection."""
 
-    def __init__(self, loop, exchange=GET):
-        self._sender = Sender(loop, Manner("web", 60.0, reuse=True, keep="all"), Recorder())
+    def __init__(self, loop, exchange=GET, keep="all"):
+        self._sender = Sender(loop, Manner("web", 60.0, reuse=True, keep=keep), Recorder())
         (self._request,) = self._sender.prepared((exchange,), "s")
 
     def row(self, pieces, then=EOF):
@@ -140,3 +140,82 @@ def test_a_stream_is_the_same_in_chunks_and_reads_of_any_size(loop, ending, size
     assert (expected[0], expected[1], expected[2] != WRONG) == ("", 200, done)
     assert expected[6:9] == (7, 5, 3)
     assert client.row(byte_by_byte(data)) == client.row(in_pieces(data, cuts)) == expected
+
+
+def sized(content, upper=False, extension=b""):
+    return (b"%X" if upper else b"%x") % len(content) + extension + b"\r\n" + content + b"\r\n"
+
+
+def long_stream(tokens, **more):
+    """A head, chunks of an event each and the last one, as reads; "Hello, you" comes after so many tokens."""
+    each = [delta("a" * (1 + number % 30)) for number in range(tokens)]
+    events = [event(value, b"\n") for value in (*each, *EVENTS)] + [b"data: [DONE]\n\n"]
+    return [STREAM_HEAD, *(sized(one, **more) for one in events), b"0\r\n\r\n"]
+
+
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+SHAPES = [{}, {"upper": True}, {"extension": b";a=b"}]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=["lower case", "upper case", "extended"])
+@pytest.mark.parametrize("keep", ["wrong", "all"])
+@given(merged=st.sets(st.integers(0, 110)), cut=st.integers(0, 20_000))
+@settings(max_examples=20)
+def test_chunks_that_come_in_reads_of_their_own_make_the_row_that_they_make_otherwise(loop, keep, shape, merged, cut):
+    reads = long_stream(100, **shape)
+    data = b"".join(reads)
+    client = Client(loop, CHAT, keep)
+    expected = client.row([data])
+    assert (expected[0], expected[1], expected[2]) == ("", 200, WRONG)
+    assert expected[5:9] == (len(data), 7, 5, 103)
+    assert client.row(reads) == client.row(in_pieces(data, [cut])) == expected
+    assert client.row(joined_at(reads, merged)) == expected
+
+
+def joined_at(reads, places):
+    """These reads, some of them together with the one before."""
+    found = []
+    for number, read in enumerate(reads):
+        if number in places and found:
+            found[-1] += read
+        else:
+            found.append(read)
+    return found
+
+
+@pytest.mark.parametrize("place", [40, 41, 60, 80, 99])
+@pytest.mark.parametrize(
+    "between",
+    [b"zz\r\n", b"0x5\r\nabcde\r\n", b" 5\r\nabcde\r\n", b"5\r\nabcdef\r\n", b"5\r\nabc\r\n", b"5\nabcde\r\n",
+     b"5\r\nabcdeXY", b"\r\n", b"\r\n\r\n", b"\r\n5\r\nabcde\r\n"],
+)  # fmt: skip
+def test_what_is_no_chunk_is_not_taken_for_one_between_others(loop, place, between):
+    reads = long_stream(100)
+    spoilt = [*reads[:place], between, *reads[place:]]
+    found = Client(loop, CHAT, "wrong").row(spoilt)
+    assert (*found[:3], found[8]) == ("protocol", 200, WRONG, place - 1)
+    assert found[:5] == Client(loop, CHAT, "wrong").row([b"".join(spoilt)])[:5]
+
+
+@pytest.mark.parametrize("then", ["eof", "reset"])
+def test_a_stream_cut_between_chunks_has_the_bytes_and_events_that_came(loop, then):
+    reads = long_stream(100)[:80]
+    error, status, correct, _, body, received_bytes, *_, events, kept = Client(loop, CHAT, "wrong").row(reads, then)
+    assert (error, status, correct, events, kept) == (then, 200, WRONG, 79, False)
+    assert received_bytes == sum(map(len, reads))
+    assert len(body) == 4096
+
+
+def test_trailers_end_a_stream_whose_chunks_came_one_by_one_and_were_longer_than_a_head_may_be(loop):
+    reads = long_stream(900)
+    reads[-1:] = [b"0\r\nx-took: 5\r\n", b"\r\n"]
+    assert sum(map(len, reads)) > 64 * 1024
+    assert Client(loop, CHAT, "wrong").row(reads)[5:] == (sum(map(len, reads)), 7, 5, 903, True)
+
+
+def test_an_answer_in_chunks_that_is_no_stream_of_events_is_kept_whole_for_its_reader(loop):
+    value = {"choices": [{"message": {"content": "Hello, you"}, "finish_reason": "stop"}], "more": "x" * 9000}
+    whole = OpenAIChat("m", streaming=False).exchange("hi", "Hi", expect={"choices": [{"message": {}}]})
+    data = orjson.dumps(value)
+    reads = [STREAM_HEAD, *(sized(data[at : at + 500]) for at in range(0, len(data), 500)), b"0\r\n\r\n"]
+    assert Client(loop, whole, "wrong").row(reads)[:3] == ("", 200, RIGHT)

@@ -116,3 +116,24 @@ def test_headers_of_the_exchange_win():
 
 def test_a_get_on_a_kept_connection_needs_nothing_more_than_a_host():
     assert request_head(Exchange("a", "GET", "/"), "web:80", close=False) == b"GET / HTTP/1.1\r\nhost: web:80\r\n\r\n"
+
+
+def test_chunks_that_the_parser_has_not_had_are_counted_and_missing_from_the_body():
+    answer = Answer("GET")
+    assert answer.feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    assert answer.between_chunks
+    answer.pass_over(len(b"4\r\ndefg\r\n"))
+    assert answer.feed(b"0\r\n\r\n")
+    assert (answer.complete, answer.between_chunks, answer.whole_body, answer.body) == (True, False, None, b"abc")
+    assert answer.received_bytes == 47 + 8 + 9 + 5
+
+
+@pytest.mark.parametrize(
+    ("more", "between"),
+    [(b"", False), (b"3\r\nab", False), (b"3\r\nabc\r", False), (b"3\r\nabc\r\n", True), (b"3\r\nabc\r\n4\r\n", False),
+     (b"3\r\nabc\r\n0\r\n", False), (b"3;x=y\r\nabc\r\n", True), (b"3\r\nabc\r\n0\r\n\r\n", False)],
+)  # fmt: skip
+def test_an_answer_stands_between_chunks_when_one_came_whole_and_no_more(more, between):
+    answer = Answer("GET")
+    assert answer.feed(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + more)
+    assert answer.between_chunks is between
