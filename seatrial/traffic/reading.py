@@ -41,7 +41,8 @@ class ReadingAttempt(Attempt):
     """As any attempt; what arrives is given to a reader of its own, and so to the ledger's events and tokens.
 
     An event arrived with the read that brought its last byte, and the time is taken before anything is parsed. A
-    read that is one whole chunk, as of servers that write each event by itself, does not go through the parser.
+    read that is one whole chunk, as of servers that write each event by itself, does not go through the parser once
+    there is as much of the body as the ledger keeps.
     """
 
     __slots__ = ("_event_s", "_kept_bytes", "_may_pass", "_passed_bytes", "_reader")
