@@ -23,9 +23,9 @@ import numpy as np
 from servers import PEERS, said_at_end, scripted
 from tables import machine, rows
 
-from seatrial.traffic.locust_run import run_locust
-from seatrial.traffic.scenario import read_scenario
-from seatrial.traffic.workers import ThisMachine, run_workers
+from seatrial.loads.locust_run import run_locust
+from seatrial.loads.scenario import read_scenario
+from seatrial.loads.workers import ThisMachine, run_workers
 
 WORKERS = (1, 2)
 NEVER_S = 1e9

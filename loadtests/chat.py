@@ -5,8 +5,8 @@ $CHAT_MODEL is the name that the server knows the model by. Any whole stream is 
 
 import os
 
+from seatrial.loads.locust_user import OpenLoopUser
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
-from seatrial.traffic.locust_user import OpenLoopUser
 
 CHAT = OpenAIChat(os.environ.get("CHAT_MODEL", "chat"), parameters={"temperature": 0})
 QUESTIONS = {

@@ -4,7 +4,7 @@ import orjson
 import yaml
 
 from seatrial.content import content
-from seatrial.traffic.locust_user import OpenLoopUser
+from seatrial.loads.locust_user import OpenLoopUser
 from seatrial.traffic.plan import Exchange
 
 HEADERS = (("content-type", "application/json"), ("host", "localhost"))

@@ -22,16 +22,16 @@ class Blind:
     disarmed: frozenset[str] = frozenset()
 
 
-def without(*streams: str) -> Loads:
-    """Leave out the streams whose names begin so."""
-    return lambda loads: [load for load in loads if not load.stream.startswith(streams)]
+def without(*loads_named: str) -> Loads:
+    """Leave out the loads whose names begin so."""
+    return lambda loads: [load for load in loads if not load.name.startswith(loads_named)]
 
 
-def thinned(share: float, *streams: str) -> Loads:
-    """Send only a share of what the named streams would."""
+def thinned(share: float, *loads_named: str) -> Loads:
+    """Send only a share of what the named loads would."""
 
     def thin(load: Load) -> Load:
-        if not load.stream.startswith(streams):
+        if not load.name.startswith(loads_named):
             return load
         if isinstance(load, OpenLoop):
             kept = slice(None, None, max(1, round(1 / share)))
@@ -47,7 +47,7 @@ def thinned(share: float, *streams: str) -> Loads:
 
 def without_cases(loads: list[Load]) -> list[Load]:
     """Poll readiness, but send no case when it turns good."""
-    kept = [load for load in loads if load.stream != "ready-cases"]
+    kept = [load for load in loads if load.name != "ready-cases"]
     return [replace(load, cases_count=0) if isinstance(load, Poll) else load for load in kept]
 
 

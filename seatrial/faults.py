@@ -20,12 +20,12 @@ from typing import Any, Literal
 from seatrial.blinds import BLINDS
 from seatrial.contract import Contract, merged
 from seatrial.errors import InputError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_trials
 from seatrial.suite.runner import Suite
+from seatrial.trials.context import Injection, Manifest, TrialContext
 from seatrial.trials.trial import Trial
-from seatrial.trials.world import Manifest, Plant, World
 from seatrial.verdict import Outcome, Verdict
 
 Kind = Literal["fault", "chart", "odd", "blind"]
@@ -41,7 +41,7 @@ class Row:
     kind: Kind
     checks: tuple[str, ...]
     description: str
-    plant: Plant
+    injection: Injection
     server_fault: str = ""  # has to say `fault_fired` in a log of the trial
     contract: Mapping[str, Any] = field(default_factory=dict)  # what a service with it declares, laid over the contract
 
@@ -77,12 +77,16 @@ def chosen(all_rows: Iterable[Row], ids: Iterable[str], checks: Mapping[str, Che
     for row in known:
         wanted = tuple(id for id in row.checks if id in checks and (not named or row.id in named or id in named))
         if wanted:
-            found.append(Row(row.id, row.kind, wanted, row.description, row.plant, row.server_fault, row.contract))
+            found.append(Row(row.id, row.kind, wanted, row.description, row.injection, row.server_fault, row.contract))
     return found
 
 
 def run_rows(
-    world: World, selected: list[Row], checks: Mapping[str, Check], on_cells: Callable[[list[Cell]], None], lanes: int
+    context: TrialContext,
+    selected: list[Row],
+    checks: Mapping[str, Check],
+    on_cells: Callable[[list[Cell]], None],
+    lanes: int,
 ) -> list[Cell]:
     """Run the rows, `lanes` of them side by side; every cell, in the order of the rows."""
     numbered = list(enumerate(selected))
@@ -90,7 +94,7 @@ def run_rows(
 
     def one(numbered_row: tuple[int, Row]) -> None:
         number, row = numbered_row
-        cells[number] = run_row(world, number, row, checks)
+        cells[number] = run_row(context, number, row, checks)
         on_cells(cells[number])
 
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="row")
@@ -103,26 +107,31 @@ def run_rows(
     return [cell for number, _ in numbered for cell in cells[number]]
 
 
-def run_row(world: World, number: int, row: Row, checks: Mapping[str, Check]) -> list[Cell]:
+def run_row(context: TrialContext, number: int, row: Row, checks: Mapping[str, Check]) -> list[Cell]:
     """Run the trials behind a row's checks with the row planted, and judge all checks of those trials."""
     trials = load_trials()
     needed = {kind for id in row.checks for kind in _trials_behind(checks[id], trials)}
     columns = {id: check for id, check in checks.items() if set(check.observes().values()) <= needed}
-    contract = Contract.model_validate(merged(world.contract.model_dump(), row.contract))
-    changed = _Noticing(row.plant)
-    planted = Plant(row.plant.values, changed.patch if row.plant.patch else None, row.plant.loads, row.plant.disarmed)
-    own = world.planted(planted).under(f"{world.run_id}-{number}", contract)
+    contract = Contract.model_validate(merged(context.contract.model_dump(), row.contract))
+    changed = _Noticing(row.injection)
+    planted = Injection(
+        row.injection.values,
+        changed.patch if row.injection.patch else None,
+        row.injection.loads,
+        row.injection.disarmed,
+    )
+    own = context.injected(planted).under(f"{context.run_id}-{number}", contract)
     started = time.monotonic()
     suite = Suite(contract, columns, trials, lambda *_: None, lambda *_: None, lanes=1)
     verdicts = suite.run(own)
     took_s = time.monotonic() - started
     fired = not row.server_fault or any(_fired(seen, row.server_fault) for seen in suite.seen.values())
-    if row.plant.patch:
+    if row.injection.patch:
         fired = fired and changed.noticed
     return [_cell(row, id, verdicts, fired, took_s) for id in row.checks]
 
 
-def _trials_behind(check: Check, trials: Mapping[type[Seen], Trial]) -> Iterator[type[Seen]]:
+def _trials_behind(check: Check, trials: Mapping[type[Observation], Trial]) -> Iterator[type[Observation]]:
     waiting = list(check.observes().values())
     while waiting:
         kind = waiting.pop()
@@ -157,15 +166,15 @@ def _result(kind: Kind, outcome: Outcome, fired: bool) -> Result:
     return "killed" if outcome is Outcome.FAIL else "SURVIVED"
 
 
-def _fired(seen: Seen, fault: str) -> bool:
+def _fired(seen: Observation, fault: str) -> bool:
     return any("fault_fired" in line and f'"{fault}"' in line for log in seen.logs for _, line in log.lines)
 
 
 class _Noticing:
-    """Applies a plant's patch and remembers whether it changed anything."""
+    """Applies a injection's patch and remembers whether it changed anything."""
 
-    def __init__(self, plant: Plant) -> None:
-        self._patch = plant.patch
+    def __init__(self, injection: Injection) -> None:
+        self._patch = injection.patch
         self.noticed = False
 
     def patch(self, manifests: list[Manifest]) -> list[Manifest]:
@@ -188,7 +197,7 @@ def _server_rows(images: Path) -> Iterator[Row]:
         values = {"extraEnv": [{"name": variable, "value": entry["id"]}]}
         contract = entry.get("contract", {})
         fires = entry["id"] if kind == "fault" else ""
-        yield Row(entry["id"], kind, tuple(entry["breaks"]), entry["description"], Plant(values), fires, contract)
+        yield Row(entry["id"], kind, tuple(entry["breaks"]), entry["description"], Injection(values), fires, contract)
 
 
 def _chart_rows(folder: Path) -> Iterator[Row]:
@@ -203,16 +212,16 @@ def _chart_rows(folder: Path) -> Iterator[Row]:
             raise InputError(f"{file}: expected BREAKS or SPARES (a set of check ids) and patch(manifests); add them")
         kind: Kind = "chart" if hasattr(module, "BREAKS") else "odd"
         id = file.stem.replace("_", "-")
-        plant = Plant(getattr(module, "VALUES", {}), module.patch)
+        injection = Injection(getattr(module, "VALUES", {}), module.patch)
         description = " ".join((module.__doc__ or "").split())
         contract = getattr(module, "CONTRACT", {})
         name = id if kind == "odd" else f"chart:{id}"
-        yield Row(name, kind, tuple(sorted(named)), description, plant, contract=contract)
+        yield Row(name, kind, tuple(sorted(named)), description, injection, contract=contract)
 
 
 def _blind_rows() -> Iterator[Row]:
     for id, blind in BLINDS.items():
-        yield Row(f"blind:{id}", "blind", (id,), blind.what, Plant(loads=blind.loads, disarmed=blind.disarmed))
+        yield Row(f"blind:{id}", "blind", (id,), blind.what, Injection(loads=blind.loads, disarmed=blind.disarmed))
 
 
 def verdict_of(cells: Iterable[Cell]) -> int:

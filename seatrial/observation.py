@@ -27,7 +27,7 @@ class Request:
     """One attempt, as a row of the ledger reads."""
 
     row: int
-    stream: str
+    load: str
     target: str
     case: str
     pod: str
@@ -66,7 +66,7 @@ class Request:
 class Ledger:
     """Every attempt of a trial, one row each, in columns of equal length n.
 
-    Text columns hold indices into `strings`. `stream` names the part of the stimulus that a row belongs to;
+    Text columns hold indices into `strings`. `load` names the part of the stimulus that a row belongs to;
     `target` is the pod name where the connection went to a pod's own address, "" where it went to a Service;
     `pod` is the pod that answered, "" where unknown; `group` numbers bursts and rounds. `error` is "" for a
     whole HTTP answer, else refused, reset, timeout, eof, protocol or tls. `status` is 0 without an answer,
@@ -77,7 +77,7 @@ class Ledger:
     """
 
     row: Ints
-    stream: Codes
+    load: Codes
     target: Codes
     case: Codes
     pod: Codes
@@ -131,9 +131,9 @@ class Ledger:
         columns = {name: getattr(self, name)[mask] for name in COLUMNS}
         return Ledger(**columns, strings=self.strings, event_s=self.event_s)
 
-    def of(self, *streams: str) -> Ledger:
-        """The rows of the named streams."""
-        return self.select(np.isin(self.stream, [self.code(stream) for stream in streams]))
+    def of(self, *loads: str) -> Ledger:
+        """The rows of the named loads."""
+        return self.select(np.isin(self.load, [self.code(load) for load in loads]))
 
     def to(self, *pods: str) -> Ledger:
         """The rows whose connection went to these pods' own addresses."""
@@ -172,7 +172,7 @@ class Ledger:
 
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name not in ("strings", "event_s"))
-TEXT: frozenset[str] = frozenset({"stream", "target", "case", "pod", "error", "headers", "body"})
+TEXT: frozenset[str] = frozenset({"load", "target", "case", "pod", "error", "headers", "body"})
 FLOATS: frozenset[str] = frozenset(name for name in COLUMNS if name.endswith("_s"))
 NUMBER_DEFAULTS: Mapping[str, int] = {"correct": UNJUDGED, "connection": -1, "input_tokens": -1, "output_tokens": -1}
 
@@ -324,7 +324,7 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """What every trial sees and keeps."""
 
     trial: str

@@ -1,6 +1,6 @@
 """A Locust user that asks for the word that all peers ask for, through Seatrial's generator."""
 
-from seatrial.traffic.locust_user import OpenLoopUser
+from seatrial.loads.locust_user import OpenLoopUser
 from seatrial.traffic.plan import Exchange
 
 

@@ -12,7 +12,7 @@ COPY seatrial /opt/seatrial/seatrial
 COPY charts /opt/seatrial/charts
 COPY loadtests /opt/seatrial/loadtests
 ENV PYTHONPATH=/opt/seatrial PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
-RUN python -c "import seatrial.traffic.locust_user, seatrial.traffic.relay" \
+RUN python -c "import seatrial.loads.locust_user, seatrial.loads.relay" \
  && python -m locust -f /opt/seatrial/loadtests/deidentify.py --list
 USER 65534:65534
 CMD ["python", "-c", "import signal; signal.signal(signal.SIGTERM, lambda *_: exit(0)); signal.pause()"]

@@ -103,7 +103,7 @@ def unloaded(promise: Autoscaling, scaling: Scaling) -> Verdict | None:
     if not scaling.steps:
         return inconclusive("load in two steps", "none", "see the trial's messages", n=0)
     first = scaling.steps[0]
-    rows = scaling.ledger.of(first.stream)
+    rows = scaling.ledger.of(first.load)
     ended_s = scaling.steps[1].start_s if len(scaling.steps) > 1 else first.end_s
     due = rows.select(rows.scheduled_s < ended_s)
     offered = first.offered_rps * (ended_s - first.start_s)

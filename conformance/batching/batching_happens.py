@@ -6,7 +6,7 @@ the time that groups take against their members one by one, must agree.
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.crowd import LEAST_FOR_S, LONE, LOOP, MOST_OF_TIME, REPETITIONS, Crowd, metrics_tell
+from seatrial.trials.concurrency import LEAST_FOR_S, LONE, LOOP, MOST_OF_TIME, REPETITIONS, ConcurrentLoad, metrics_tell
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
 
 LEAST_MEAN, MOST_CALLS = 1.5, 0.75  # items per batch; model runs per item
@@ -15,31 +15,31 @@ DO = "let a batch wait for company up to the declared delay, and run it as one"
 
 
 @check("B2", level="MUST", promise="batching", on_schedule=False)
-def batching_happens(contract: Contract, crowd: Crowd) -> Verdict:
+def batching_happens(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
     assert contract.batching is not None
     size = int(float(contract.batching.max_size))
     if size < 2:
         return skipped(f"batching.max_size is {size}")
-    rows = crowd.ledger.of(LOOP).to(crowd.pod)
+    rows = concurrent.ledger.of(LOOP).to(concurrent.pod)
     answered = rows.select((rows.error == rows.code("")) & (rows.status >= 200) & (rows.status < 300))
     offered_s = float(answered.ended_s.max() - rows.sent_s.min()) if len(answered) else 0.0
-    if crowd.open_at_once() < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
+    if concurrent.open_at_once() < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
         return inconclusive(
             f"{size} or more requests open at a time for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} answers",
-            f"{crowd.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} answers",
+            f"{concurrent.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} answers",
             "see B1 and the pod's log",
             n=len(answered),
         )
     if not metrics_tell(contract):
-        return by_time(crowd, size)
-    return by_metrics(contract, crowd, len(answered), size)
+        return by_time(concurrent, size)
+    return by_metrics(contract, concurrent, len(answered), size)
 
 
-def by_metrics(contract: Contract, crowd: Crowd, items: int, size: int) -> Verdict:
+def by_metrics(contract: Contract, concurrent: ConcurrentLoad, items: int, size: int) -> Verdict:
     """Sizes and runs, both counted by the service."""
     assert contract.metrics is not None
-    sizes = crowd.sizes(contract.metrics.batch_size, crowd.loop)
-    calls = crowd.counted(contract.metrics.model_runs, crowd.loop)
+    sizes = concurrent.sizes(contract.metrics.batch_size, concurrent.loop)
+    calls = concurrent.counted(contract.metrics.model_runs, concurrent.loop)
     if sizes is None or calls is None:
         return inconclusive(
             f"{contract.metrics.batch_size} and {contract.metrics.model_runs} in the scrapes around the load, rising",
@@ -52,9 +52,9 @@ def by_metrics(contract: Contract, crowd: Crowd, items: int, size: int) -> Verdi
     expected = f"a mean batch of {LEAST_MEAN:g} or more, and at most {MOST_CALLS:g} model runs per answer"
     found = f"batches of {sizes.mean:.2f} on average, {calls:.0f} model runs for {items} answers"
     if calls > MOST_CALLS * items or not sizes.mean >= LEAST_MEAN:
-        return failed(expected, f"{found}, under {crowd.clients} clients", DO, n=items, measurements=[mean, share])
-    lone = crowd.sizes(contract.metrics.batch_size, crowd.lone)
-    asked = len(crowd.ledger.of(LONE))
+        return failed(expected, f"{found}, under {concurrent.clients} clients", DO, n=items, measurements=[mean, share])
+    lone = concurrent.sizes(contract.metrics.batch_size, concurrent.lone)
+    asked = len(concurrent.ledger.of(LONE))
     if lone is None or not lone.runs or lone.runs != lone.items or lone.runs != asked:
         told = f"{lone.runs} batches of {lone.items} in all" if lone else "no count"
         return inconclusive(
@@ -69,13 +69,13 @@ def by_metrics(contract: Contract, crowd: Crowd, items: int, size: int) -> Verdi
         found,
         n=items,
         measurements=[mean, share],
-        detects=f"batches of fewer than {LEAST_MEAN:g} on average under {crowd.clients} clients",
+        detects=f"batches of fewer than {LEAST_MEAN:g} on average under {concurrent.clients} clients",
     )
 
 
-def by_time(crowd: Crowd, size: int) -> Verdict:
+def by_time(concurrent: ConcurrentLoad, size: int) -> Verdict:
     """Groups at once against their members one by one."""
-    shares = crowd.shares_of_time()
+    shares = concurrent.shares_of_time()
     if len(shares) < REPETITIONS:
         return inconclusive(
             f"{REPETITIONS} groups answered right, at once and one by one",

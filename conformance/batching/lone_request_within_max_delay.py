@@ -8,8 +8,19 @@ import numpy as np
 
 from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
+from seatrial.trials.batch_delay import (
+    ALONE_RATIO,
+    FULL,
+    LONE,
+    LONE_ROWS,
+    MARGIN_S,
+    TRICKLE,
+    Patience,
+    Waits,
+    alone,
+    waits,
+)
 from seatrial.trials.batching import Batches
-from seatrial.trials.waits import ALONE_RATIO, FULL, LONE, LONE_ROWS, MARGIN_S, TRICKLE, Patience, Waits, alone, waits
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_FULL, WANTED_TRICKLE = 24, 20
@@ -83,7 +94,7 @@ def broke(seen: Waits, patience: Patience, median_s: float) -> str:
     if len(seen.late_looks) > 1:
         first = next(iter(seen.late))
         return (
-            f"{len(seen.late)} too late, in both looks; the first ({first.stream}) "
+            f"{len(seen.late)} too late, in both looks; the first ({first.load}) "
             f"{first.error or f'after {first.latency_s:.2f} s'}"
         )
     return ""

@@ -12,8 +12,8 @@ from seatrial.observation import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
+from seatrial.trials.batch_delay import LONE
 from seatrial.trials.batching import AFTER, AFTERWARDS, ALONE, GOOD, POISON, Batches, Round
-from seatrial.trials.waits import LONE
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.metrics import around, sizes
 from seatrial.watch.pods import restarts

@@ -16,7 +16,16 @@ from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
 from seatrial.trials import workload
-from seatrial.trials.crowd import ANSWERS, FEW, LEAST_CLIENTS, LOOP, MOST_OF_TIME, REPETITIONS, Crowd, Span
+from seatrial.trials.concurrency import (
+    ANSWERS,
+    FEW,
+    LEAST_CLIENTS,
+    LOOP,
+    MOST_OF_TIME,
+    REPETITIONS,
+    ConcurrentLoad,
+    Span,
+)
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 DISTINCT = 64
@@ -24,8 +33,8 @@ OPEN_SHARE = 0.75  # of the clients, on average
 
 
 @check("B1", level="MUST", on_schedule=False)
-def response_belongs_to_request(contract: Contract, crowd: Crowd) -> Verdict:
-    rows = answered(contract, crowd.ledger.of(LOOP, FEW).to(crowd.pod))
+def response_belongs_to_request(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
+    rows = answered(contract, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
     wrong = rows.select(~rows.right)
     swapped = [(row, owner) for row in wrong if (owner := owner_of(contract, row)) and owner != row.case]
     if len(wrong):
@@ -40,13 +49,13 @@ def response_belongs_to_request(contract: Contract, crowd: Crowd) -> Verdict:
             rows=[row for row, _ in swapped] or wrong,
             evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]],
         )
-    if doubt := next(missing(contract, crowd, rows), None):
+    if doubt := next(missing(contract, concurrent, rows), None):
         return inconclusive(*doubt, n=len(rows))
     bound = zero_event_bound(len(rows))
     names = set(rows.texts("case"))
     fewer = f"; judged with the {len(names)} inputs that the contract has" if len(names) < DISTINCT else ""
     return passed(
-        f"{ANSWERS} or more requests of {crowd.clients} clients at once, each with its own answer",
+        f"{ANSWERS} or more requests of {concurrent.clients} clients at once, each with its own answer",
         f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{fewer}",
         n=len(rows),
         measurements=[
@@ -77,13 +86,13 @@ def owner_of(contract: Contract, row: Request) -> str:
     return next((case.case for case in cases if contains(found, case.expect, case.tolerance)), "")
 
 
-def missing(contract: Contract, crowd: Crowd, rows: Ledger) -> Iterator[tuple[str, str, str]]:
+def missing(contract: Contract, concurrent: ConcurrentLoad, rows: Ledger) -> Iterator[tuple[str, str, str]]:
     """What has to be true for these answers to tell anything: expected, found, and what to do."""
-    wanted_open = OPEN_SHARE * max(crowd.clients, LEAST_CLIENTS)
-    if len(rows) < ANSWERS or crowd.open_at_once() < wanted_open:
+    wanted_open = OPEN_SHARE * max(concurrent.clients, LEAST_CLIENTS)
+    if len(rows) < ANSWERS or concurrent.open_at_once() < wanted_open:
         yield (
             f"{ANSWERS} answers, {wanted_open:.0f} or more requests open at a time",
-            f"{len(rows)}, {crowd.open_at_once():.1f} open",
+            f"{len(rows)}, {concurrent.open_at_once():.1f} open",
             "make the cases shorter, or run on a machine with more cores",
         )
     asked = len(set(rows.texts("case")))
@@ -97,19 +106,19 @@ def missing(contract: Contract, crowd: Crowd, rows: Ledger) -> Iterator[tuple[st
         yield "inputs of equal length among the cases", "none", "declare some of equal length: engines sort by it"
     size = int(float(batching.max_size))
     if size > 1:
-        yield from unseen(contract, crowd, size)
+        yield from unseen(contract, concurrent, size)
 
 
-def unseen(contract: Contract, crowd: Crowd, size: int) -> Iterator[tuple[str, str, str]]:
+def unseen(contract: Contract, concurrent: ConcurrentLoad, size: int) -> Iterator[tuple[str, str, str]]:
     """Batches of two sizes, the largest among them, or, where nothing counts them, their effect on the time."""
     metric = contract.metrics.batch_size if contract.metrics else ""
     if metric:
-        seen = crowd.sizes(metric, Span(crowd.loop.start_s, crowd.few.end_s))
+        seen = concurrent.sizes(metric, Span(concurrent.loop.start_s, concurrent.few.end_s))
         if seen is None or seen.kinds() < 2 or not seen.at_least(size):
             found = f"{seen.runs} batches of {seen.kinds()} sizes, {seen.at_least(size)} of {size}" if seen else "none"
             yield f"batches of two sizes, some of {size}, in {metric}", found, "see why batches do not form (B2)"
     else:
-        shares = crowd.shares_of_time()
+        shares = concurrent.shares_of_time()
         if len(shares) < REPETITIONS or max(shares) > MOST_OF_TIME:
             yield (
                 f"{REPETITIONS} groups at once, each within {MOST_OF_TIME:.0%} of its time one by one",

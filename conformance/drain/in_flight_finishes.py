@@ -51,7 +51,7 @@ def drain_in_flight_finishes(contract: Contract, deletion: PodDeletion) -> Verdi
         first = next(iter(lost))
         return failed(
             f"{n} right and whole answers",
-            f"{len(lost)} lost or wrong, the first ({first.stream}) "
+            f"{len(lost)} lost or wrong, the first ({first.load}) "
             f"{first.error or f'answered {first.status}'} after {first.ended_s - first.sent_s:.2f} s",
             "on SIGTERM keep what was accepted, finish it within the drain budget, then exit",
             n=n,

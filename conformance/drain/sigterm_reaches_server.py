@@ -80,7 +80,7 @@ def signs_s(deletion: PodDeletion, round: Round) -> list[float]:
     signs += connects.sent_s[
         (connects.error == connects.code("refused")) & (connects.sent_s > round.deleted_s)
     ].tolist()
-    kept = [row for row in deletion.ledger.in_group(round.index).to(round.victim) if row.stream.startswith("kept-")]
+    kept = [row for row in deletion.ledger.in_group(round.index).to(round.victim) if row.load.startswith("kept-")]
     if any(row.status and not _told_to_close(row) and row.ended_s <= round.deleted_s for row in kept):
         signs += [row.first_byte_s for row in kept if _told_to_close(row) and row.first_byte_s > round.deleted_s]
     return signs

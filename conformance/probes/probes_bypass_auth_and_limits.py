@@ -66,7 +66,7 @@ def probes_bypass_auth_and_limits(
             first = next(iter(bad))
             return failed(
                 f"{len(each.counted)} of {len(each.counted)} probes answered 2xx within their timeout",
-                f"{each.where}: {len(bad)} not, the first ({first.stream}) {first.error or f'answered {first.status}'}",
+                f"{each.where}: {len(bad)} not, the first ({first.load}) {first.error or f'answered {first.status}'}",
                 "route probes past authentication, rate limit, concurrency gate and host rules",
                 n=n, rows=bad,
             )  # fmt: skip
@@ -96,7 +96,7 @@ def probes_bypass_auth_and_limits(
         first = unexplained[0]
         return inconclusive(
             f"every probe 2xx, or a case refused within {NEAR_S:g} s before and after it to show why it was not",
-            f"{len(unexplained)} without, the first ({first.stream}, {first.target}) "
+            f"{len(unexplained)} without, the first ({first.load}, {first.target}) "
             f"{first.error or f'answered {first.status}'}",
             "run again; if it stays, see why probes fail while the limiter lets cases in", n=n, evidence=facts,
         )  # fmt: skip

@@ -40,7 +40,7 @@ def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
             return failed(
                 "every case right and in time from the first 2xx readiness on",
                 f"{len(wrong)} of {len(cases)} not, the first {first.error or f'answered {first.status}'} "
-                f"{first.sent_s - ready_s:.2f} s after it ({first.stream})",
+                f"{first.sent_s - ready_s:.2f} s after it ({first.load})",
                 "answer the readiness probe with 2xx only once inference works",
                 n=n,
                 rows=wrong,

@@ -26,9 +26,9 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
     # The closed loop's clients saturate a service too: twice as many as it declares to take at once, or 16 where it
     # declares nothing. One that breaks under these has no capacity left of which twice as much could be offered.
-    crowd = overload.ledger.of(CLOSED)
-    since_s = float(crowd.scheduled_s.min()) if len(crowd) else start_s
-    if broken := _broken(overload, since_s, n + len(crowd)):
+    closed = overload.ledger.of(CLOSED)
+    since_s = float(closed.scheduled_s.min()) if len(closed) else start_s
+    if broken := _broken(overload, since_s, n + len(closed)):
         return broken
     if not overload.was_overload or end_s - start_s < window_s:
         return inconclusive(

@@ -9,7 +9,7 @@ import click
 
 from seatrial.cli._clusters import chosen_cluster, cluster_options
 from seatrial.clusters.local.cluster import remove_leftovers
-from seatrial.trials.world import RUN_LABEL
+from seatrial.trials.context import RUN_LABEL
 from seatrial.watch.api import Api
 
 GONE_WITHIN_S = 120.0

@@ -1,4 +1,4 @@
-"""`seatrial faults`: plant every defect there is, and see that the check named for it fails."""
+"""`seatrial faults`: injection every defect there is, and see that the check named for it fails."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from seatrial.content import content
 from seatrial.images import AGENT, images_of, take_in, try_pulls
 from seatrial.suite.registry import load_checks
 from seatrial.suite.subject import read_subject
+from seatrial.trials.context import TrialContext
 from seatrial.trials.harness import Harness
-from seatrial.trials.world import World
 from seatrial.watch.api import Api
 
 
@@ -83,7 +83,7 @@ def faults(
         run_id = f"m{int(time.time()) % 100000}"
         with Harness(cluster, api, clock, run_id, lambda text: click.echo(text, err=True)) as harness:
             try_pulls(cluster, api, harness.namespace, subject.manifests)
-            world = World(
+            world = TrialContext(
                 run_id=run_id, cluster=cluster, api=api, clock=clock, contract=subject.contract, chart=subject.chart,
                 contract_folder=subject.file.parent, folder=folder, seed=seed,
                 open_generator=harness.open_generator, beacon_namespace=harness.namespace, say=lambda _: None,

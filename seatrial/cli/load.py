@@ -16,15 +16,15 @@ import orjson
 from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.clusters.base import Cluster
 from seatrial.errors import InputError, SeatrialError
+from seatrial.loads.bundle import bundle
+from seatrial.loads.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
+from seatrial.loads.pods import ROOT, load_pods
+from seatrial.loads.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
+from seatrial.loads.schedule import arrivals_kept
+from seatrial.loads.summary import Report, summarise
+from seatrial.loads.workers import ThisMachine, run_workers
 from seatrial.reporting.load import lines
-from seatrial.traffic.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
-from seatrial.traffic.luggage import luggage
-from seatrial.traffic.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
-from seatrial.traffic.schedule import arrivals_kept
-from seatrial.traffic.summary import Report, summarise
-from seatrial.traffic.workers import ThisMachine, run_workers
-from seatrial.trials.load_pods import ROOT, load_pods
-from seatrial.trials.world import Say
+from seatrial.trials.context import Say
 
 SCHEMA = "seatrial.load/v1"
 HEADLESS = ["--headless", "--only-summary"]
@@ -146,7 +146,7 @@ def carried_here(order: Order, folder: Path, web_port: int | None, say: Say) -> 
 def carried_by_pods(order: Order, cluster: Cluster, environment: dict[str, str], folder: Path, say: Say) -> Recorded:
     """By pods of a cluster."""
     say(f"bringing up {order.workers + 1} pods on {cluster.name}")
-    files = luggage(order.locust_file, order.scenario_file, order.scenario, ROOT)
+    files = bundle(order.locust_file, order.scenario_file, order.scenario, ROOT)
     with load_pods(cluster, order.workers, files, environment, folder, say) as pods:
         pods.refuse_unreachable(order.host)
         say(f"{order.words} by {order.workers} pods")

@@ -11,7 +11,7 @@ import click
 from seatrial.content import content
 from seatrial.contract import Contract, read_contract
 from seatrial.errors import InputError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.record import Damage, RunRecord, VerdictEntry, canonical, summarise
 from seatrial.reporting.terminal import verdict_table
 from seatrial.reporting.text import plural, sentence
@@ -93,15 +93,15 @@ def judge_again(record: RunRecord, checks: Mapping[str, Check], damage: list[Dam
 class _Evidence:
     """Observations read once, however many checks ask for them."""
 
-    def __init__(self, record: RunRecord, trials: Mapping[type[Seen], str]) -> None:
+    def __init__(self, record: RunRecord, trials: Mapping[type[Observation], str]) -> None:
         self._record = record
         self._trials = trials
         self._failures = record.trial_failures()
-        self._seen: dict[type[Seen], Seen] = {}
+        self._seen: dict[type[Observation], Observation] = {}
 
     def judge(self, check: Check, contract: Contract) -> Verdict:
         """The verdict on what the record holds."""
-        lost: dict[type[Seen], str] = {}
+        lost: dict[type[Observation], str] = {}
         for kind in check.observes().values():
             name = self._trials.get(kind, "")
             if name in self._failures:

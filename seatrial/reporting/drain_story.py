@@ -74,7 +74,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The requests of one stream to the victim."""
+    """The requests of one load to the victim."""
 
     label: str
     summary: str
@@ -187,19 +187,19 @@ def _segments(
     )
 
 
-def part_of(stream: str) -> str:
-    """`kept-0`, `kept-1` and so on are parts of one stream of the stimulus."""
-    return re.sub(r"-\d+$", "", stream)
+def part_of(load: str) -> str:
+    """`kept-0`, `kept-1` and so on are parts of one load of the stimulus."""
+    return re.sub(r"-\d+$", "", load)
 
 
 def _lanes(ledger: Ledger, round: DeletionRound, exit_s: float | None, last_s: float) -> list[Lane]:
-    """Requests to the victim's own address by stream; of those to the Service, what it answered and what failed."""
+    """Requests to the victim's own address by load; of those to the Service, what it answered and what failed."""
     dead_s = exit_s if exit_s is not None else round.gone_s
     near = ledger.select((ledger.sent_s <= last_s + TAIL_S) & ~(ledger.ended_s < round.deleted_s - LEAD_S))
     direct: dict[str, list[Request]] = {}
     service: dict[str, list[Request]] = {}
     for request in near:
-        name = part_of(request.stream)
+        name = part_of(request.load)
         if request.target == round.victim:
             direct.setdefault(name, []).append(request)
         elif request.target == "" and (request.pod == round.victim or _fate(request, None) in LOST):

@@ -1,4 +1,4 @@
-"""Latency distributions by stream: quantiles with their intervals, and a curve that shows the tail."""
+"""Latency distributions by load: quantiles with their intervals, and a curve that shows the tail."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ EDGE, LEFT, TOP, BOTTOM = 12.0, 52.0, 12.0, 44.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stream:
-    """The latencies of the right answers of one stream, ascending, in seconds from the scheduled time."""
+class LoadLatencies:
+    """The latencies of the right answers of one load, ascending, in seconds from the scheduled time."""
 
     name: str
     latencies_s: NDArray[np.float64]
@@ -39,30 +39,30 @@ class Stream:
         return len(self.latencies_s)
 
 
-def streams(ledger: Ledger) -> tuple[Stream, ...]:
-    """Every stream with enough right answers to draw, the largest first."""
+def latencies_of_loads(ledger: Ledger) -> tuple[LoadLatencies, ...]:
+    """Every load with enough right answers to draw, the largest first."""
     whole = ledger.error == ledger.code("")
     answered = (ledger.status >= 200) & (ledger.status < 300)
     good = whole & ((ledger.correct == RIGHT) | ((ledger.correct == UNJUDGED) & answered))
     names = [part_of(text) for text in ledger.strings]
     found = []
-    for name in {names[code] for code in np.unique(ledger.stream).tolist()}:
-        mine = np.isin(ledger.stream, [code for code, each in enumerate(names) if each == name])
+    for name in {names[code] for code in np.unique(ledger.load).tolist()}:
+        mine = np.isin(ledger.load, [code for code, each in enumerate(names) if each == name])
         latencies_s = np.sort(ledger.latency_s[mine & good])
         latencies_s = latencies_s[np.isfinite(latencies_s)]
         if len(latencies_s) >= FEWEST:
             shown = tuple(observed(latencies_s, q) for q in QUANTILES)
-            found.append(Stream(name, latencies_s, int(mine.sum()) - len(latencies_s), shown))
-    return tuple(sorted(found, key=lambda stream: (-stream.n, stream.name)))
+            found.append(LoadLatencies(name, latencies_s, int(mine.sum()) - len(latencies_s), shown))
+    return tuple(sorted(found, key=lambda load: (-load.n, load.name)))
 
 
-def latency_svg(shown: Sequence[Stream], width: float = 1080.0, height: float = 320.0) -> Markup:
+def latency_svg(shown: Sequence[LoadLatencies], width: float = 1080.0, height: float = 320.0) -> Markup:
     """Share of answers within a latency. Latency is on a logarithmic axis, the share one that stretches the tail."""
     curves = list(shown)[:MOST_CURVES]
-    low = math.log10(max(min(stream.latencies_s[0] for stream in curves), 1e-4))
-    high = math.log10(max(max(stream.latencies_s[-1] for stream in curves), 1e-4))
+    low = math.log10(max(min(load.latencies_s[0] for load in curves), 1e-4))
+    high = math.log10(max(max(load.latencies_s[-1] for load in curves), 1e-4))
     low, high = math.floor(low * 5) / 5, max(math.ceil(high * 5) / 5, math.floor(low * 5) / 5 + 0.4)
-    most = max(2.0, math.log10(max(stream.n for stream in curves)))
+    most = max(2.0, math.log10(max(load.n for load in curves)))
     plot_width, plot_height = width - LEFT - EDGE, height - TOP - BOTTOM
 
     def x(latency_s: float) -> float:
@@ -73,15 +73,15 @@ def latency_svg(shown: Sequence[Stream], width: float = 1080.0, height: float = 
         return TOP + plot_height * (1 - min(-math.log10(max(1 - share, 10**-most)), most) / most)
 
     parts = [_share_axis(most, y, width), _latency_axis(low, high, x, height)]
-    for number, stream in enumerate(curves):
-        parts.append(element("path", class_=f"curve c{number}", d=_curve(stream.latencies_s, x, y)))
-        for each in stream.quantiles:
+    for number, load in enumerate(curves):
+        parts.append(element("path", class_=f"curve c{number}", d=_curve(load.latencies_s, x, y)))
+        for each in load.quantiles:
             if each.low is not None and each.high is not None:
                 at, left, right = y(each.percentile / 100), x(each.low), x(each.high)
                 parts.append(element("path", class_=f"whisker c{number}", d=f"M{left:.1f} {at:.1f}H{right:.1f}"))
                 parts.append(element("circle", class_=f"dot c{number}", cx=x(each.value), cy=at, r=3.2))
-    names = ", ".join(f"{stream.name} ({stream.n})" for stream in curves)
-    return picture(width, height, parts, f"Share of right answers within a latency, by stream: {names}")
+    names = ", ".join(f"{load.name} ({load.n})" for load in curves)
+    return picture(width, height, parts, f"Share of right answers within a latency, by load: {names}")
 
 
 def _curve(latencies_s: NDArray[np.float64], x: Scale, y: Scale) -> str:

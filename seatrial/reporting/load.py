@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from seatrial.loads.gaps import ALPHA
+from seatrial.loads.inference_metrics import Distribution, InferenceSummary
+from seatrial.loads.locust_run import WorkerPart
+from seatrial.loads.scenario import Scenario
+from seatrial.loads.schedule import ArrivalsKept
+from seatrial.loads.summary import Report, StageSummary
 from seatrial.stats.quantiles import Quantile
-from seatrial.traffic.gaps import ALPHA
-from seatrial.traffic.inference_metrics import Distribution, InferenceSummary
-from seatrial.traffic.locust_run import WorkerPart
-from seatrial.traffic.scenario import Scenario
-from seatrial.traffic.schedule import ArrivalsKept
-from seatrial.traffic.summary import Report, StageSummary
 
 # Of generated tokens: what a line is called, the metric, what its values are multiplied by, and their decimals.
 _GENERATED = (

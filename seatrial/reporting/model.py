@@ -17,7 +17,7 @@ from seatrial.record import Damage, FirstTry, RunRecord, Summary, VerdictEntry, 
 from seatrial.record.verdicts import by_id
 from seatrial.reporting.drain_story import DrainStory, drain_story
 from seatrial.reporting.headline import Headline, headline
-from seatrial.reporting.latency import Stream, streams
+from seatrial.reporting.latency import LoadLatencies, latencies_of_loads
 from seatrial.verdict import Outcome
 
 # Where the service is found and how it is installed; the rest of a contract is what it promises.
@@ -59,7 +59,7 @@ class TrialView:
     watch_events: int
     duration_s: float
     drains: tuple[DrainStory, ...]
-    streams: tuple[Stream, ...]
+    loads: tuple[LoadLatencies, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:
         len(timeline.changes),
         float(fields.get("ended_s") or 0) - float(fields.get("started_s") or 0),
         drains,
-        () if ledger is None else streams(ledger),
+        () if ledger is None else latencies_of_loads(ledger),
     )
 
 

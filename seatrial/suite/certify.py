@@ -26,8 +26,8 @@ from seatrial.suite.check import Check
 from seatrial.suite.registry import load_trials
 from seatrial.suite.runner import Ended, Suite
 from seatrial.suite.subject import Subject
+from seatrial.trials.context import RUN_LABEL, Injection, TrialContext
 from seatrial.trials.harness import Harness
-from seatrial.trials.world import RUN_LABEL, Plant, World
 from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
 
@@ -66,7 +66,7 @@ def certify(
     runs: Path,
     seed: int,
     lanes: int,
-    plant: Plant | None = None,
+    injection: Injection | None = None,
     arguments: tuple[str, ...] = (),
     run_id: str = "",
 ) -> Result:
@@ -97,7 +97,7 @@ def certify(
         progress.doing("harness")
         with Harness(cluster, api, clock, run_id.rpartition("-")[2], progress.doing) as harness:
             try_pulls(cluster, api, harness.namespace, subject.manifests)
-            world = World(
+            context = TrialContext(
                 run_id=run_id.rpartition("-")[2],
                 cluster=cluster,
                 api=api,
@@ -110,9 +110,9 @@ def certify(
                 open_generator=harness.open_generator,
                 beacon_namespace=harness.namespace,
                 say=progress.doing,
-                plant=plant or Plant(),
+                injection=injection or Injection(),
             )
-            verdicts = suite.run(world)
+            verdicts = suite.run(context)
     except BaseException as stopped:
         reason = f"{type(stopped).__name__}: {stopped}".removesuffix(": ")
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seatrial.contract import Contract
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.verdict import Verdict
 
 Level = Literal["MUST", "SHOULD"]
@@ -39,11 +39,11 @@ class Check:
     function: Judge
     source: Path
 
-    def observes(self) -> Mapping[str, type[Seen]]:
+    def observes(self) -> Mapping[str, type[Observation]]:
         """The observation type behind each parameter but the contract's."""
         return {name: _bare(kind) for name, kind in self._parameters().items() if kind is not Contract}
 
-    def optional(self) -> frozenset[type[Seen]]:
+    def optional(self) -> frozenset[type[Observation]]:
         """The observations annotated `X | None`: None where the contract does not make the promise of their trial."""
         return frozenset(_bare(kind) for kind in self._parameters().values() if _bare(kind) is not kind)
 

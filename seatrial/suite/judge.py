@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seatrial.contract import Contract
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite.check import Check
 from seatrial.verdict import Outcome, Verdict, errored, inconclusive, skipped
 
@@ -23,7 +23,10 @@ def _made(contract: Contract, path: str) -> bool:
 
 
 def judge(
-    check: Check, contract: Contract, observations: Mapping[type[Seen], Seen], lost: Mapping[type[Seen], str]
+    check: Check,
+    contract: Contract,
+    observations: Mapping[type[Observation], Observation],
+    lost: Mapping[type[Observation], str],
 ) -> Verdict:
     """The verdict of one check.
 
@@ -51,7 +54,7 @@ def judge(
     return verdict
 
 
-def _doubt(seen: Seen, on_schedule: bool) -> Verdict | None:
+def _doubt(seen: Observation, on_schedule: bool) -> Verdict | None:
     health = seen.generator
     if health.self_test:
         return errored(f"the generator's self-test recorded wrongly: {'; '.join(health.self_test)}", "report this")

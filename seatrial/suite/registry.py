@@ -11,7 +11,7 @@ from pathlib import Path
 
 import seatrial.trials
 from seatrial.errors import InputError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite.check import DECLARED, Check
 from seatrial.trials.trial import Trial
 
@@ -69,9 +69,9 @@ def selected(checks: dict[str, Check], ids: Iterable[str]) -> dict[str, Check]:
     return {id: check for id, check in checks.items() if id in wanted}
 
 
-def load_trials() -> dict[type[Seen], Trial]:
+def load_trials() -> dict[type[Observation], Trial]:
     """Every trial of the engine, by the type of its observation."""
-    trials: dict[type[Seen], Trial] = {}
+    trials: dict[type[Observation], Trial] = {}
     for module in pkgutil.iter_modules(seatrial.trials.__path__, f"{seatrial.trials.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, Trial):

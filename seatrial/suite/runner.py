@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from seatrial.contract import Contract
 from seatrial.errors import SeatrialError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.record import FirstTry
 from seatrial.suite.agenda import Agenda
 from seatrial.suite.check import Check
 from seatrial.suite.judge import judge, promised
+from seatrial.trials.context import TrialContext
 from seatrial.trials.trial import Trial, run_trial
-from seatrial.trials.world import World
 from seatrial.verdict import Verdict
 
 
@@ -27,7 +27,7 @@ class Ended:
     """
 
     trial: Trial
-    seen: Seen | None
+    seen: Observation | None
     reason: str
     took_s: float
     first_try: FirstTry | None
@@ -43,13 +43,13 @@ class Suite:
 
     contract: Contract
     checks: Mapping[str, Check]
-    trials: Mapping[type[Seen], Trial]
+    trials: Mapping[type[Observation], Trial]
     on_trial: OnTrial
     on_verdict: OnVerdict
     lanes: int = 3
-    seen: dict[type[Seen], Seen] = field(default_factory=dict)
-    lost: dict[type[Seen], str] = field(default_factory=dict)
-    absent: set[type[Seen]] = field(default_factory=set)  # of trials whose promise is not made
+    seen: dict[type[Observation], Observation] = field(default_factory=dict)
+    lost: dict[type[Observation], str] = field(default_factory=dict)
+    absent: set[type[Observation]] = field(default_factory=set)  # of trials whose promise is not made
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     first_tries: dict[Trial, FirstTry] = field(default_factory=dict)
     agenda: Agenda = field(init=False)  # replaced as a whole: any thread may read it
@@ -61,14 +61,14 @@ class Suite:
         """How long the trials may still take by the wall clock."""
         return self.agenda.left_s(time.monotonic())
 
-    def run(self, world: World) -> dict[str, Verdict]:
+    def run(self, context: TrialContext) -> dict[str, Verdict]:
         """Every check's verdict, in the order of the ids."""
-        running: dict[Future[Seen], Trial] = {}
+        running: dict[Future[Observation], Trial] = {}
         pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="trial")
 
-        def start(trial: Trial, world: World) -> None:
+        def start(trial: Trial, context: TrialContext) -> None:
             self.agenda = self.agenda.begin(trial, time.monotonic())
-            running[pool.submit(run_trial, trial, world, dict(self.seen))] = trial
+            running[pool.submit(run_trial, trial, context, dict(self.seen))] = trial
 
         try:
             self._judge_complete()
@@ -77,7 +77,7 @@ class Suite:
                     if why := self._blocked(trial):
                         self._finish(trial, None, why)
                     else:
-                        start(trial, world)
+                        start(trial, context)
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     trial = running.pop(future)
@@ -85,8 +85,8 @@ class Suite:
                         self._finish(trial, None, _why(error))
                     elif late := self._too_late(trial, future.result()):
                         self.first_tries[trial] = late
-                        world.say(f"trial {trial.name}: {late.reason}; once more")
-                        start(trial, world.under(f"{world.run_id}-again", world.contract))
+                        context.say(f"trial {trial.name}: {late.reason}; once more")
+                        start(trial, context.under(f"{context.run_id}-again", context.contract))
                     else:
                         self._finish(trial, future.result(), "")
         finally:
@@ -96,9 +96,9 @@ class Suite:
 
     def _needed(self) -> list[Trial]:
         """The trials behind the checks that apply, with what they build on."""
-        needed: dict[type[Seen], Trial] = {}
+        needed: dict[type[Observation], Trial] = {}
 
-        def need(kind: type[Seen]) -> None:
+        def need(kind: type[Observation]) -> None:
             trial = self.trials.get(kind)
             if trial is None:
                 self.lost[kind] = f"no trial observes {kind.__name__}"
@@ -122,7 +122,7 @@ class Suite:
             return ""
         return f"it needs {kind.__name__}: {self.lost.get(kind, 'the contract does not promise that')}"
 
-    def _too_late(self, trial: Trial, seen: Seen) -> FirstTry | None:
+    def _too_late(self, trial: Trial, seen: Observation) -> FirstTry | None:
         """The first try of a trial whose generator missed the schedule that one of its checks counts from.
 
         What decides is the generator's own health, before anything is judged: no run in search of a better verdict.
@@ -132,7 +132,7 @@ class Suite:
             return None
         return FirstTry.of(seen.generator)
 
-    def _finish(self, trial: Trial, seen: Seen | None, reason: str) -> None:
+    def _finish(self, trial: Trial, seen: Observation | None, reason: str) -> None:
         now_s = time.monotonic()
         took_s = now_s - self.agenda.running.get(trial, now_s)
         self.agenda = self.agenda.end(trial)

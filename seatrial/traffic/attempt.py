@@ -195,7 +195,7 @@ class Attempt:
             target, pod = connection.codes
         recorder.add(
             self._scheduled_s, self.sent_s, self._connected_s, self._body_sent_s, self._first_byte_s, self.ended_s,
-            self._group, number, received_bytes, first_event, request.stream, request.case, target, pod, self.status,
+            self._group, number, received_bytes, first_event, request.load, request.case, target, pod, self.status,
             recorder.code(kind) if kind else 0, correct, local_port, recorder.text_code(headers) if headers else 0,
             recorder.text_code(kept) if kept else 0, input_tokens, output_tokens, len(recorder.event_s) - first_event,
         )  # fmt: skip

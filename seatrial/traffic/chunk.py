@@ -16,7 +16,7 @@ from seatrial.observation import FLOATS, TEXT, Floats, Ints, Ledger
 TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s")
 WIDE = ("group", "connection", "received_bytes", "first_event")
 NARROW = (
-    "stream", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body",
+    "load", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body",
     "input_tokens", "output_tokens", "events",
 )  # fmt: skip
 ROW = struct.Struct(f"<{len(TIMES)}d{len(WIDE)}q{len(NARROW)}i")

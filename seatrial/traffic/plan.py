@@ -1,6 +1,6 @@
 """What a generator is asked to send: values that travel to it as JSON, but for what there is of each arrival.
 
-All times are seconds on the run's clock. Each load is one stream of the ledger. One attempt is one row: nothing
+All times are seconds on the run's clock. The ledger calls each load by its name. One attempt is one row: nothing
 is retried, redirected or sent through a proxy.
 """
 
@@ -87,12 +87,12 @@ class OpenLoop:
     """Requests at times drawn beforehand; none waits for another's answer.
 
     `picks` is the index of the exchange for each arrival, `groups` its number in the ledger; empty: all 0.
-    With "keep-alive" the stream has one connection: requests are serial on it, latency still counts from the
+    With "keep-alive" the load has one connection: requests are serial on it, latency still counts from the
     schedule, and it is opened anew only after it was closed, which its number in the ledger shows. With "pooled" each
     request takes a connection that is idle, the one used last first, and opens one only where none is.
     """
 
-    stream: str
+    name: str
     target: Target
     exchanges: tuple[Exchange, ...]
     arrivals_s: Sequence[float] | Floats
@@ -107,18 +107,18 @@ class OpenLoop:
     first_byte_timeout_s: float | None = None  # and until the first byte of the answer
 
     def __post_init__(self) -> None:
-        _need_exchanges(self.stream, self.exchanges)
+        _need_exchanges(self.name, self.exchanges)
         for name in ("picks", "groups"):
             given = len(getattr(self, name))
             if given not in (0, len(self.arrivals_s)):
                 raise InputError(
-                    f"stream {self.stream}, {name}: expected one for each of {len(self.arrivals_s)} arrivals, "
+                    f"load {self.name}, {name}: expected one for each of {len(self.arrivals_s)} arrivals, "
                     f"found {given}; give as many, or none"
                 )
         outside = _outside(self.picks, len(self.exchanges))
         if outside is not None:
             raise InputError(
-                f"stream {self.stream}, picks: expected indices below {len(self.exchanges)}, "
+                f"load {self.name}, picks: expected indices below {len(self.exchanges)}, "
                 f"found {outside}; draw them from the exchanges given"
             )
 
@@ -132,7 +132,7 @@ class ClosedLoop:
     `pause_after_refusal_s` later if that was answered with other than 2xx: a client that is refused does not spin.
     """
 
-    stream: str
+    name: str
     target: Target
     exchanges: tuple[Exchange, ...]
     concurrency: int
@@ -147,14 +147,14 @@ class ClosedLoop:
     first_byte_timeout_s: float | None = None
 
     def __post_init__(self) -> None:
-        _need_exchanges(self.stream, self.exchanges)
+        _need_exchanges(self.name, self.exchanges)
 
 
 @dataclass(frozen=True, slots=True)
 class Lone:
     """`count` requests one after the other, each `spacing_s` after the answer to the last; exchanges in turn."""
 
-    stream: str
+    name: str
     target: Target
     exchanges: tuple[Exchange, ...]
     start_s: float
@@ -167,14 +167,14 @@ class Lone:
     first_byte_timeout_s: float | None = None
 
     def __post_init__(self) -> None:
-        _need_exchanges(self.stream, self.exchanges)
+        _need_exchanges(self.name, self.exchanges)
 
 
 @dataclass(frozen=True, slots=True)
 class Connects:
     """TCP connections that are opened and closed without a byte; an opened one has status 0 and error ""."""
 
-    stream: str
+    name: str
     target: Target
     arrivals_s: Sequence[float] | Floats
     timeout_s: float = 5.0
@@ -185,11 +185,11 @@ class Connects:
 class Poll:
     """A probe asked every `period_s`, and cases that set out at its first 2xx answer.
 
-    The probes go on to `end_s`. The cases go to the same target, as stream `cases_stream`, in turn, `cases_count`
+    The probes go on to `end_s`. The cases go to the same target, as load `cases_load`, in turn, `cases_count`
     of them `cases_period_s` apart.
     """
 
-    stream: str
+    name: str
     target: Target
     exchanges: tuple[Exchange, ...]  # the probe first, then the cases
     start_s: float
@@ -197,13 +197,13 @@ class Poll:
     period_s: float
     timeout_s: float
     group: int = 0
-    cases_stream: str = "cases"
+    cases_load: str = "cases"
     cases_count: int = 0
     cases_period_s: float = 0.1
     cases_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
-        _need_exchanges(self.stream, self.exchanges)
+        _need_exchanges(self.name, self.exchanges)
 
 
 Load = OpenLoop | ClosedLoop | Lone | Connects | Poll

@@ -21,8 +21,8 @@ class PollStream(Stream):
         self._plan = load
         self._probe = Sender(self._loop, Manner(self.route.host, load.timeout_s, reuse=False), self.recorder)
         self._case = Sender(self._loop, Manner(self.route.host, load.cases_timeout_s, reuse=False), self.recorder)
-        self._probes = self._probe.prepared(load.exchanges[:1], load.stream)
-        self._cases = self._case.prepared(load.exchanges[1:], load.cases_stream)
+        self._probes = self._probe.prepared(load.exchanges[:1], load.name)
+        self._cases = self._case.prepared(load.exchanges[1:], load.cases_load)
         self._good = False
         self._cases_due = 0
         self._next_s = self._origin_s + load.start_s

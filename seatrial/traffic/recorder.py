@@ -115,7 +115,7 @@ class Recorder:
 
     def add(
         self, scheduled_s: float, sent_s: float, connected_s: float, body_sent_s: float, first_byte_s: float,
-        ended_s: float, group: int, connection: int, received_bytes: int, first_event: int, stream: int, case: int,
+        ended_s: float, group: int, connection: int, received_bytes: int, first_event: int, load: int, case: int,
         target: int, pod: int, status: int, error: int, correct: int, local_port: int, headers: int, body: int,
         input_tokens: int, output_tokens: int, events: int,
     ) -> None:  # fmt: skip
@@ -127,7 +127,7 @@ class Recorder:
         at = self._at
         _pack_into(
             self._chunk, at, scheduled_s, sent_s, connected_s, body_sent_s, first_byte_s, ended_s,
-            group, connection, received_bytes, first_event, stream, case, target, pod, status, error, correct,
+            group, connection, received_bytes, first_event, load, case, target, pod, status, error, correct,
             local_port, headers, body, input_tokens, output_tokens, events,
         )  # fmt: skip
         self._at = at = at + _ROW_BYTES

@@ -98,12 +98,12 @@ async def self_test(engine: Engine) -> list[str]:
             return [f"expected every attempt to end within {_LIMIT_S} s, found some still open"]
         finally:
             server.close()
-    rows = {row.case or row.stream: row for row in run.ledger()}
+    rows = {row.case or row.load: row for row in run.ledger()}
     wrong = [found for name, shown in SHOWN.items() for found in _compare(name, rows.get(name), shown)]
     wrong += [
         f"{name}: shown once, asked for {listener.asked[name]} times" for name in SHOWN if listener.asked[name] != 1
     ]
-    for name in ("refused", "knock-refused"):
+    for name in ("refused", "connect-refused"):
         if name not in rows or rows[name].error != "refused":
             wrong.append(f"{name}: expected a refused connection, found {rows.get(name)}")
     return wrong
@@ -117,7 +117,7 @@ def _loads(port: int, refused_port: int) -> list[Load]:
     )
     ask = OpenLoop("self", here, exchanges, [0.0] * len(SHOWN), range(len(SHOWN)), timeout_s=_STALL_TIMEOUT_S)
     refused = OpenLoop("refused", nowhere, (Exchange("refused", "GET", "/"),), [0.0], timeout_s=_STALL_TIMEOUT_S)
-    return [ask, refused, Connects("knock-refused", nowhere, [0.0], _STALL_TIMEOUT_S)]
+    return [ask, refused, Connects("connect-refused", nowhere, [0.0], _STALL_TIMEOUT_S)]
 
 
 def _compare(name: str, row: Request | None, shown: Shown) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the attempts of one stream share: the requests as bytes, the rows, and the time each may take."""
+"""What the attempts of one load share: the requests as bytes, the rows, and the time each may take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_JUDGED, _LONGEST_JUDGED = 64, 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How the attempts of one stream are made."""
+    """How the attempts of one load are made."""
 
     host: str  # for the Host header
     timeout_s: float
@@ -36,12 +36,12 @@ class Manner:
 class Prepared:
     """An exchange as it is sent again and again: its bytes, and what its answers were judged to be."""
 
-    __slots__ = ("case", "data", "exchange", "heads", "judged", "method", "reader", "rest", "stream")
+    __slots__ = ("case", "data", "exchange", "heads", "judged", "load", "method", "reader", "rest")
 
-    def __init__(self, exchange: Exchange, manner: Manner, stream: int, case: int, heads: Heads) -> None:
+    def __init__(self, exchange: Exchange, manner: Manner, load: int, case: int, heads: Heads) -> None:
         self.exchange = exchange
         self.method = exchange.method
-        self.stream = stream
+        self.load = load
         self.case = case
         self.heads = heads
         self.reader = reader_of(exchange.api)
@@ -103,7 +103,7 @@ class Limit:
 
 
 class Sender:
-    """The attempts of one stream that share a manner."""
+    """The attempts of one load that share a manner."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, manner: Manner, recorder: Recorder) -> None:
         self.loop = loop
@@ -117,8 +117,8 @@ class Sender:
         self.awaiting = None if first_byte_s is None else Limit(loop, first_byte_s)
         self.limits_phases = connect_s is not None or first_byte_s is not None
 
-    def prepared(self, exchanges: tuple[Exchange, ...], stream: str) -> list[Prepared]:
-        """The exchanges as they are sent; rows are of the named stream."""
+    def prepared(self, exchanges: tuple[Exchange, ...], load: str) -> list[Prepared]:
+        """The exchanges as they are sent; rows are of the named load."""
         heads: defaultdict[str, Heads] = defaultdict(Heads)  # by method: after HEAD the same head has no body
         code = self.recorder.code
-        return [Prepared(each, self.manner, code(stream), code(each.case), heads[each.method]) for each in exchanges]
+        return [Prepared(each, self.manner, code(load), code(each.case), heads[each.method]) for each in exchanges]

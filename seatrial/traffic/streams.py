@@ -14,7 +14,7 @@ import numpy as np
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.attempt import Attempt
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
-from seatrial.traffic.knocks import ConnectStream
+from seatrial.traffic.connects import ConnectStream
 from seatrial.traffic.plan import ClosedLoop, Connects, Load, Lone, OpenLoop, Poll
 from seatrial.traffic.polling import PollStream
 from seatrial.traffic.recorder import Recorder
@@ -68,7 +68,7 @@ class OpenStream(Stream):
     def _arriving(self) -> Iterator[Due]:
         """The schedule, as objects only a little ahead of its time."""
         plan = self._plan
-        requests = self._sender.prepared(plan.exchanges, plan.stream)
+        requests = self._sender.prepared(plan.exchanges, plan.name)
         arrivals_s, picks, groups = (np.asarray(given) for given in (plan.arrivals_s, plan.picks, plan.groups))
         for first in range(0, len(arrivals_s), _DRAWN_AT_ONCE):
             now = slice(first, first + _DRAWN_AT_ONCE)
@@ -126,7 +126,7 @@ class SerialStream(Stream):
             connect_timeout_s=load.connect_timeout_s, first_byte_timeout_s=load.first_byte_timeout_s,
         )  # fmt: skip
         self._sender = Sender(self._loop, manner, self.recorder)
-        requests = self._sender.prepared(load.exchanges, load.stream)
+        requests = self._sender.prepared(load.exchanges, load.name)
         self._resting: dict[int, Connection | None] = {}  # clients that wait for their turn
         self._turns = itertools.count()
         if isinstance(load, ClosedLoop):

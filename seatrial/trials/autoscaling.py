@@ -16,13 +16,13 @@ import numpy as np
 
 from seatrial.contract import Autoscaling
 from seatrial.errors import ClusterError
-from seatrial.observation import Change, Pod, Seen
+from seatrial.observation import Change, Observation, Pod
 from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.stage import Stage
+from seatrial.trials.context import TrialContext
+from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.trials.world import World
 from seatrial.watch.autoscaler import Sync, autoscalers, pods_of, ready_since_s, replica_changes, syncs
 from seatrial.watch.cpu import PERIOD_S, CpuReader, CpuReading, cores
 from seatrial.watch.pods import ready_pods
@@ -42,17 +42,17 @@ REQUEST_WITHIN_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A stream of evenly spaced requests on top of those before, and what all together ask for."""
+    """A load of evenly spaced requests on top of those before, and what all together ask for."""
 
-    stream: str
+    load: str
     carried: float  # in what one replica carries at target
-    offered_rps: float  # by this stream alone
+    offered_rps: float  # by this load alone
     start_s: float
     end_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Scaling(Seen):
+class Scaling(Observation):
     """One release under its autoscaler. Cores are NaN where they could not be read."""
 
     deployment: str = ""
@@ -66,37 +66,37 @@ class Scaling(Seen):
 
 
 @trial("autoscaling", promise="autoscaling", timed=False, order=15, lasts_s=280)
-def autoscaling(world: World) -> Scaling:
+def autoscaling(context: TrialContext) -> Scaling:
     """The fewest replicas at first; the autoscaler does the rest."""
-    promise = world.contract.autoscaling
+    promise = context.contract.autoscaling
     assert promise is not None
     with (
-        Stage(world, "scale") as stage,
-        CpuReader(world.api, world.clock, stage.namespace, world.beacon_namespace) as cpu,
+        Sandbox(context, "scale") as sandbox,
+        CpuReader(context.api, context.clock, sandbox.namespace, context.beacon_namespace) as cpu,
     ):
-        stage.install(world.values(promise.values), replicas=promise.min)
+        sandbox.install(context.values(promise.values), replicas=promise.min)
         if promise.overlay:
-            stage.bring(world.contract_folder / promise.overlay)
-        stage.wait_change(lambda changes: len(ready_pods(changes)) >= promise.min, world.contract.ready_within_s)
-        pods = stage.pods()  # a chart that renders more than the fewest is for the check to see
+            sandbox.bring(context.contract_folder / promise.overlay)
+        sandbox.wait_change(lambda changes: len(ready_pods(changes)) >= promise.min, context.contract.ready_within_s)
+        pods = sandbox.pods()  # a chart that renders more than the fewest is for the check to see
         if not pods:
-            raise ClusterError(f"{stage.namespace}: expected {promise.min} Ready pods, found none; see P1")
-        deployment, ready_s = stage.full_name(), stage.now()
-        request_cores = cpu_request_cores(pods[0], world.contract.container)
-        idle_cores = _idle(stage, cpu, deployment, ready_s)
+            raise ClusterError(f"{sandbox.namespace}: expected {promise.min} Ready pods, found none; see P1")
+        deployment, ready_s = sandbox.full_name(), sandbox.now()
+        request_cores = cpu_request_cores(pods[0], context.contract.container)
+        idle_cores = _idle(sandbox, cpu, deployment, ready_s)
         cost_s = float("nan")
         steps: tuple[Step, ...] = ()
-        load_s = stage.now()
-        if request_cores > 0 and is_active(stage.watcher.changes(), deployment):
+        load_s = sandbox.now()
+        if request_cores > 0 and is_active(sandbox.watcher.changes(), deployment):
             target_cores = promise.cpu_percent / 100 * request_cores
             cost_s = _calibrate(
-                stage, cpu, CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request, idle_cores
+                sandbox, cpu, CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request, idle_cores
             )
             one_rps = carried_rps(promise, target_cores, idle_cores, cost_s)
-            load_s = stage.now()
-            if "load" not in world.plant.disarmed:
-                steps = _steps(stage, promise, deployment, one_rps)
-        common = stage.seen()
+            load_s = sandbox.now()
+            if "load" not in context.injection.disarmed:
+                steps = _steps(sandbox, promise, deployment, one_rps)
+        common = sandbox.seen()
     readings = cpu.readings()
     return Scaling(
         **common,
@@ -107,7 +107,7 @@ def autoscaling(world: World) -> Scaling:
         cpu_s_per_request=cost_s,
         steps=steps,
         readings=tuple(reading for reading in readings if reading.namespace == common["namespace"]),
-        beacon=tuple(reading for reading in readings if reading.namespace == world.beacon_namespace),
+        beacon=tuple(reading for reading in readings if reading.namespace == context.beacon_namespace),
     )
 
 
@@ -131,73 +131,73 @@ def is_active(changes: Sequence[Change], deployment: str) -> bool:
     return any(seen[-1].active for name in autoscalers(changes, deployment) if (seen := syncs(changes, name)))
 
 
-def _idle(stage: Stage, cpu: CpuReader, deployment: str, ready_s: float) -> float:
+def _idle(sandbox: Sandbox, cpu: CpuReader, deployment: str, ready_s: float) -> float:
     """Wait until the pods count, the autoscaler reads them, and their idle CPU is known; cores of one."""
-    stage.sleep_until(ready_s + SETTLED_S)
+    sandbox.sleep_until(ready_s + SETTLED_S)
     end_s = ready_s + IDLE_MOST_S
-    stage.wait_change(lambda changes: is_active(changes, deployment), end_s - stage.now())
-    cpu.wait(lambda readings: bool(_since(readings, stage, ready_s + 1)), max(0.0, end_s - stage.now()))
-    idle = _since(cpu.readings(), stage, ready_s + 1)
+    sandbox.wait_change(lambda changes: is_active(changes, deployment), end_s - sandbox.now())
+    cpu.wait(lambda readings: bool(_since(readings, sandbox, ready_s + 1)), max(0.0, end_s - sandbox.now()))
+    idle = _since(cpu.readings(), sandbox, ready_s + 1)
     return float(np.mean([reading.total_cores for reading in idle])) if idle else float("nan")
 
 
-def _since(readings: Sequence[CpuReading], stage: Stage, start_s: float) -> list[CpuReading]:
-    """The samples of the stage's pods whose whole window lies after start_s, each once."""
+def _since(readings: Sequence[CpuReading], sandbox: Sandbox, start_s: float) -> list[CpuReading]:
+    """The samples of the sandbox's pods whose whole window lies after start_s, each once."""
     samples = {
         (reading.pod, reading.to_s): reading
         for reading in readings
-        if reading.namespace == stage.namespace and reading.from_s >= start_s
+        if reading.namespace == sandbox.namespace and reading.from_s >= start_s
     }
     return list(samples.values())
 
 
-def _calibrate(stage: Stage, cpu: CpuReader, rps: float, idle_cores: float) -> float:
+def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float) -> float:
     """CPU seconds that one request costs, from a light load; NaN where it cannot be told."""
-    run = _load(stage, CALIBRATE, rps)
-    start_s = stage.now() + 1.0
-    pods = len(stage.pods())
-    cpu.wait(lambda readings: len(_since(readings, stage, start_s)) >= 2 * pods, CALIBRATION_MOST_S)
+    run = _load(sandbox, CALIBRATE, rps)
+    start_s = sandbox.now() + 1.0
+    pods = len(sandbox.pods())
+    cpu.wait(lambda readings: len(_since(readings, sandbox, start_s)) >= 2 * pods, CALIBRATION_MOST_S)
     run.stop()
-    stage.collect(run)
-    samples = _since(cpu.readings(), stage, start_s)
+    sandbox.collect(run)
+    samples = _since(cpu.readings(), sandbox, start_s)
     used_cores = pods * (float(np.mean([sample.total_cores for sample in samples])) - idle_cores) if samples else 0.0
     return used_cores / rps if used_cores > 0 else float("nan")
 
 
-def _load(stage: Stage, stream: str, rps: float) -> FleetRun:
-    cases = workload.cases(stage.world.contract)
+def _load(sandbox: Sandbox, name: str, rps: float) -> FleetRun:
+    cases = workload.cases(sandbox.context.contract)
     arrivals_s = workload.steps(0.1, LOAD_FOR_S, 1 / rps)
     picks = workload.in_turn(len(arrivals_s), len(cases))
-    return stage.start_now(OpenLoop(stream, stage.service(), cases, arrivals_s, picks, timeout_s=REQUEST_WITHIN_S))
+    return sandbox.start_now(OpenLoop(name, sandbox.service(), cases, arrivals_s, picks, timeout_s=REQUEST_WITHIN_S))
 
 
-def _steps(stage: Stage, promise: Autoscaling, deployment: str, one_rps: float) -> tuple[Step, ...]:
+def _steps(sandbox: Sandbox, promise: Autoscaling, deployment: str, one_rps: float) -> tuple[Step, ...]:
     """Both steps; only the first where nothing comes of it."""
-    contract, runs, steps = stage.world.contract, [], []
+    contract, runs, steps = sandbox.context.contract, [], []
     carried_before = 0.0
-    for stream, carried, replicas in (
+    for name, carried, replicas in (
         ("step-1", promise.min + FIRST_STEP, promise.min + 1),
         ("step-2", SECOND_STEP * promise.max, promise.max),
     ):
-        start_s = stage.mark(stream)
-        runs.append(_load(stage, stream, (carried - carried_before) * one_rps))
-        steps.append((stream, carried, (carried - carried_before) * one_rps, start_s))
+        start_s = sandbox.mark(name)
+        runs.append(_load(sandbox, name, (carried - carried_before) * one_rps))
+        steps.append((name, carried, (carried - carried_before) * one_rps, start_s))
         carried_before = carried
 
         def asked(changes: tuple[Change, ...], replicas: int = replicas) -> bool:
             return replica_changes(changes, deployment)[-1].replicas >= replicas
 
-        if not stage.wait_change(asked, REACTION_MOST_S):
+        if not sandbox.wait_change(asked, REACTION_MOST_S):
             break
-        stage.wait_change(lambda changes, n=replicas: len(ready_pods(changes)) >= n, contract.ready_within_s)  # type: ignore[misc]
-        stage.sleep_until(stage.now() + SETTLED_S)
-        settled_s = stage.now()
-        stage.wait_change(lambda changes, s=settled_s: _synced_since(changes, deployment, s), SYNC_MOST_S)  # type: ignore[misc]
+        sandbox.wait_change(lambda changes, n=replicas: len(ready_pods(changes)) >= n, contract.ready_within_s)  # type: ignore[misc]
+        sandbox.sleep_until(sandbox.now() + SETTLED_S)
+        settled_s = sandbox.now()
+        sandbox.wait_change(lambda changes, s=settled_s: _synced_since(changes, deployment, s), SYNC_MOST_S)  # type: ignore[misc]
     for run in runs:
         run.stop()
-    end_s = stage.now()
+    end_s = sandbox.now()
     for run in runs:
-        stage.collect(run)
+        sandbox.collect(run)
     return tuple(Step(*step, end_s) for step in steps)
 
 

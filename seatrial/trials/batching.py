@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import Batching, Governed, governed, merged, placed
-from seatrial.observation import Ledger, Pod, Seen, joined
+from seatrial.observation import Ledger, Observation, Pod, joined
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.crowd import Span
-from seatrial.trials.stage import Stage
+from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Patience, waits
+from seatrial.trials.concurrency import Span
+from seatrial.trials.context import TrialContext
+from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.trials.waits import FULL, LONE, LONE_ROWS, TRICKLE, Patience, waits
-from seatrial.trials.world import World
 
 WARM_UP, BURST, RACE = "warm-up", "burst", "race"
 ALONE, GOOD, POISON, AFTER = "poison-alone", "round", "poison", "after-poison"
@@ -52,7 +52,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Batches(Seen):
+class Batches(Observation):
     """One pod with batching; the bursts of the second setting met its successor."""
 
     pod: str = ""
@@ -65,23 +65,25 @@ class Batches(Seen):
 
 
 @trial("batching", promise="batching", order=31, lasts_s=65)
-def batching(world: World) -> Batches:
+def batching(context: TrialContext) -> Batches:
     """One replica at its own address."""
-    promise = world.contract.batching
+    promise = context.contract.batching
     assert promise is not None
     size, delay_s = int(float(promise.max_size)), float(promise.max_delay_ms) / 1000
-    values = world.values(placed(governed(promise)), promise.values)
-    with Stage(world, "batching") as stage:
-        stage.install(values, replicas=1)
-        pod = stage.wait_pods(1, world.contract.ready_within_s)[0]
-        spacing_s, looks = _waits(stage, pod, _full_batches(stage, pod, size), delay_s)
-        settings = [_bursts(stage, pod, size, delay_s)]
-        rounds = _poisoned(stage, pod, min(ROUND_OF, size)) if promise.poison else ()
+    values = context.values(placed(governed(promise)), promise.values)
+    with Sandbox(context, "batching") as sandbox:
+        sandbox.install(values, replicas=1)
+        pod = sandbox.wait_pods(1, context.contract.ready_within_s)[0]
+        spacing_s, looks = _waits(sandbox, pod, _full_batches(sandbox, pod, size), delay_s)
+        settings = [_bursts(sandbox, pod, size, delay_s)]
+        rounds = _poisoned(sandbox, pod, min(ROUND_OF, size)) if promise.poison else ()
         if half := _halved(promise):
-            stage.upgrade(merged(values, half), replicas=1)
-            settings.append(_bursts(stage, stage.wait_pods(1, world.contract.ready_within_s)[0], size // 2, delay_s))
+            sandbox.upgrade(merged(values, half), replicas=1)
+            settings.append(
+                _bursts(sandbox, sandbox.wait_pods(1, context.contract.ready_within_s)[0], size // 2, delay_s)
+            )
         return Batches(
-            **stage.seen(),
+            **sandbox.seen(),
             pod=pod.name,
             size=size,
             delay_s=delay_s,
@@ -99,100 +101,104 @@ def _halved(promise: Batching) -> dict[str, object]:
     return placed(iter([Governed(value=promise.max_size.value, set=int(float(promise.max_size)) // 2)]))
 
 
-def _together(stage: Stage, pod: Pod, stream: str, group: int, offsets_s: Sequence[float]) -> Ledger:
+def _together(sandbox: Sandbox, pod: Pod, name: str, group: int, offsets_s: Sequence[float]) -> Ledger:
     """Distinct cases at these offsets from one moment; all answers."""
-    cases = workload.cases(stage.world.contract)
+    cases = workload.cases(sandbox.context.contract)
     count = len(offsets_s)
     load = OpenLoop(
-        stream,
-        stage.pod_target(pod),
+        name,
+        sandbox.pod_target(pod),
         cases,
         [LEAD_S + offset_s for offset_s in offsets_s],
         [(group * count + n) % len(cases) for n in range(count)],
         [group] * count,
         timeout_s=TOGETHER_WITHIN_S,
     )
-    return stage.collect(stage.start_now(load))
+    return sandbox.collect(sandbox.start_now(load))
 
 
-def _full_batches(stage: Stage, pod: Pod, size: int) -> Ledger:
+def _full_batches(sandbox: Sandbox, pod: Pod, size: int) -> Ledger:
     """As many at once as fit in a batch: it is full at once, so nobody waits for the delay."""
-    _together(stage, pod, WARM_UP, 0, [0.0] * size)
-    return joined(_together(stage, pod, FULL, group, [0.0] * size) for group in range(FULL_BATCHES))
+    _together(sandbox, pod, WARM_UP, 0, [0.0] * size)
+    return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(FULL_BATCHES))
 
 
-def _waits(stage: Stage, pod: Pod, full: Ledger, delay_s: float) -> tuple[float, int]:
+def _waits(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float) -> tuple[float, int]:
     """Lone requests, then a trickle; sent a second time only where the first does not settle it."""
-    stage.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
-    spacing_s = 2 * (delay_s + stage.lone_s)
+    sandbox.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
+    spacing_s = 2 * (delay_s + sandbox.lone_s)
     step_s = max(TRICKLE_STEP * delay_s, AT_S)
     timeout_s = 2 * Patience.of(full, delay_s).lone_s + 1
     rows, looks = full, 0
     for look, count in enumerate(LONE_ROWS):
         apart_s = workload.steps(LEAD_S, LEAD_S + (count - 0.5) * spacing_s, spacing_s)
-        lone = _at_times(stage, pod, LONE, look, apart_s, timeout_s)
+        lone = _at_times(sandbox, pod, LONE, look, apart_s, timeout_s)
         closely_s = workload.steps(LEAD_S, LEAD_S + TRICKLE_FOR_S, step_s)
-        trickle = _at_times(stage, pod, TRICKLE, look, closely_s, timeout_s)
+        trickle = _at_times(sandbox, pod, TRICKLE, look, closely_s, timeout_s)
         rows, looks = joined([rows, lone, trickle]), look + 1
         if waits(rows, delay_s, spacing_s, looks).settled:
             break
     return spacing_s, looks
 
 
-def _at_times(stage: Stage, pod: Pod, stream: str, look: int, arrivals_s: Sequence[float], timeout_s: float) -> Ledger:
-    cases = workload.cases(stage.world.contract)
+def _at_times(
+    sandbox: Sandbox, pod: Pod, name: str, look: int, arrivals_s: Sequence[float], timeout_s: float
+) -> Ledger:
+    cases = workload.cases(sandbox.context.contract)
     count = len(arrivals_s)
     load = OpenLoop(
-        stream,
-        stage.pod_target(pod),
+        name,
+        sandbox.pod_target(pod),
         cases,
         arrivals_s,
         workload.in_turn(count, len(cases)),
         [look] * count,
         timeout_s=timeout_s,
     )
-    return stage.collect(stage.start_now(load), arrivals_s[-1] + timeout_s + 30)
+    return sandbox.collect(sandbox.start_now(load), arrivals_s[-1] + timeout_s + 30)
 
 
-def _bursts(stage: Stage, pod: Pod, size: int, delay_s: float) -> Setting:
+def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float) -> Setting:
     """Four batches' worth at once; and almost a batch, with two more just before its time is up."""
-    stage.scrape([pod])
-    start_s = stage.now()
+    sandbox.scrape([pod])
+    start_s = sandbox.now()
     for group in range(BURSTS):
-        burst = _together(stage, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
-        race = _together(stage, pod, f"{RACE}-{size}", group, [0.0] * (size - 1) + [LATE_IN_RACE * delay_s] * 2)
+        burst = _together(sandbox, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
+        race = _together(sandbox, pod, f"{RACE}-{size}", group, [0.0] * (size - 1) + [LATE_IN_RACE * delay_s] * 2)
         if "timeout" in {*burst.texts("error"), *race.texts("error")}:
             break  # what is left of a race hangs (B4): more of them would hang as long, and show no larger batch
-    end_s = stage.now()
-    stage.scrape([pod])
+    end_s = sandbox.now()
+    sandbox.scrape([pod])
     return Setting(size, pod.name, Span(start_s, end_s))
 
 
-def _poisoned(stage: Stage, pod: Pod, size: int) -> tuple[Round, ...]:
+def _poisoned(sandbox: Sandbox, pod: Pod, size: int) -> tuple[Round, ...]:
     """The failing request alone, then first, in the middle and last of a full batch, then two of it."""
-    poison = workload.poison(stage.world.contract)
-    stage.collect(
-        stage.start_now(Lone(ALONE, stage.pod_target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=TOGETHER_WITHIN_S))
+    poison = workload.poison(sandbox.context.contract)
+    sandbox.collect(
+        sandbox.start_now(Lone(ALONE, sandbox.pod_target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=TOGETHER_WITHIN_S))
     )
     places = [(0,), (size // 2,), (size - 1,)] * 3 + [(size // 4, (3 * size) // 4)]
-    stage.scrape([pod])
-    rounds = tuple(_round(stage, pod, index, size, where) for index, where in enumerate(places))
-    cases = workload.cases(stage.world.contract)
+    sandbox.scrape([pod])
+    rounds = tuple(_round(sandbox, pod, index, size, where) for index, where in enumerate(places))
+    cases = workload.cases(sandbox.context.contract)
     arrivals_s = workload.steps(LEAD_S, LEAD_S + (AFTERWARDS - 0.5) * 0.05, 0.05)
     picks = workload.in_turn(AFTERWARDS, len(cases))
-    stage.collect(
-        stage.start_now(OpenLoop(AFTER, stage.pod_target(pod), cases, arrivals_s, picks, timeout_s=TOGETHER_WITHIN_S))
+    sandbox.collect(
+        sandbox.start_now(
+            OpenLoop(AFTER, sandbox.pod_target(pod), cases, arrivals_s, picks, timeout_s=TOGETHER_WITHIN_S)
+        )
     )
     return rounds
 
 
-def _round(stage: Stage, pod: Pod, index: int, size: int, places: tuple[int, ...]) -> Round:
-    cases, target = workload.cases(stage.world.contract), stage.pod_target(pod)
-    start_s = stage.now()
+def _round(sandbox: Sandbox, pod: Pod, index: int, size: int, places: tuple[int, ...]) -> Round:
+    cases, target = workload.cases(sandbox.context.contract), sandbox.pod_target(pod)
+    start_s = sandbox.now()
     due_s = [LEAD_S + n * AT_S for n in range(size)]  # a millisecond apart, so that places mean something
     good = [n for n in range(size) if n not in places]
-    stage.collect(
-        stage.start_now(
+    sandbox.collect(
+        sandbox.start_now(
             OpenLoop(
                 GOOD,
                 target,
@@ -205,7 +211,7 @@ def _round(stage: Stage, pod: Pod, index: int, size: int, places: tuple[int, ...
             OpenLoop(
                 POISON,
                 target,
-                (workload.poison(stage.world.contract),),
+                (workload.poison(sandbox.context.contract),),
                 [due_s[n] for n in places],
                 (),
                 [index] * len(places),
@@ -214,6 +220,6 @@ def _round(stage: Stage, pod: Pod, index: int, size: int, places: tuple[int, ...
             ),
         )
     )
-    end_s = stage.now()
-    stage.scrape([pod])
+    end_s = sandbox.now()
+    sandbox.scrape([pod])
     return Round(index, size, places, Span(start_s, end_s))

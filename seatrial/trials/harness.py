@@ -12,8 +12,8 @@ from seatrial.images import AGENT
 from seatrial.traffic.channel import Channel, ExecChannel, ProcessChannel
 from seatrial.traffic.fleet import Fleet
 from seatrial.traffic.generator import Generator
+from seatrial.trials.context import RUN_LABEL, Say
 from seatrial.trials.pods import await_ready, namespace, pod, spread
-from seatrial.trials.world import RUN_LABEL, Say
 from seatrial.watch.api import Api
 
 BEACON_PORT = 8080

@@ -31,7 +31,7 @@ def object_path(api: Api, namespace: str, manifest: Mapping[str, Any]) -> str:
 
     The API is asked for the plural, which no rule gives: ingresses, networkpolicies, endpoints, or whatever the author
     of a CustomResourceDefinition chose. Raises InputError when the cluster does not have the kind, and when the kind
-    is not namespaced: a stage cleans up by deleting its namespace, and such an object would outlive it.
+    is not namespaced: a sandbox cleans up by deleting its namespace, and such an object would outlive it.
 
     Source: Kubernetes, "Kubernetes API Concepts", API discovery: GET /apis/GROUP/VERSION.
     """

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import governed, placed
-from seatrial.observation import Ledger, Mask, Pod, Seen
+from seatrial.observation import Ledger, Mask, Observation, Pod
 from seatrial.traffic.arrivals import constant, poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.stage import Stage
+from seatrial.trials.context import TrialContext
+from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.trials.world import World
 
 REPLICAS = 2
 UNDECLARED_CONCURRENCY = 8
@@ -37,8 +37,8 @@ CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload"
 
 
 @dataclass(frozen=True, slots=True)
-class Overload(Seen):
-    """Streams `closed`, `baseline`, `overload`, `recovery`; and `hold`, `extra`, `probe-*` where slots were filled."""
+class Overload(Observation):
+    """Loads `closed`, `baseline`, `overload`, `recovery`; and `hold`, `extra`, `probe-*` where slots were filled."""
 
     capacity_rps: float = 0.0
     deadline_s: float = 0.0
@@ -109,48 +109,48 @@ class Overload(Seen):
 
 
 @trial("overload", order=45, lasts_s=143)
-def overload(world: World) -> Overload:
+def overload(context: TrialContext) -> Overload:
     """Two replicas with the promised concurrency limit, if one is."""
-    contract = world.contract
+    contract = context.contract
     limit = contract.limits.concurrency
-    values = world.values(*((placed(governed(limit)), limit.values) if limit else ()))
-    with Stage(world, "overload") as stage:
-        stage.install(values, replicas=REPLICAS)
-        pods = stage.wait_pods(REPLICAS, contract.ready_within_s)
-        cases, target = workload.cases(contract), stage.service()
-        lone = stage.measure_lone(pods[0], cases, count=30)
+    values = context.values(*((placed(governed(limit)), limit.values) if limit else ()))
+    with Sandbox(context, "overload") as sandbox:
+        sandbox.install(values, replicas=REPLICAS)
+        pods = sandbox.wait_pods(REPLICAS, contract.ready_within_s)
+        cases, target = workload.cases(contract), sandbox.service()
+        lone = sandbox.measure_lone(pods[0], cases, count=30)
         deadline_s = contract.inference.deadline_s or 10 * float(np.quantile(lone.latency_s, 0.95))
         concurrency = 2 * REPLICAS * int(float(limit.limit) if limit else UNDECLARED_CONCURRENCY)
 
-        start_s = stage.now() + 0.3
+        start_s = sandbox.now() + 0.3
         closed_s = (start_s, start_s + CLOSED_S)
-        seed = world.random("overload").randrange(2**31)
+        seed = context.random("overload").randrange(2**31)
         closed = ClosedLoop(
             CLOSED, target, cases, concurrency, *closed_s, seed, timeout_s=30, connection="new",
             pause_after_refusal_s=REFUSED_PAUSE_S,
         )  # fmt: skip
-        rows = stage.send(closed)
+        rows = sandbox.send(closed)
         capacity_rps = goodput_rps(rows, deadline_s, closed_s[0] + WARM_UP_S, closed_s[1])
 
-        def through(stream: str, factor: float, start_s: float, length_s: float) -> tuple[float, float]:
+        def through(name: str, factor: float, start_s: float, length_s: float) -> tuple[float, float]:
             rps, end_s = max(factor * capacity_rps, 1.0), start_s + length_s
             # Light load comes evenly: of Poisson arrivals at 0.3 C, four slots without a queue rightly refuse 1 in 40.
             arrivals = (
-                constant(rps, start_s, end_s) if factor < 1 else poisson(rps, start_s, end_s, seed + len(stream))
+                constant(rps, start_s, end_s) if factor < 1 else poisson(rps, start_s, end_s, seed + len(name))
             ).tolist()
             picks = workload.drawn(len(arrivals), len(cases), seed)
-            stage.start(OpenLoop(stream, target, cases, arrivals, picks, timeout_s=30.0))
+            sandbox.start(OpenLoop(name, target, cases, arrivals, picks, timeout_s=30.0))
             return start_s, end_s
 
         light_s = 1.1 * WANTED_ROWS / max(LIGHT * capacity_rps, 1.0)
-        baseline_s = through(BASELINE, LIGHT, stage.now() + 1.0, light_s)
+        baseline_s = through(BASELINE, LIGHT, sandbox.now() + 1.0, light_s)
         enough_s = 1.1 * WANTED_OVER / max(OVERLOAD * capacity_rps, 1.0)
-        over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(stage, pods) + 5, enough_s))
+        over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(sandbox, pods) + 5, enough_s))
         recovery_s = through(RECOVERY, LIGHT, over_s[1], SETTLE_S + light_s)
-        stage.sleep_until(recovery_s[1] + 1.0)
-        held = _fill_slots(stage, stage.pods(), int(float(limit.limit))) if limit else ""
+        sandbox.sleep_until(recovery_s[1] + 1.0)
+        held = _fill_slots(sandbox, sandbox.pods(), int(float(limit.limit))) if limit else ""
         return Overload(
-            **stage.seen(),
+            **sandbox.seen(),
             capacity_rps=capacity_rps,
             deadline_s=deadline_s,
             closed_s=(closed_s[0] + WARM_UP_S, closed_s[1]),
@@ -171,29 +171,31 @@ def good_ends_s(rows: Ledger, deadline_s: float) -> np.ndarray[tuple[int], np.dt
     return np.sort(rows.ended_s[rows.right & (rows.latency_s <= deadline_s)])
 
 
-def _patience_s(stage: Stage, pods: tuple[Pod, ...]) -> float:
-    probe = workload.probe(pods[0].spec, stage.world.contract.container, "liveness")
+def _patience_s(sandbox: Sandbox, pods: tuple[Pod, ...]) -> float:
+    probe = workload.probe(pods[0].spec, sandbox.context.contract.container, "liveness")
     return probe.patience_s if probe else 0.0
 
 
-def _fill_slots(stage: Stage, pods: tuple[Pod, ...], slots: int) -> str:
+def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int) -> str:
     """Hold every slot of one pod with long cases, try cases that must be refused, and probe meanwhile."""
-    contract = stage.world.contract
+    contract = sandbox.context.contract
     if contract.inference.long is None or not pods:
         return ""
     pod, cases = pods[0], workload.cases(contract)
     hold = workload.long_case(contract, PROBES / PROBE_RPS + 2.0)
-    start_s = stage.now() + 0.5
+    start_s = sandbox.now() + 0.5
     first_s = start_s + 0.8
     extra = workload.steps(first_s - 0.15, first_s + PROBES / PROBE_RPS + 0.15, 0.03)
     loads = [
-        OpenLoop(HOLD, stage.pod_target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
-        OpenLoop(EXTRA, stage.pod_target(pod), cases, extra, workload.in_turn(len(extra), len(cases)), timeout_s=30.0),
+        OpenLoop(HOLD, sandbox.pod_target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
+        OpenLoop(
+            EXTRA, sandbox.pod_target(pod), cases, extra, workload.in_turn(len(extra), len(cases)), timeout_s=30.0
+        ),
     ]
     for kind in ("readiness", "liveness"):
         if probe := workload.probe(pod.spec, contract.container, kind):
             times = [first_s + n / PROBE_RPS for n in range(PROBES)]
             ask = (probe.exchange(kind),)
             loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
-    stage.send(*loads)
+    sandbox.send(*loads)
     return pod.name

@@ -15,13 +15,13 @@ from typing import Any
 
 from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
-from seatrial.observation import Ledger, Log, Pod, Seen
+from seatrial.observation import Ledger, Log, Observation, Pod
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Connects, Load, OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.stage import Stage
+from seatrial.trials.context import TrialContext
+from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.trials.world import World
 from seatrial.watch.pods import Termination, events, of_pod, terminations
 
 ROUNDS = 3
@@ -56,7 +56,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class PodDeletion(Seen):
+class PodDeletion(Observation):
     """Three rounds under load and one idle deletion."""
 
     rounds: tuple[Round, ...] = ()
@@ -99,53 +99,57 @@ class PodDeletion(Seen):
 
 
 @trial("pod-deletion", order=30, lasts_s=70)
-def pod_deletion(world: World) -> PodDeletion:
+def pod_deletion(context: TrialContext) -> PodDeletion:
     """Install two replicas with the promised drain, if one is, then take pods away."""
-    drain = world.contract.drain
-    with Stage(world, "drain") as stage:
-        stage.install(world.values(*((placed(governed(drain)), drain.values) if drain else ())), replicas=REPLICAS)
-        stage.wait_pods(REPLICAS, world.contract.ready_within_s)
-        stage.measure_lone(stage.pods()[0], workload.cases(world.contract))
+    drain = context.contract.drain
+    with Sandbox(context, "drain") as sandbox:
+        sandbox.install(context.values(*((placed(governed(drain)), drain.values) if drain else ())), replicas=REPLICAS)
+        sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
+        sandbox.measure_lone(sandbox.pods()[0], workload.cases(context.contract))
         budget_s = float(drain.budget_s) if drain else 0.0
-        _undisturbed(stage, budget_s)
-        rounds = tuple(_round(stage, budget_s, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
-        common = stage.seen()
+        _undisturbed(sandbox, budget_s)
+        rounds = tuple(_round(sandbox, budget_s, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
+        common = sandbox.seen()
     sign = drain.sign_log if drain else ""
     signed = tuple(_with_sign(round, sign, common["logs"]) for round in rounds)
     propagation_s = drain.propagation_s if drain else PROPAGATION_S
     return PodDeletion(**common, rounds=signed, budget_s=budget_s, propagation_s=propagation_s)
 
 
-def _undisturbed(stage: Stage, budget_s: float) -> None:
+def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
     """One request as long as those that must survive a drain, with nobody disturbing it."""
-    if stage.world.contract.inference.long and budget_s:
-        target = stage.pod_target(stage.pods()[0])
-        nearly = workload.long_case(stage.world.contract, NEARLY * budget_s)
-        stage.collect(stage.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
+    if sandbox.context.contract.inference.long and budget_s:
+        target = sandbox.pod_target(sandbox.pods()[0])
+        nearly = workload.long_case(sandbox.context.contract, NEARLY * budget_s)
+        sandbox.collect(sandbox.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
 
 
 NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
 
 
-def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
-    pods = stage.wait_pods(REPLICAS, stage.world.contract.ready_within_s)
-    victim = pods[0] if loaded else _unused_pod(stage)
+def _round(sandbox: Sandbox, budget_s: float, index: int, *, loaded: bool) -> Round:
+    pods = sandbox.wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
+    victim = pods[0] if loaded else _unused_pod(sandbox)
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
-    sleep_s = prestop_sleep_s(victim.spec, stage.world.contract.container)
+    sleep_s = prestop_sleep_s(victim.spec, sandbox.context.contract.container)
     prestop_s = sleep_s or 0.0
-    start_s = stage.now() + 0.3
+    start_s = sandbox.now() + 0.3
     delete_s = start_s + LEAD_S if loaded else start_s + 2.0
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
-    run = stage.start(*_mix(stage, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s)) if loaded else None
-    stage.sleep_until(delete_s)
+    run = (
+        sandbox.start(*_mix(sandbox, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s))
+        if loaded
+        else None
+    )
+    sandbox.sleep_until(delete_s)
     deleted_s = delete_s
-    if "deletion" not in stage.world.plant.disarmed:
-        deleted_s = stage.delete_pod(victim)
-    gone_s = stage.wait_gone(victim, grace_s + 15)
+    if "deletion" not in sandbox.context.injection.disarmed:
+        deleted_s = sandbox.delete_pod(victim)
+    gone_s = sandbox.wait_gone(victim, grace_s + 15)
     if run:
-        stage.sleep_until((gone_s or stage.now()) + LEAD_S)
+        sandbox.sleep_until((gone_s or sandbox.now()) + LEAD_S)
         run.stop()
-    if events(stage.watcher.changes(), "FailedPreStopHook", pod=victim.name):
+    if events(sandbox.watcher.changes(), "FailedPreStopHook", pod=victim.name):
         prestop_s = 0.0  # a hook that cannot run holds up nothing
     return Round(
         index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded,
@@ -153,16 +157,16 @@ def _round(stage: Stage, budget_s: float, index: int, *, loaded: bool) -> Round:
     )  # fmt: skip
 
 
-def _unused_pod(stage: Stage) -> Pod:
+def _unused_pod(sandbox: Sandbox) -> Pod:
     """One more replica, which never had a request: what its first request would have installed is not there."""
-    before = {pod.name for pod in stage.pods()}
-    stage.scale(REPLICAS + 1)
-    pods = stage.wait_pods(REPLICAS + 1, stage.world.contract.ready_within_s)
+    before = {pod.name for pod in sandbox.pods()}
+    sandbox.scale(REPLICAS + 1)
+    pods = sandbox.wait_pods(REPLICAS + 1, sandbox.context.contract.ready_within_s)
     return next(pod for pod in pods if pod.name not in before)
 
 
 def _mix(
-    stage: Stage,
+    sandbox: Sandbox,
     victim: Pod,
     budget_s: float,
     index: int,
@@ -171,14 +175,14 @@ def _mix(
     sigterm_s: float,
     grace_s: float,
 ) -> list[Load]:
-    contract = stage.world.contract
-    target, cases = stage.pod_target(victim), workload.cases(contract)
+    contract = sandbox.context.contract
+    target, cases = sandbox.pod_target(victim), workload.cases(contract)
     end_s = sigterm_s + grace_s + 10
-    seed = stage.world.random(f"drain-{index}").randrange(2**31)
+    seed = sandbox.context.random(f"drain-{index}").randrange(2**31)
 
-    def shorts(stream: str, arrivals_s: list[float], **how: object) -> OpenLoop:
+    def shorts(name: str, arrivals_s: list[float], **how: object) -> OpenLoop:
         picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
-        return OpenLoop(stream, target, cases, arrivals_s, picks, groups, timeout_s=grace_s + 5, **how)  # type: ignore[arg-type]
+        return OpenLoop(name, target, cases, arrivals_s, picks, groups, timeout_s=grace_s + 5, **how)  # type: ignore[arg-type]
 
     around = workload.steps(sigterm_s - 0.3, sigterm_s + 0.5, 1 / 50)
     arrivals = poisson(SERVICE_RPS, start_s, end_s, seed).tolist()
@@ -193,7 +197,7 @@ def _mix(
         Connects("connect", target, workload.steps(delete_s - 1.0, end_s, 0.02), hold_s=0.01),
         OpenLoop(
             "service",
-            stage.service(),
+            sandbox.service(),
             cases,
             arrivals,
             workload.drawn(len(arrivals), len(cases), seed),

@@ -12,14 +12,14 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from seatrial.contract import Governed, RateLimit, governed, merged, placed
-from seatrial.observation import Ledger, Pod, Request, Seen
+from seatrial.observation import Ledger, Observation, Pod, Request
 from seatrial.stats.buckets import FEWEST_EXPECTED
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Load, OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.stage import Stage
+from seatrial.trials.context import TrialContext
+from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.trials.world import World
 
 DEMAND = 3.6  # times the configured rate; the oracle needs 3
 WINDOW_S = 20.0
@@ -33,7 +33,7 @@ SATURATE, EXHAUST, RETRY, SEARCH, FLOOD = "saturate", "exhaust", "retry", "searc
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One configured rate under saturation; `index` is the group of its rows in stream `saturate`."""
+    """One configured rate under saturation; `index` is the group of its rows in load `saturate`."""
 
     index: int
     pod: str
@@ -55,7 +55,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimited(Seen):
+class RateLimited(Observation):
     """Two saturated windows, the waits, and probes sent while the bucket was empty."""
 
     windows: tuple[Window, ...] = ()
@@ -64,33 +64,33 @@ class RateLimited(Seen):
 
 
 @trial("rate-limit", promise="limits.rate", order=40, lasts_s=84)
-def rate_limit(world: World) -> RateLimited:
+def rate_limit(context: TrialContext) -> RateLimited:
     """Two replicas; the limit is the replica's own, so that one pod's address is loaded."""
-    limit = world.contract.limits.rate
+    limit = context.contract.limits.rate
     assert limit is not None
     rate, burst = float(limit.per_second), float(limit.burst)
-    with Stage(world, "rate") as stage:
-        stage.install(_values(world, limit, 1.0), replicas=REPLICAS)
-        pods = stage.wait_pods(REPLICAS, world.contract.ready_within_s)
-        stage.measure_lone(pods[0], workload.cases(world.contract), count=int(min(12, burst)))
+    with Sandbox(context, "rate") as sandbox:
+        sandbox.install(_values(context, limit, 1.0), replicas=REPLICAS)
+        pods = sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
+        sandbox.measure_lone(pods[0], workload.cases(context.contract), count=int(min(12, burst)))
         time.sleep(burst / rate + 0.5)
-        windows = [_saturate(stage, pods[0], 0, rate, burst)]
-        waits = _waits(stage, pods[0], rate, burst)
-        probed = _probe(stage, pods, rate, burst)
+        windows = [_saturate(sandbox, pods[0], 0, rate, burst)]
+        waits = _waits(sandbox, pods[0], rate, burst)
+        probed = _probe(sandbox, pods, rate, burst)
         if isinstance(limit.per_second, Governed):
-            stage.upgrade(_values(world, limit, 2.0), replicas=REPLICAS)
-            stage.wait_change(lambda _: not {p.name for p in stage.pods()} & {p.name for p in pods}, 60)
-            fresh = stage.wait_pods(REPLICAS, world.contract.ready_within_s)
-            windows.append(_saturate(stage, fresh[0], 1, 2 * rate, burst))
-        return RateLimited(**stage.seen(), windows=tuple(windows), waits=tuple(waits), probed=probed)
+            sandbox.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
+            sandbox.wait_change(lambda _: not {p.name for p in sandbox.pods()} & {p.name for p in pods}, 60)
+            fresh = sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
+            windows.append(_saturate(sandbox, fresh[0], 1, 2 * rate, burst))
+        return RateLimited(**sandbox.seen(), windows=tuple(windows), waits=tuple(waits), probed=probed)
 
 
-def _values(world: World, limit: RateLimit, factor: float) -> dict[str, object]:
+def _values(context: TrialContext, limit: RateLimit, factor: float) -> dict[str, object]:
     values = merged(placed(governed(limit)), limit.values)
     if isinstance(limit.per_second, Governed):
         scaled = limit.per_second.model_copy(update={"set": _scaled(limit.per_second.set, factor)})
         values = merged(values, placed(iter([scaled])))
-    return world.values(values)
+    return context.values(values)
 
 
 def _scaled(value: bool | int | float | str, factor: float) -> float | int:
@@ -98,27 +98,27 @@ def _scaled(value: bool | int | float | str, factor: float) -> float | int:
     return int(scaled) if scaled.is_integer() else scaled
 
 
-def _saturate(stage: Stage, pod: Pod, index: int, rate: float, burst: float) -> Window:
-    cases = workload.cases(stage.world.contract)
-    start_s = stage.now() + 0.5
+def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float) -> Window:
+    cases = workload.cases(sandbox.context.contract)
+    start_s = sandbox.now() + 0.5
     end_s = start_s + WINDOW_S
-    seed = stage.world.random(f"rate-{index}").randrange(2**31)
+    seed = sandbox.context.random(f"rate-{index}").randrange(2**31)
     # A crowd first, for the burst, then Poisson.
     crowd = _crowd(start_s, burst)
     arrivals = crowd + poisson(DEMAND * rate, crowd[-1] + 0.01, end_s, seed).tolist()
     picks, groups = workload.drawn(len(arrivals), len(cases), seed), [index] * len(arrivals)
-    stage.send(OpenLoop(SATURATE, stage.pod_target(pod), cases, arrivals, picks, groups, timeout_s=15.0))
+    sandbox.send(OpenLoop(SATURATE, sandbox.pod_target(pod), cases, arrivals, picks, groups, timeout_s=15.0))
     return Window(index, pod.name, rate, burst, start_s, end_s)
 
 
-def _waits(stage: Stage, pod: Pod, rate: float, burst: float) -> list[Patience]:
+def _waits(sandbox: Sandbox, pod: Pod, rate: float, burst: float) -> list[Patience]:
     waits: list[Patience] = []
     low, high = 0.0, 1.0  # of the promised wait: the true one lies between
     for index in range(HONEST_ROUNDS + SEARCH_ROUNDS):
         searching = index >= HONEST_ROUNDS
         share = (low + high) / 2 if searching else 1.0
         expected_s = waits[-1].promised_s if waits and not searching else None
-        wait = _wait(stage, pod, index, rate, burst, share, searching, expected_s)
+        wait = _wait(sandbox, pod, index, rate, burst, share, searching, expected_s)
         waits.append(wait)
         if searching and wait.admitted:
             high = share
@@ -128,7 +128,7 @@ def _waits(stage: Stage, pod: Pod, rate: float, burst: float) -> list[Patience]:
 
 
 def _wait(
-    stage: Stage,
+    sandbox: Sandbox,
     pod: Pod,
     index: int,
     rate: float,
@@ -137,7 +137,7 @@ def _wait(
     searching: bool,
     expected_s: float | None,
 ) -> Patience:
-    cases, target = workload.cases(stage.world.contract), stage.pod_target(pod)
+    cases, target = workload.cases(sandbox.context.contract), sandbox.pod_target(pod)
     count = int(burst) + 10
     arrivals = [0.003 * n for n in range(count)]
     picks, groups = workload.in_turn(count, len(cases)), [index] * count
@@ -146,11 +146,11 @@ def _wait(
         # A promise this short is over before its answer has come here: the generator has to take it at its word.
         again_s = arrivals[-1] + ANSWERED_S + expected_s + LATE_S
         loads.append(OpenLoop(RETRY, target, cases[:1], (again_s,), (), (index,), timeout_s=15.0))
-    rows = stage.collect(stage.start_now(*loads))
-    refused = last_refused(rows.of(EXHAUST), stage.world.contract.limits.rate)
-    wall_origin_s = stage.world.clock.wall_origin_s
+    rows = sandbox.collect(sandbox.start_now(*loads))
+    refused = last_refused(rows.of(EXHAUST), sandbox.context.contract.limits.rate)
+    wall_origin_s = sandbox.context.clock.wall_origin_s
     promised_s = promised_wait_s(refused, wall_origin_s) if refused else None
-    told_s = float(refused.first_byte_s) if refused else stage.now()
+    told_s = float(refused.first_byte_s) if refused else sandbox.now()
     for row in rows.of(RETRY):
         if promised_s is not None and promised_s == expected_s and row.sent_s - told_s >= promised_s:
             return Patience(index, False, promised_s, row.sent_s - told_s, row.right)
@@ -159,8 +159,8 @@ def _wait(
         waited_s, searching = longest_s, True
     elif not searching:
         waited_s += LATE_DATE_S if refused and not _given(refused).isdigit() else LATE_S
-    at_s = max(told_s + waited_s, stage.now() + 0.1)
-    again = stage.send(
+    at_s = max(told_s + waited_s, sandbox.now() + 0.1)
+    again = sandbox.send(
         OpenLoop(SEARCH if searching else RETRY, target, cases[:1], (at_s,), (), (index,), timeout_s=15.0)
     )
     row = next(iter(again))
@@ -202,11 +202,11 @@ def _crowd(start_s: float, burst: float) -> list[float]:
     return [start_s + min(0.002, 0.9 / count) * n for n in range(count)]
 
 
-def _probe(stage: Stage, pods: tuple[Pod, ...], rate: float, burst: float) -> tuple[str, ...]:
+def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float) -> tuple[str, ...]:
     """Probe every pod as the kubelet does while its bucket is kept empty."""
-    contract = stage.world.contract
+    contract = sandbox.context.contract
     cases = workload.cases(contract)
-    begin_s = stage.now() + 0.1
+    begin_s = sandbox.now() + 0.1
     crowd = _crowd(begin_s, burst)
     start_s = crowd[-1] + 0.4
     # Long enough for FEWEST_EXPECTED admissions: fewer do not show a token that a probe took.
@@ -216,7 +216,7 @@ def _probe(stage: Stage, pods: tuple[Pod, ...], rate: float, burst: float) -> tu
     for pod in pods:
         arrivals = sorted([*crowd, *workload.steps(begin_s, end_s + 0.3, 1 / flood_rps)])
         picks = workload.in_turn(len(arrivals), len(cases))
-        loads.append(OpenLoop(FLOOD, stage.pod_target(pod), cases, arrivals, picks, timeout_s=15.0))
+        loads.append(OpenLoop(FLOOD, sandbox.pod_target(pod), cases, arrivals, picks, timeout_s=15.0))
         for kind in ("readiness", "liveness"):
             if probe := workload.probe(pod.spec, contract.container, kind):
                 times = [start_s + n / PROBE_RPS for n in range(PROBES)]
@@ -225,5 +225,5 @@ def _probe(stage: Stage, pods: tuple[Pod, ...], rate: float, burst: float) -> tu
                         f"probe-{kind}", probe.target(pod), (probe.exchange(kind),), times, timeout_s=probe.timeout_s
                     )
                 )
-    stage.send(*loads)
+    sandbox.send(*loads)
     return tuple(pod.name for pod in pods)

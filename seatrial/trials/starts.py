@@ -1,4 +1,4 @@
-"""Polls every container start of a stage: readiness from the first moment, and cases at its first 2xx.
+"""Polls every container start of a sandbox: readiness from the first moment, and cases at its first 2xx.
 
 Source: Kubernetes, "Pod Lifecycle": Ready means that the pod is able to serve requests.
 """
@@ -13,7 +13,7 @@ from seatrial.observation import Change, Pod
 from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import OpenLoop, Poll
 from seatrial.trials import workload
-from seatrial.trials.stage import Stage
+from seatrial.trials.sandbox import Sandbox
 from seatrial.watch.pods import is_ready
 
 POLL_PERIOD_S = 0.05
@@ -38,16 +38,16 @@ class StartPoller:
     A start is a change of the container's id while it runs. The poll goes to the pod's own address.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._contract = stage.world.contract
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._contract = sandbox.context.contract
         self._lives: dict[tuple[str, str], Start] = {}
         self._last: dict[str, tuple[str, str]] = {}
         self._runs: dict[int, FleetRun] = {}
         self._changes: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
-        _ = stage.generator  # made before the first start, for a start does not wait
-        stage.watcher.listen(self._changes.put)
+        _ = sandbox.generator  # made before the first start, for a start does not wait
+        sandbox.watcher.listen(self._changes.put)
         self._thread = threading.Thread(target=self._work, name="start-poller", daemon=True)
         self._thread.start()
 
@@ -96,8 +96,8 @@ class StartPoller:
             return
         pod = pod_of(change)
         target = probe.target(pod)
-        same_port = target == self._stage.pod_target(pod)
-        self._runs[index] = self._stage.start_now(
+        same_port = target == self._sandbox.pod_target(pod)
+        self._runs[index] = self._sandbox.start_now(
             Poll(
                 POLLED,
                 target,
@@ -107,7 +107,7 @@ class StartPoller:
                 period_s=POLL_PERIOD_S,
                 timeout_s=probe.timeout_s,
                 group=index,
-                cases_stream=AT_FIRST_2XX,
+                cases_load=AT_FIRST_2XX,
                 cases_count=CASES if same_port else 0,
                 cases_period_s=CASE_PERIOD_S,
             )
@@ -117,8 +117,8 @@ class StartPoller:
         cases = workload.cases(self._contract)
         arrivals_s = [n * CASE_PERIOD_S for n in range(CASES)]
         picks = workload.in_turn(CASES, len(cases))
-        target = self._stage.pod_target(pod_of(change))
-        run = self._stage.start_now(OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * CASES))
+        target = self._sandbox.pod_target(pod_of(change))
+        run = self._sandbox.start_now(OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * CASES))
         self._runs[-1 - start.index] = run
 
 

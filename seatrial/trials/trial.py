@@ -8,18 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 
 if TYPE_CHECKING:
-    from seatrial.trials.world import World
+    from seatrial.trials.context import TrialContext
 
-Apply = Callable[..., Seen]
+Apply = Callable[..., Observation]
 USUAL_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`run(world, earlier observations…)` applies the stimulus and returns an observation of type `observes`.
+    """`run(context, earlier observations…)` applies the stimulus and returns an observation of type `observes`.
 
     `promise` is the part of the contract without which there is nothing to do. `after` are the observation types
     that `run` needs. `timed` says that its verdicts rest on timings: one lane is kept free of such trials. Those of
@@ -28,8 +28,8 @@ class Trial:
     """
 
     name: str
-    observes: type[Seen]
-    after: tuple[type[Seen], ...]
+    observes: type[Observation]
+    after: tuple[type[Observation], ...]
     promise: str
     timed: bool
     order: int
@@ -51,6 +51,6 @@ def trial(
     return declare
 
 
-def run_trial(chosen: Trial, world: World, earlier: dict[type[Seen], Seen]) -> Seen:
+def run_trial(chosen: Trial, context: TrialContext, earlier: dict[type[Observation], Observation]) -> Observation:
     """Apply the stimulus, handing over what the trial needs."""
-    return chosen.run(world, *[earlier[kind] for kind in chosen.after])
+    return chosen.run(context, *[earlier[kind] for kind in chosen.after])

@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seatrial.observation import Change, Seen, Timeline, joined
+from seatrial.observation import Change, Observation, Timeline, joined
 from seatrial.traffic.fleet import weakest
 from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
+from seatrial.trials.context import TrialContext
 from seatrial.trials.install import Install
-from seatrial.trials.stage import Stage
+from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.starts import pod_of
 from seatrial.trials.trial import trial
-from seatrial.trials.world import World
 from seatrial.watch.pods import is_ready
 
 Kind = Literal["missing", "truncated"]
@@ -50,7 +50,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenWeights(Seen):
+class BrokenWeights(Observation):
     """Both releases in one ledger and one timeline; `within` tells their changes apart."""
 
     sides: tuple[Side, ...] = ()
@@ -66,12 +66,12 @@ class BrokenWeights(Seen):
 
 
 @trial("weights", promise="weights", timed=False, order=20, lasts_s=70)
-def weights(world: World, install: Install) -> BrokenWeights:
+def weights(context: TrialContext, install: Install) -> BrokenWeights:
     """Both sides at once."""
     base_s = max(install.took_s, LEAST_INSTALL_S)
     window_s = max(WINDOW * install.took_s, LEAST_WINDOW_S)
     with ThreadPoolExecutor(len(KINDS), thread_name_prefix="weights") as pool:
-        pairs = list(pool.map(lambda kind: _side(world, kind, window_s, LAST_REPAIR * base_s), KINDS))
+        pairs = list(pool.map(lambda kind: _side(context, kind, window_s, LAST_REPAIR * base_s), KINDS))
     return BrokenWeights(
         **_together([seen for seen, _ in pairs]),
         sides=tuple(side for _, side in pairs),
@@ -81,35 +81,35 @@ def weights(world: World, install: Install) -> BrokenWeights:
     )
 
 
-def _side(world: World, kind: Kind, window_s: float, repair_s: float) -> tuple[dict[str, Any], Side]:
-    promise = world.contract.weights
+def _side(context: TrialContext, kind: Kind, window_s: float, repair_s: float) -> tuple[dict[str, Any], Side]:
+    promise = context.contract.weights
     assert promise is not None
     index = KINDS.index(kind)
-    with Stage(world, kind) as stage:
-        _ = stage.generator  # made before the first container starts
-        taken = {} if "weights" in world.plant.disarmed else getattr(promise, kind)
-        stage.install(world.values(taken), replicas=1, wait=False)
-        begun = stage.wait_change(lambda changes: started(changes) is not None, world.contract.ready_within_s)
-        first = started(stage.watcher.changes())
+    with Sandbox(context, kind) as sandbox:
+        _ = sandbox.generator  # made before the first container starts
+        taken = {} if "weights" in context.injection.disarmed else getattr(promise, kind)
+        sandbox.install(context.values(taken), replicas=1, wait=False)
+        begun = sandbox.wait_change(lambda changes: started(changes) is not None, context.contract.ready_within_s)
+        first = started(sandbox.watcher.changes())
         if begun and first is not None:
-            stage.start_now(*_asked(stage, first, index, window_s))
-            stage.sleep_until(first.at_s + window_s)
-        watched_until_s = stage.now()
-        repaired_s = stage.mark("repaired")
-        if "repair" not in world.plant.disarmed:
-            stage.upgrade(world.values(promise.repaired), replicas=1, wait=False)
-        stage.wait_change(lambda changes: ready_after(changes, repaired_s) is not None, repair_s)
-        healthy = ready_after(stage.watcher.changes(), repaired_s)
+            sandbox.start_now(*_asked(sandbox, first, index, window_s))
+            sandbox.sleep_until(first.at_s + window_s)
+        watched_until_s = sandbox.now()
+        repaired_s = sandbox.mark("repaired")
+        if "repair" not in context.injection.disarmed:
+            sandbox.upgrade(context.values(promise.repaired), replicas=1, wait=False)
+        sandbox.wait_change(lambda changes: ready_after(changes, repaired_s) is not None, repair_s)
+        healthy = ready_after(sandbox.watcher.changes(), repaired_s)
         if healthy:
-            cases = workload.cases(world.contract)
+            cases = workload.cases(context.contract)
             arrivals_s = [0.1 * n for n in range(REPAIRED_CASES)]
             picks, groups = workload.in_turn(REPAIRED_CASES, len(cases)), [index] * REPAIRED_CASES
-            target = stage.pod_target(pod_of(healthy))
-            stage.collect(stage.start_now(OpenLoop(REPAIRED, target, cases, arrivals_s, picks, groups)))
+            target = sandbox.pod_target(pod_of(healthy))
+            sandbox.collect(sandbox.start_now(OpenLoop(REPAIRED, target, cases, arrivals_s, picks, groups)))
         side = Side(
             kind,
             index,
-            stage.namespace,
+            sandbox.namespace,
             first.name if first else "",
             first.object["spec"] if first else {},
             first.at_s if first else None,
@@ -117,17 +117,17 @@ def _side(world: World, kind: Kind, window_s: float, repair_s: float) -> tuple[d
             repaired_s,
             healthy.at_s if healthy else None,
         )
-        return stage.seen(), side
+        return sandbox.seen(), side
 
 
-def _asked(stage: Stage, first: Change, index: int, window_s: float) -> list[Load]:
+def _asked(sandbox: Sandbox, first: Change, index: int, window_s: float) -> list[Load]:
     """Readiness as the kubelet asks for it, where it asks over HTTP, and cases."""
-    contract, pod = stage.world.contract, pod_of(first)
+    contract, pod = sandbox.context.contract, pod_of(first)
     cases = workload.cases(contract)
     arrivals_s = workload.steps(0.1, window_s, CASE_PERIOD_S)
     picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
     loads: list[Load] = [
-        OpenLoop(ASKED, stage.pod_target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
+        OpenLoop(ASKED, sandbox.pod_target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
     ]
     if probe := workload.probe(pod.spec, contract.container, "readiness"):
         ask = (probe.exchange("readiness"),)

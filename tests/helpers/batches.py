@@ -1,8 +1,8 @@
-"""A contract that promises batching, and a made-up crowd that batches served."""
+"""A contract that promises batching, and a made-up concurrent_load that batches served."""
 
 import json
 
-from seatrial.trials.crowd import LONE, LOOP, Crowd, Span
+from seatrial.trials.concurrency import LONE, LOOP, ConcurrentLoad, Span
 from tests.helpers.observations import METRICS, Counters, common, contract, row
 
 BATCHING = {
@@ -25,7 +25,7 @@ def answer(number):
 def as_rows(given):
     """The rows of a ledger, to be changed."""
     names = (
-        "stream",
+        "load",
         "case",
         "target",
         "pod",
@@ -49,7 +49,7 @@ def alone(rows):
     return [{**one, "ended_s": one["sent_s"] + 0.005} for one in rows]
 
 
-def crowd(rows=None, *, loop=(8,) * 252, few=(4, 4), lone=(1,) * 12, runs=None, clients=16, extra=()):
+def concurrent_load(rows=None, *, loop=(8,) * 252, few=(4, 4), lone=(1,) * 12, runs=None, clients=16, extra=()):
     """Twelve lone requests, 2016 answers of sixteen clients over ten seconds, and a few more."""
     counters, scrapes = Counters(), []
     scrapes.append(counters.scrape(1))
@@ -60,7 +60,7 @@ def crowd(rows=None, *, loop=(8,) * 252, few=(4, 4), lone=(1,) * 12, runs=None, 
     counters.count(*few)
     scrapes.append(counters.scrape(51))
     sent = [*(row(LONE, 2 + i * 0.5) for i in range(12)), *(loop_rows() if rows is None else rows), *extra]
-    return Crowd(
+    return ConcurrentLoad(
         **common(sent, scrapes=scrapes),
         pod="a",
         clients=clients,

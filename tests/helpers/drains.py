@@ -60,10 +60,10 @@ class Story:
         )  # fmt: skip
 
 
-def request(stream: str, at_s: float, took_s: float = 0.05, **other: Any) -> Row:
+def request(load: str, at_s: float, took_s: float = 0.05, **other: Any) -> Row:
     """A right answer with all its times."""
     times = {"connected_s": at_s + 0.0005, "body_sent_s": at_s + 0.001, "first_byte_s": at_s + took_s - 0.0005}
-    return row(stream, at_s, took_s, **{**times, **other})
+    return row(load, at_s, took_s, **{**times, **other})
 
 
 def refused(given: Row) -> Row:
@@ -119,8 +119,8 @@ def rows_of(story: Story) -> Iterator[Row]:
     due_s = round.sigterm_due_s
     closed_s = np.inf if story.closed_s is None else zero + story.closed_s
 
-    def at_victim(stream: str, at_s: float, took_s: float, **other: Any) -> Row:
-        made = request(stream, at_s, took_s, target=story.victim, pod=story.victim, group=story.index, **other)
+    def at_victim(load: str, at_s: float, took_s: float, **other: Any) -> Row:
+        made = request(load, at_s, took_s, target=story.victim, pod=story.victim, group=story.index, **other)
         return refused(made) if at_s >= closed_s else made
 
     for n in range(8):

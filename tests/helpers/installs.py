@@ -33,13 +33,13 @@ def install(
         ready_s = seen_s + 0.05 * not_ready
         told.append(Start(index, name, index // 3, seen_s, ready_s + 0.5))
         rows += _polls(name, index, seen_s, not_ready)
-        for stream, start_s in ((AT_FIRST_2XX, ready_s + 0.002), (AT_READY, ready_s + 0.5)):
+        for load, start_s in ((AT_FIRST_2XX, ready_s + 0.002), (AT_READY, ready_s + 0.5)):
             for n in range(20):
-                rows.append(request(stream, start_s + 0.1 * n, case=f"c{n}", target=name, pod=name, group=index))
+                rows.append(request(load, start_s + 0.1 * n, case=f"c{n}", target=name, pod=name, group=index))
     for name in ("pod-0", "pod-1", "pod-2"):
         for n in range(5):
             asked = request("readiness-path", 20.0 + 0.05 * n, 0.002, target=name, pod=name, body='{"ready": true}')
-            rows += [asked, {**asked, "stream": "random-path", "status": 404, "body": "not found"}]
+            rows += [asked, {**asked, "load": "random-path", "status": 404, "body": "not found"}]
     kept = [new for row in rows if (new := change(row) if change else row) is not None]
     watched = [Change(12.0, "Pod", "MODIFIED", f"pod-{n}", pod(f"pod-{n}")) for n in range(3)] if ready else []
     given = common(kept, [*watched, *changes])

@@ -59,10 +59,10 @@ def common(
     }
 
 
-def row(stream: str, at_s: float, took_s: float = 0.05, **other: Any) -> dict[str, Any]:
+def row(load: str, at_s: float, took_s: float = 0.05, **other: Any) -> dict[str, Any]:
     """A right answer of pod `a`."""
     return {
-        "stream": stream,
+        "load": load,
         "case": "c0",
         "target": "a",
         "pod": "a",

@@ -83,17 +83,17 @@ def _ledger(offered: float) -> Ledger:
 
 
 def rows_of(offered: float) -> Iterator[Row]:
-    """The streams in turn; in the overload as many are answered as fit, the rest refused."""
+    """The loads in turn; in the overload as many are answered as fit, the rest refused."""
 
-    def through(stream: str, at_s: float, took_s: float, n: int) -> Row:
-        return request(stream, float(at_s), took_s, target="", pod="ab"[n % 2])
+    def through(load: str, at_s: float, took_s: float, n: int) -> Row:
+        return request(load, float(at_s), took_s, target="", pod="ab"[n % 2])
 
     jitter = np.random.default_rng(1)
     for n, at_s in enumerate(np.arange(CLOSED_S[0] - 2, CLOSED_S[1], 1 / CAPACITY_RPS)):
         yield through(CLOSED, at_s + jitter.uniform(0, 0.02), 0.16, n)
-    for stream, (start_s, end_s) in ((BASELINE, BASELINE_S), (RECOVERY, (OVER_S[1], RECOVERY_S[1]))):
+    for load, (start_s, end_s) in ((BASELINE, BASELINE_S), (RECOVERY, (OVER_S[1], RECOVERY_S[1]))):
         for n, at_s in enumerate(np.arange(start_s, end_s, 1 / 15)):
-            yield through(stream, at_s, LONE_S + jitter.uniform(0, 0.02), n)
+            yield through(load, at_s, LONE_S + jitter.uniform(0, 0.02), n)
     times = np.arange(*OVER_S, 1 / (offered * CAPACITY_RPS))
     admitted = np.diff(np.floor(np.arange(len(times) + 1) / offered)) > 0
     for n, at_s in enumerate(times):

@@ -130,10 +130,10 @@ def _flooded(pod: str, probe_tokens: bool, retry_after: str, rate: float) -> Ite
     for kind in ("readiness", "liveness"):
         arrivals += [(start_s + 0.5 + 0.05 * n + 0.001, f"probe-{kind}") for n in range(120)]
     tokens, last_s = 0.0, start_s
-    for at_s, stream in sorted(arrivals):
+    for at_s, load in sorted(arrivals):
         tokens, last_s = min(BURST, tokens + rate * (at_s - last_s)), at_s
-        made = request(stream, at_s, 0.005, target=pod, pod=pod)
-        if stream == FLOOD:
+        made = request(load, at_s, 0.005, target=pod, pod=pod)
+        if load == FLOOD:
             yield _answer(made, tokens >= 1, retry_after)
             tokens -= tokens >= 1
         else:

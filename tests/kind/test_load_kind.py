@@ -15,11 +15,11 @@ from seatrial.clusters.kind import KindCluster
 from seatrial.content import content
 from seatrial.errors import ClusterError
 from seatrial.images import LOAD, take_in
+from seatrial.loads.scenario import read_scenario
+from seatrial.loads.schedule import due, windows
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
-from seatrial.traffic.scenario import read_scenario
-from seatrial.traffic.schedule import due, windows
+from seatrial.trials.context import RUN_LABEL
 from seatrial.trials.pods import await_ready, namespace, pod
-from seatrial.trials.world import RUN_LABEL
 from seatrial.watch.api import Api
 from seatrial.watch.exec import run_in_pod
 
@@ -44,7 +44,7 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 """
 COUNT = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:8080/count').read().decode())"
 LOCUST_FILE = """
-from seatrial.traffic.locust_user import OpenLoopUser
+from seatrial.loads.locust_user import OpenLoopUser
 from seatrial.traffic.plan import Exchange
 
 class Ask(OpenLoopUser):

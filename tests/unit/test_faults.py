@@ -11,12 +11,12 @@ from seatrial.content import content
 from seatrial.contract import Contract, merged, read_contract
 from seatrial.errors import InputError
 from seatrial.faults import GOOD, Cell, Row, as_markdown, chosen, rows, verdict_of
-from seatrial.observation import Log, Seen
+from seatrial.observation import Log, Observation
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_checks
 from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Lone, OpenLoop, PodTarget, Poll
+from seatrial.trials.context import Injection
 from seatrial.trials.trial import Trial
-from seatrial.trials.world import Plant
 from seatrial.verdict import Outcome, errored, failed, inconclusive, passed, skipped
 from tests.helpers.observations import common, contract
 
@@ -52,7 +52,7 @@ def test_what_did_not_fire_is_void_whatever_was_judged(kind, outcome):
 
 
 @dataclass(frozen=True, slots=True)
-class One(Seen):
+class One(Observation):
     """What the trial sees."""
 
 
@@ -63,15 +63,15 @@ def check(id, verdict):
     return Check(id, "MUST", "", True, id, "", judge, Path("x.py"))
 
 
-class World:
+class TrialContext:
     run_id = "m"
     contract = contract()
 
-    def __init__(self, plant=None):
-        self.plant = plant or Plant()
+    def __init__(self, injection=None):
+        self.injection = injection or Injection()
 
-    def planted(self, plant):
-        return type(self)(plant)
+    def injected(self, injection):
+        return type(self)(injection)
 
     def under(self, run_id, contract):
         self.run_id, self.contract = run_id, contract
@@ -81,15 +81,15 @@ class World:
 @pytest.fixture
 def cells(monkeypatch):
     def run(row, verdicts, log="", manifests=({"kind": "Deployment"},)):
-        def apply(world):
-            if world.plant.patch:
-                world.plant.patch(list(manifests))
+        def apply(context):
+            if context.injection.patch:
+                context.injection.patch(list(manifests))
             return One(**{**common(), "logs": (Log("a", "server", False, ((1.0, log),)),)})
 
         trial = Trial("one", One, (), "", False, 50, apply)
         monkeypatch.setattr(faults, "load_trials", lambda: {One: trial})
         checks = {id: check(id, verdict) for id, verdict in verdicts.items()}
-        return faults.run_row(World(), 7, row, checks)
+        return faults.run_row(TrialContext(), 7, row, checks)
 
     return run
 
@@ -99,7 +99,7 @@ FIRED = '{"event": "fault_fired", "fault": "cuts"}'
 
 
 def fault(*checks):
-    return Row("cuts", "fault", checks, "Cuts what is open.", Plant(), server_fault="cuts")
+    return Row("cuts", "fault", checks, "Cuts what is open.", Injection(), server_fault="cuts")
 
 
 def test_a_fault_is_killed_by_the_check_named_for_it_once_it_has_fired(cells):
@@ -131,7 +131,7 @@ def test_each_named_check_has_a_cell(cells):
     ],
 )
 def test_a_chart_mutant_that_changes_nothing_is_void(cells, patch, result):
-    row = Row("chart:x", "chart", ("D1",), "", Plant(patch=patch))
+    row = Row("chart:x", "chart", ("D1",), "", Injection(patch=patch))
     assert cells(row, {"D1": FAILED})[0].result == result
 
 
@@ -142,13 +142,13 @@ def test_a_patch_may_not_change_what_it_was_given(cells):
         given[0]["kind"] = "Changed"
         return given
 
-    row = Row("chart:x", "chart", ("D1",), "", Plant(patch=patch))
+    row = Row("chart:x", "chart", ("D1",), "", Injection(patch=patch))
     assert cells(row, {"D1": FAILED}, manifests=manifests)[0].result == "killed"
     assert manifests[0]["kind"] == "Deployment"
 
 
 def test_an_oddity_may_promise_otherwise(cells):
-    odd = Row("slow", "odd", ("D1",), "", Plant(), contract={"ready_within_s": 5})
+    odd = Row("slow", "odd", ("D1",), "", Injection(), contract={"ready_within_s": 5})
     assert cells(odd, {"D1": PASSED})[0].result == "passed"
 
 
@@ -157,7 +157,7 @@ def test_a_broken_trial_blinds_but_kills_nothing(cells):
         raise ValueError("no such field")
 
     for kind, result in (("chart", "not fired"), ("blind", "blinded")):
-        row = Row("x", kind, ("D1",), "", Plant(patch=breaks))
+        row = Row("x", kind, ("D1",), "", Injection(patch=breaks))
         assert cells(row, {"D1": FAILED})[0].result == result
 
 
@@ -181,7 +181,7 @@ def test_every_check_here_that_must_hold_has_three_faults_and_a_blinding():
 
 def test_rows_are_chosen_by_their_own_id_or_by_a_check():
     checks = {"D1": None, "D5": None}
-    both, other = fault("D1", "D5"), Row("slow", "odd", ("P1",), "", Plant())
+    both, other = fault("D1", "D5"), Row("slow", "odd", ("P1",), "", Injection())
     assert [(row.id, row.checks) for row in chosen([both, other], [], checks)] == [("cuts", ("D1", "D5"))]
     assert [row.checks for row in chosen([both, other], ["D5"], checks)] == [("D5",)]
     assert [row.checks for row in chosen([both, other], ["cuts"], checks)] == [("D1", "D5")]
@@ -247,7 +247,7 @@ def open_loop(stream, n=10):
 
 def test_streams_are_left_out_by_the_beginning_of_their_names():
     loads = [open_loop("kept-0"), open_loop("kept-1"), Connects("connect", TARGET, [0.0])]
-    assert [load.stream for load in without("kept")(loads)] == ["connect"]
+    assert [load.name for load in without("kept")(loads)] == ["connect"]
     assert without("")(loads) == []
 
 
@@ -269,7 +269,7 @@ def test_thinning_leaves_one_client_and_one_lone_request():
 def test_readiness_is_polled_without_a_case():
     poll = Poll("start-poll", TARGET, ASK * 2, 0.0, 5.0, 0.05, 1.0, cases_count=20)
     (kept,) = without_cases([poll, open_loop("ready-cases")])
-    assert (kept.stream, kept.cases_count) == ("start-poll", 0)
+    assert (kept.name, kept.cases_count) == ("start-poll", 0)
 
 
 def test_errored_and_skipped_are_no_kill(cells):

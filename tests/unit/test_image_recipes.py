@@ -32,7 +32,7 @@ def test_the_agents_image_is_built_from_the_package_and_nothing_else(docker):
 
 def test_the_loads_image_has_what_locust_files_read_beside_the_package(docker):
     images.build(images.recipes(content("charts") / "images")[images.LOAD])
-    assert {"./seatrial/traffic/relay.py", "./loadtests/chat.py", "./charts/openmed-service/cases.yaml"} <= {*docker()}
+    assert {"./seatrial/loads/relay.py", "./loadtests/chat.py", "./charts/openmed-service/cases.yaml"} <= {*docker()}
     assert {file.split("/")[1] for file in docker()} == {"seatrial", "loadtests", "charts"}
     assert not any("__pycache__" in file for file in docker())
 

@@ -11,6 +11,7 @@ LAYERS = (
     ("errors", "documents", "explain", "clock", "lifetime", "contract", "observation", "verdict", "stats", "content"),
     ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images"),
     ("trials",),
+    ("loads",),
     ("record", "suite", "reporting", "blinds", "faults"),
     ("cli",),
 )

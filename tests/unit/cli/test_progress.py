@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from seatrial.cli._progress import Narrator, Silence, about
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite.runner import Ended
 from seatrial.trials.trial import Trial
 from seatrial.verdict import passed
@@ -14,7 +14,7 @@ from tests.helpers.observations import checks
 
 
 @dataclass(frozen=True, slots=True)
-class One(Seen):
+class One(Observation):
     """What a trial sees."""
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.trials.crowd import FEW
+from seatrial.trials.concurrency import FEW
 from seatrial.verdict import Outcome
-from tests.helpers.batches import BATCHING, alone, answer, batching, crowd, loop_rows
+from tests.helpers.batches import BATCHING, alone, answer, batching, concurrent_load, loop_rows
 from tests.helpers.observations import METRICS, contract, judged, lost, row, wrong
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -17,13 +17,13 @@ def with_row(rows, index, changed):
 
 
 def test_each_request_with_its_own_answer_passes():
-    verdict = judged("B1", batching(), crowd())
+    verdict = judged("B1", batching(), concurrent_load())
     assert (verdict.outcome, verdict.n) == (PASS, 2016)
 
 
 def test_one_answer_of_another_request_fails_and_names_whose_it_is():
     rows = loop_rows()
-    verdict = judged("B1", batching(), crowd(with_row(rows, 100, wrong(rows[100], answer(55)))))
+    verdict = judged("B1", batching(), concurrent_load(with_row(rows, 100, wrong(rows[100], answer(55)))))
     assert verdict.outcome == FAIL
     assert "c28 got that of c55" in verdict.found
     assert len(verdict.rows) == 1
@@ -32,13 +32,13 @@ def test_one_answer_of_another_request_fails_and_names_whose_it_is():
 def test_two_answers_swapped_fail():
     rows = loop_rows()
     swapped = with_row(with_row(rows, 7, wrong(rows[7], answer(8))), 8, wrong(rows[8], answer(7)))
-    assert "2 got the answer of another" in judged("B1", batching(), crowd(swapped)).found
+    assert "2 got the answer of another" in judged("B1", batching(), concurrent_load(swapped)).found
 
 
 @pytest.mark.parametrize("error", ["eof", "reset", "timeout"])
 def test_a_lost_answer_fails(error):
     rows = loop_rows()
-    verdict = judged("B1", batching(), crowd(with_row(rows, 5, lost(rows[5], error))))
+    verdict = judged("B1", batching(), concurrent_load(with_row(rows, 5, lost(rows[5], error))))
     assert verdict.outcome == FAIL
     assert error in verdict.found
 
@@ -46,27 +46,27 @@ def test_a_lost_answer_fails(error):
 @pytest.mark.parametrize(("body", "status"), [('{"answer": null}', 200), ("<html>", 200), ('{"answer": 3}', 500)])
 def test_an_answer_of_nobody_fails(body, status):
     rows = loop_rows()
-    verdict = judged("B1", batching(), crowd(with_row(rows, 5, wrong(rows[5], body, status))))
+    verdict = judged("B1", batching(), concurrent_load(with_row(rows, 5, wrong(rows[5], body, status))))
     assert verdict.outcome == FAIL
     assert verdict.found.startswith("0 got the answer of another")
 
 
 def test_a_wrong_answer_among_the_few_fails_too():
     extra = [wrong(row(FEW, 45, case="c1"), answer(2))]
-    assert judged("B1", batching(), crowd(extra=extra)).outcome == FAIL
+    assert judged("B1", batching(), concurrent_load(extra=extra)).outcome == FAIL
 
 
 def test_a_refusal_that_the_contract_allows_is_no_loss():
     rows = loop_rows()
     busy = contract(batching=BATCHING, metrics=METRICS, limits={"concurrency": {"limit": 8}})
     refused = with_row(rows, 5, wrong(rows[5], "{}", 503))
-    assert judged("B1", busy, crowd(refused)).outcome == PASS
-    assert judged("B1", batching(), crowd(refused)).outcome == FAIL
+    assert judged("B1", busy, concurrent_load(refused)).outcome == PASS
+    assert judged("B1", batching(), concurrent_load(refused)).outcome == FAIL
 
 
 def test_without_batching_no_batch_has_to_be_seen_and_few_inputs_are_said():
     few = [{"request": {"text": str(n)}, "expect": {"answer": n}, "name": f"c{n}"} for n in range(16)]
-    verdict = judged("B1", contract(cases=few), replace(crowd(loop_rows(cases=16)), scrapes=()))
+    verdict = judged("B1", contract(cases=few), replace(concurrent_load(loop_rows(cases=16)), scrapes=()))
     assert verdict.outcome == PASS
     assert "judged with the 16 inputs" in verdict.found
 
@@ -74,14 +74,14 @@ def test_without_batching_no_batch_has_to_be_seen_and_few_inputs_are_said():
 @pytest.mark.parametrize(
     ("promised", "seen"),
     [
-        (batching(), crowd(loop_rows(1999))),
-        (batching(), crowd([])),
-        (batching(), crowd(alone(loop_rows()))),
-        (batching(), crowd(loop_rows(cases=63))),
-        (batching(), crowd(few=())),
-        (batching(), crowd(loop=(7,) * 288)),
-        (batching(), replace(crowd(), scrapes=())),
-        (contract(batching=BATCHING), crowd()),
+        (batching(), concurrent_load(loop_rows(1999))),
+        (batching(), concurrent_load([])),
+        (batching(), concurrent_load(alone(loop_rows()))),
+        (batching(), concurrent_load(loop_rows(cases=63))),
+        (batching(), concurrent_load(few=())),
+        (batching(), concurrent_load(loop=(7,) * 288)),
+        (batching(), replace(concurrent_load(), scrapes=())),
+        (contract(batching=BATCHING), concurrent_load()),
     ],
     ids=[
         "too few",
@@ -101,4 +101,4 @@ def test_without_its_preconditions_b1_says_nothing(promised, seen):
 def test_inputs_of_different_lengths_only_say_nothing_of_swaps_by_length():
     cases = [{"request": {"t": "x" * n}, "expect": {"answer": n}, "name": f"c{n}"} for n in range(72)]
     promised = contract(cases=cases, batching=BATCHING, metrics=METRICS)
-    assert judged("B1", promised, crowd()).outcome == INCONCLUSIVE
+    assert judged("B1", promised, concurrent_load()).outcome == INCONCLUSIVE

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from seatrial.observation import ledger
+from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, waits
 from seatrial.trials.batching import Batches
-from seatrial.trials.waits import FULL, LONE, TRICKLE, waits
 from seatrial.verdict import Outcome
 from tests.helpers.batches import as_rows, batching
 from tests.helpers.observations import common, judged, lost, row

@@ -6,7 +6,7 @@ import pytest
 
 from seatrial.observation import ledger
 from seatrial.trials.batching import AFTER, ALONE, GOOD, POISON, Batches, Round
-from seatrial.trials.crowd import Span
+from seatrial.trials.concurrency import Span
 from seatrial.verdict import Outcome
 from tests.helpers.batches import BATCHING, answer, as_rows, batching
 from tests.helpers.observations import Counters, common, contract, judged, lost, pod_change, row, wrong
@@ -66,8 +66,8 @@ def test_a_neighbour_hurt_or_an_error_astray_fails(seen):
 
 def test_requests_afterwards_have_to_be_right():
     seen = rounds()
-    rows = [lost(one) if one["stream"] == AFTER else one for one in as_rows(seen.ledger)]
-    bodies = [{**one, **OWN_ERROR} if one["stream"] in (ALONE, POISON) else one for one in rows]
+    rows = [lost(one) if one["load"] == AFTER else one for one in as_rows(seen.ledger)]
+    bodies = [{**one, **OWN_ERROR} if one["load"] in (ALONE, POISON) else one for one in rows]
     assert judged("B5", batching(), replace(seen, ledger=ledger(bodies))).outcome == FAIL
 
 

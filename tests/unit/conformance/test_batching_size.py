@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from seatrial.trials.batching import BURST, RACE, Batches, Setting
-from seatrial.trials.crowd import Span
+from seatrial.trials.concurrency import Span
 from seatrial.verdict import Outcome
 from tests.helpers.batches import BATCHING, batching
 from tests.helpers.observations import Counters, common, contract, judged, row

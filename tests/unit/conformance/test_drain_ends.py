@@ -68,13 +68,13 @@ def test_the_connects_that_were_refused_decide():
     seen = deletion(closed_s=0.5)
     rows = {row.row: row for row in seen.ledger}
     decisive = [rows[number] for number in judged("D4", CONTRACT, seen).rows]
-    assert {(row.stream, row.error) for row in decisive} == {("connect", "refused")}
+    assert {(row.load, row.error) for row in decisive} == {("connect", "refused")}
     assert len(decisive) == 9  # three of each round
 
 
 def test_connections_that_are_reset_at_once_are_a_closed_socket():
     def torn(row, round):
-        early = row["stream"] == "connect" and round.deleted_s + 0.2 < row["sent_s"]
+        early = row["load"] == "connect" and round.deleted_s + 0.2 < row["sent_s"]
         return {**row, "error": "reset"} if early else row
 
     assert outcome("D4", deletion(change=torn)) is FAIL
@@ -95,7 +95,7 @@ def test_a_slow_endpoint_is_the_clusters_fault_once_the_socket_was_open_for_long
 
 def test_a_connect_that_times_out_among_others_that_succeed_met_no_closed_socket():
     def slow(row, round):
-        one = row["stream"] == "connect" and 0.3 < row["sent_s"] - round.deleted_s < 0.32
+        one = row["load"] == "connect" and 0.3 < row["sent_s"] - round.deleted_s < 0.32
         return {**row, "error": "timeout", "ended_s": row["sent_s"] + 5} if one else row
 
     assert outcome("D4", deletion(change=slow)) is PASS
@@ -106,7 +106,7 @@ def test_a_connect_that_times_out_among_others_that_succeed_met_no_closed_socket
     [
         {"unready_s": None, "removed_s": 1e6},
         {"connects_until_s": 0.5},
-        {"change": lambda row, round: None if row["stream"] == "connect" else row},
+        {"change": lambda row, round: None if row["load"] == "connect" else row},
     ],
     ids=["the endpoint was never seen to leave", "connects end after half a second", "no connects"],
 )
@@ -187,7 +187,7 @@ def test_a_second_container_whose_end_was_not_seen_leaves_d5_open():
 
 
 def test_an_idle_pod_cannot_show_that_a_loaded_one_exits():
-    idle = deletion(change=lambda row, round: None if row["stream"] in REQUESTS else row)
+    idle = deletion(change=lambda row, round: None if row["load"] in REQUESTS else row)
     assert outcome("D5", idle) is INCONCLUSIVE  # connects are no requests
 
 
@@ -201,7 +201,7 @@ def test_exit_codes_are_those_of_the_contract():
 
 
 def near_the_budget(becomes):
-    return lambda row, round: becomes(row, round) if row["stream"] == "nearly" else row
+    return lambda row, round: becomes(row, round) if row["load"] == "nearly" else row
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_grace_that_does_not_hold_hook_and_drain_fails(how):
 def test_the_request_that_was_cut_decides():
     seen = deletion(change=near_the_budget(lambda row, round: reset(row, round.told_s + 3.0)))
     (row,) = (row for row in seen.ledger if row.row in judged("D7", CONTRACT, seen).rows)
-    assert (row.stream, row.error) == ("nearly", "reset")
+    assert (row.load, row.error) == ("nearly", "reset")
 
 
 @pytest.mark.parametrize(("grace_s", "expected"), [(6.9, FAIL), (7.0, PASS), (7.1, PASS)])
@@ -242,7 +242,7 @@ def test_a_hook_whose_length_is_not_told_is_measured():
         rows = {row["group"]: row for row in later}
         seen = deletion(
             prestop_known=False, sign_s=told_s, closed_s=9.0, exit_s=11.0, exit_seen_s=11.0,
-            change=lambda row, round, rows=rows: rows[round.index] if row["stream"] == "nearly" else row,
+            change=lambda row, round, rows=rows: rows[round.index] if row["load"] == "nearly" else row,
         )  # fmt: skip
         assert outcome("D7", seen) is expected
 
@@ -250,7 +250,7 @@ def test_a_hook_whose_length_is_not_told_is_measured():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda row, round: None if row["stream"] == "nearly" else row,
+        lambda row, round: None if row["load"] == "nearly" else row,
         near_the_budget(lambda row, round: {**row, "sent_s": round.told_s - 2.5}),
         near_the_budget(lambda row, round: {**row, "sent_s": round.told_s + 2.0}),
     ],
@@ -262,7 +262,7 @@ def test_without_a_request_near_the_budget_d7_is_inconclusive(change):
 
 def test_an_undisturbed_request_that_fails_confirms_no_length():
     seen = deletion()
-    undisturbed = seen.ledger.stream == seen.ledger.code("undisturbed")
+    undisturbed = seen.ledger.load == seen.ledger.code("undisturbed")
     seen.ledger.correct[undisturbed] = 0
     assert outcome("D7", seen) is INCONCLUSIVE
 
@@ -342,7 +342,7 @@ def test_an_idle_deletion_is_needed():
 def slowed(row, round):
     """The longest request is cut when the whole budget is spent."""
     cut = {**wrong(row, "{}", 503), "ended_s": round.told_s + 6.03}
-    return cut if row["stream"] == "nearly" and round.index == 2 else row
+    return cut if row["load"] == "nearly" and round.index == 2 else row
 
 
 @pytest.mark.parametrize("id", ["D1", "D5", "D7"])
@@ -355,7 +355,7 @@ def test_work_that_outlasts_a_budget_given_in_full_is_not_held_against_the_drain
 
 def test_the_exit_code_of_a_drain_cut_short_by_its_budget_is_open_and_any_other_is_not():
     def all_slowed(row, round):
-        return slowed(row, replace(round, index=2)) if row["stream"] == "nearly" else row
+        return slowed(row, replace(round, index=2)) if row["load"] == "nearly" else row
 
     assert outcome("D5", deletion(change=all_slowed, exit_codes=(1,))) is INCONCLUSIVE
     assert outcome("D5", deletion(change=all_slowed, exit_codes=(137,))) is FAIL
@@ -365,7 +365,7 @@ def test_the_exit_code_of_a_drain_cut_short_by_its_budget_is_open_and_any_other_
 @pytest.mark.parametrize(("cut_s", "expected"), [(5.85, FAIL), (5.95, INCONCLUSIVE)])
 def test_the_budget_counts_from_the_sign(cut_s, expected):
     def cut(row, round):
-        return {**wrong(row, "{}", 503), "ended_s": round.told_s + cut_s} if row["stream"] == "nearly" else row
+        return {**wrong(row, "{}", 503), "ended_s": round.told_s + cut_s} if row["load"] == "nearly" else row
 
     assert outcome("D1", deletion(change=cut)) is expected
     assert outcome("D7", deletion(change=cut)) is expected
@@ -373,7 +373,7 @@ def test_the_budget_counts_from_the_sign(cut_s, expected):
 
 def test_short_requests_have_no_such_excuse():
     def cut(row, round):
-        hung = row["stream"] in ("short", "half-sent") and row["sent_s"] < round.told_s - 0.02 < row["ended_s"]
+        hung = row["load"] in ("short", "half-sent") and row["sent_s"] < round.told_s - 0.02 < row["ended_s"]
         return reset(row, round.told_s + 6.0) if hung else row
 
     assert outcome("D1", deletion(change=cut)) is FAIL

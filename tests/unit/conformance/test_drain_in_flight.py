@@ -21,7 +21,7 @@ def verdict(seen, promises=CONTRACT):
 
 
 def in_flight(row, round):
-    return row["stream"] in REQUESTS and row["sent_s"] <= round.told_s - 0.02 and row["ended_s"] > round.told_s
+    return row["load"] in REQUESTS and row["sent_s"] <= round.told_s - 0.02 and row["ended_s"] > round.told_s
 
 
 def where(holds, becomes):
@@ -37,7 +37,7 @@ def test_a_pod_that_finishes_everything_passes_with_what_it_finished():
 
 
 @pytest.mark.parametrize(
-    ("fault", "stream", "cut"),
+    ("fault", "load", "cut"),
     [
         ("drain-drop-last-100ms", "short", lambda row, round: reset(row, round.told_s + 0.01)),
         ("drain-drops-queued", "long", lambda row, round: wrong(row, '{"error":"stopping"}', 503)),
@@ -48,12 +48,12 @@ def test_a_pod_that_finishes_everything_passes_with_what_it_finished():
         ("keep-alive connections are closed at once", "kept-0", lambda row, round: reset(row, round.told_s + 0.001)),
     ],
 )
-def test_accepted_requests_that_are_lost_fail_with_their_rows(fault, stream, cut):
-    seen = deletion(change=where(lambda row, round: row["stream"] == stream and in_flight(row, round), cut))
+def test_accepted_requests_that_are_lost_fail_with_their_rows(fault, load, cut):
+    seen = deletion(change=where(lambda row, round: row["load"] == load and in_flight(row, round), cut))
     found = verdict(seen)
     assert found.outcome is FAIL, fault
-    streams = {row.stream for row in seen.ledger if row.row in found.rows}
-    assert streams == {stream}
+    loads = {row.load for row in seen.ledger if row.row in found.rows}
+    assert loads == {load}
 
 
 @settings(max_examples=25, deadline=None)
@@ -83,14 +83,14 @@ def test_the_order_of_rows_does_not_matter(seed):
 
 def test_requests_cut_before_the_log_tells_of_the_signal_are_lost_all_the_same():
     """The line is stamped when the runtime reads it; the connections were cut a moment earlier."""
-    early = where(lambda row, round: row["stream"] == "long", lambda row, round: reset(row, round.told_s - 0.03))
+    early = where(lambda row, round: row["load"] == "long", lambda row, round: reset(row, round.told_s - 0.03))
     assert verdict(deletion(change=early)).outcome is FAIL
 
 
 @pytest.mark.parametrize(("before_sign_s", "outcome"), [(0.015, PASS), (0.025, FAIL)])
 def test_a_request_sent_less_than_20_ms_before_the_signal_may_be_lost(before_sign_s, outcome):
     def moved(row, round):
-        if row["stream"] == "half-sent" and row["sent_s"] < round.sigterm_due_s - 0.05:
+        if row["load"] == "half-sent" and row["sent_s"] < round.sigterm_due_s - 0.05:
             shift = round.told_s - before_sign_s - row["sent_s"]
             return reset({**row, "sent_s": row["sent_s"] + shift, "connected_s": row["connected_s"] + shift}, 1e6)
         return row
@@ -101,7 +101,7 @@ def test_a_request_sent_less_than_20_ms_before_the_signal_may_be_lost(before_sig
 def test_a_listener_that_closes_at_sigterm_refuses_what_it_never_accepted():
     """D3 and D4 judge whether it closed too early; a refused request was not in flight."""
     after = where(
-        lambda row, round: row["stream"] == "short" and row["sent_s"] > round.sigterm_due_s + 0.08,
+        lambda row, round: row["load"] == "short" and row["sent_s"] > round.sigterm_due_s + 0.08,
         lambda row, round: {**refused(row), "ended_s": round.told_s + 0.01},
     )
     assert verdict(deletion(change=after)).outcome is PASS
@@ -110,7 +110,7 @@ def test_a_listener_that_closes_at_sigterm_refuses_what_it_never_accepted():
 def test_a_refusal_that_the_contract_declares_for_a_full_replica_is_no_lost_work():
     busy = {"limit": 4, "reject": {"status": 503, "body": {"error": "busy"}}}
     full = where(
-        lambda row, round: row["stream"] == "short" and round.index == 0 and in_flight(row, round),
+        lambda row, round: row["load"] == "short" and round.index == 0 and in_flight(row, round),
         lambda row, round: wrong(row, '{"error": "busy"}', 503),
     )
     limited = contract(drain=DRAIN, limits={"concurrency": busy})
@@ -124,12 +124,12 @@ def test_a_refusal_that_the_contract_declares_for_a_full_replica_is_no_lost_work
     ids=["too few open", "none sent in the last 100 ms", "no half-sent body"],
 )
 def test_too_little_in_flight_is_inconclusive(missing):
-    found = verdict(deletion(change=lambda row, round: None if row["stream"] in missing else row))
+    found = verdict(deletion(change=lambda row, round: None if row["load"] in missing else row))
     assert found.outcome is INCONCLUSIVE
 
 
 def test_refused_half_sent_requests_do_not_count_as_bodies_under_way():
-    gone = where(lambda row, round: row["stream"] == "half-sent", lambda row, round: refused(row))
+    gone = where(lambda row, round: row["load"] == "half-sent", lambda row, round: refused(row))
     assert verdict(deletion(change=gone)).outcome is INCONCLUSIVE
 
 

@@ -21,12 +21,12 @@ def outcome(id, seen, promises=CONTRACT):
     return judged(id, promises, seen).outcome
 
 
-def in_stream(stream, becomes, every=1):
-    """Change each `every`-th row of a stream."""
+def in_load(load, becomes, every=1):
+    """Change each `every`-th row of a load."""
     count = iter(range(10**9))
 
     def change(row):
-        return becomes(row) if row["stream"] == stream and next(count) % every == every - 1 else row
+        return becomes(row) if row["load"] == load and next(count) % every == every - 1 else row
 
     return change
 
@@ -35,7 +35,7 @@ def refusals(becomes, every=1):
     count = iter(range(10**9))
 
     def change(row):
-        hit = row["stream"] == OVER and row["status"] == 503 and next(count) % every == every - 1
+        hit = row["load"] == OVER and row["status"] == 503 and next(count) % every == every - 1
         return becomes(row) if hit else row
 
     return change
@@ -45,7 +45,7 @@ def admitted(becomes, every=1):
     count = iter(range(10**9))
 
     def change(row):
-        hit = row["stream"] == OVER and row["correct"] == 1 and next(count) % every == every - 1
+        hit = row["load"] == OVER and row["correct"] == 1 and next(count) % every == every - 1
         return becomes(row) if hit else row
 
     return change
@@ -53,7 +53,7 @@ def admitted(becomes, every=1):
 
 def slow_machine(row):
     """Everything of the overload, the beacon too, takes ten times as long."""
-    if row["stream"] in (OVER, "beacon") and OVER_S[0] <= row["sent_s"] < OVER_S[1]:
+    if row["load"] in (OVER, "beacon") and OVER_S[0] <= row["sent_s"] < OVER_S[1]:
         return late(row, 10 * (row["ended_s"] - row["sent_s"]) + 0.3)
     return row
 
@@ -92,7 +92,7 @@ def test_a_load_that_is_all_answered_in_time_was_no_overload(id):
 
 
 @pytest.mark.parametrize(
-    ("change", "streams"),
+    ("change", "loads"),
     [
         (refusals(lambda row: broken(row, "reset", 0.01)), "reset"),
         (refusals(lambda row: refusal(row, status=500)), ""),
@@ -109,13 +109,13 @@ def test_a_load_that_is_all_answered_in_time_was_no_overload(id):
         "a cut refusal", "queue-unbounded: no answer at all", "a single refused connection", "a wrong answer",
     ],
 )  # fmt: skip
-def test_anything_but_a_right_answer_or_the_declared_refusal_fails(change, streams):
+def test_anything_but_a_right_answer_or_the_declared_refusal_fails(change, loads):
     seen = overload(change=change)
     found = judged("L1", CONTRACT, seen)
     assert found.outcome is FAIL
     rows = [row for row in seen.ledger if row.row in found.rows]
     assert rows
-    assert {row.error for row in rows} == {streams}
+    assert {row.error for row in rows} == {loads}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_few_slow_refusals_are_borne(every, expected):
 
 
 def test_too_few_rows_or_refusals_are_inconclusive():
-    short = overload(change=lambda row: None if row["stream"] == OVER and row["sent_s"] > 64 else row)
+    short = overload(change=lambda row: None if row["load"] == OVER and row["sent_s"] > 64 else row)
     assert outcome("L1", replace(short, overload_s=(50.0, 64.0))) is INCONCLUSIVE
     count = iter(range(10**9))
     mostly_right = refusals(
@@ -157,23 +157,23 @@ def test_late_answers_instead_of_refusals_fail():
 def test_a_machine_that_became_slow_is_not_held_against_the_service():
     """The same latencies without a slow beacon are the service's own."""
     assert outcome("L1", overload(change=slow_machine)) is INCONCLUSIVE
-    own = overload(change=lambda row: slow_machine(row) if row["stream"] == OVER else row)
+    own = overload(change=lambda row: slow_machine(row) if row["load"] == OVER else row)
     assert outcome("L1", own) is FAIL
-    without = overload(change=lambda row: None if row["stream"] == "beacon" else slow_machine(row))
+    without = overload(change=lambda row: None if row["load"] == "beacon" else slow_machine(row))
     assert outcome("L1", without) is INCONCLUSIVE
 
 
 def test_a_slow_machine_does_not_excuse_a_wrong_answer():
     def wrong(row):
         row = slow_machine(row)
-        return {**row, "correct": 0} if row["stream"] == OVER else row
+        return {**row, "correct": 0} if row["load"] == OVER else row
 
     assert outcome("L1", overload(change=wrong)) is FAIL
 
 
 def test_errors_that_the_beacon_shares_are_the_networks():
     def at_a_moment(row, beacon_too):
-        hit = abs(row["sent_s"] - 60.0) < 0.2 and row["stream"] in (OVER, *(["beacon"] if beacon_too else []))
+        hit = abs(row["sent_s"] - 60.0) < 0.2 and row["load"] in (OVER, *(["beacon"] if beacon_too else []))
         return broken(row, "reset", 0.01) if hit else row
 
     assert outcome("L1", overload(change=lambda row: at_a_moment(row, True))) is INCONCLUSIVE
@@ -184,7 +184,7 @@ def test_errors_that_the_beacon_shares_are_the_networks():
     "change",
     [
         lambda row: {**row, "headers": '{"connection": "close"}'},
-        in_stream(OVER, lambda row: late(row, 1.5) if row["correct"] == 1 and row["sent_s"] < 51 else row),
+        in_load(OVER, lambda row: late(row, 1.5) if row["correct"] == 1 and row["sent_s"] < 51 else row),
     ],
     ids=["closes after a refusal", "a burst that queues for a second"],
 )
@@ -228,17 +228,17 @@ def test_a_load_that_is_carried_whole_shows_nothing_of_the_goodput_under_too_muc
 
 def test_a_slow_machine_or_no_beacon_leaves_goodput_open():
     assert outcome("L6", overload(change=slow_machine)) is INCONCLUSIVE
-    assert outcome("L6", overload(change=in_stream("beacon", lambda row: None))) is INCONCLUSIVE
+    assert outcome("L6", overload(change=in_load("beacon", lambda row: None))) is INCONCLUSIVE
 
 
 def test_a_beacon_twice_as_slow_but_fast_says_nothing_about_the_machine():
-    busy = in_stream("beacon", lambda row: late(row, 0.015) if OVER_S[0] <= row["sent_s"] < OVER_S[1] else row)
+    busy = in_load("beacon", lambda row: late(row, 0.015) if OVER_S[0] <= row["sent_s"] < OVER_S[1] else row)
     assert outcome("L6", overload(change=busy)) is PASS
 
 
 def test_too_short_a_closed_loop_is_inconclusive():
     assert outcome("L6", overload(closed_s=(10.0, 25.0))) is INCONCLUSIVE
-    none = overload(change=in_stream(CLOSED, lambda row: None))
+    none = overload(change=in_load(CLOSED, lambda row: None))
     assert outcome("L6", none) in (PASS, INCONCLUSIVE)
 
 
@@ -248,12 +248,12 @@ def test_too_short_a_closed_loop_is_inconclusive():
 @pytest.mark.parametrize(
     "change",
     [
-        in_stream(RECOVERY, refusal),
-        in_stream(RECOVERY, lambda row: broken(row), every=50),
-        in_stream(RECOVERY, refusal, every=100),
-        in_stream(RECOVERY, lambda row: {**row, "correct": 0}, every=100),
-        in_stream(RECOVERY, lambda row: late(row, 3 * 0.15)),
-        in_stream(RECOVERY, lambda row: late(row, 0.25), every=3),
+        in_load(RECOVERY, refusal),
+        in_load(RECOVERY, lambda row: broken(row), every=50),
+        in_load(RECOVERY, refusal, every=100),
+        in_load(RECOVERY, lambda row: {**row, "correct": 0}, every=100),
+        in_load(RECOVERY, lambda row: late(row, 3 * 0.15)),
+        in_load(RECOVERY, lambda row: late(row, 0.25), every=3),
     ],
     ids=["breaker-latches", "zombie-backlog", "permits-leak", "a wrong answer", "memory-stays-swapped", "a third"],
 )
@@ -261,12 +261,12 @@ def test_a_service_that_is_not_as_before_fails(change):
     seen = overload(change=change)
     found = judged("L8", CONTRACT, seen)
     assert found.outcome is FAIL
-    assert {row.stream for row in seen.ledger if row.row in found.rows} == {RECOVERY}
+    assert {row.load for row in seen.ledger if row.row in found.rows} == {RECOVERY}
 
 
 @pytest.mark.parametrize(("every", "expected"), [(20, PASS), (7, INCONCLUSIVE), (2, FAIL)])
 def test_some_slower_answers_are_borne(every, expected):
-    assert outcome("L8", overload(change=in_stream(RECOVERY, lambda row: late(row, 0.4), every=every))) is expected
+    assert outcome("L8", overload(change=in_load(RECOVERY, lambda row: late(row, 0.4), every=every))) is expected
 
 
 def test_a_pod_that_stays_unready_fails():
@@ -286,7 +286,7 @@ def test_a_full_replica_may_refuse_whenever_it_is_full():
     crowd = iter(range(10**9))
 
     def meet(row):
-        if row["stream"] == RECOVERY and 105.0 <= row["sent_s"] < 105.6 and (n := next(crowd)) < 5:
+        if row["load"] == RECOVERY and 105.0 <= row["sent_s"] < 105.6 and (n := next(crowd)) < 5:
             row = {**late({**row, "sent_s": 105.1 + n / 1000, "scheduled_s": 105.1 + n / 1000}, 0.15), "pod": "a"}
             return refusal(row) if n == 4 else row
         return row
@@ -299,23 +299,23 @@ def test_a_full_replica_may_refuse_whenever_it_is_full():
 
 
 def test_what_the_service_refused_before_the_overload_is_no_baseline():
-    assert outcome("L8", overload(change=in_stream("baseline", refusal, every=100))) is INCONCLUSIVE
-    assert outcome("L8", overload(change=in_stream("baseline", lambda row: None, every=2))) is INCONCLUSIVE
+    assert outcome("L8", overload(change=in_load("baseline", refusal, every=100))) is INCONCLUSIVE
+    assert outcome("L8", overload(change=in_load("baseline", lambda row: None, every=2))) is INCONCLUSIVE
     assert outcome("L8", overload(recovery_s=(100.0, 110.0))) is INCONCLUSIVE
 
 
 def test_a_machine_slow_after_the_overload_and_a_network_that_breaks_leave_recovery_open():
     def slow(row):
-        hit = row["stream"] in (RECOVERY, "beacon") and row["sent_s"] >= 100.0
+        hit = row["load"] in (RECOVERY, "beacon") and row["sent_s"] >= 100.0
         return late(row, row["ended_s"] - row["sent_s"] + 0.3) if hit else row
 
     def cut(row):
-        hit = row["stream"] in (RECOVERY, "beacon") and 110.0 <= row["sent_s"] < 110.5
+        hit = row["load"] in (RECOVERY, "beacon") and 110.0 <= row["sent_s"] < 110.5
         return broken(row, "reset", 0.01) if hit else row
 
     assert outcome("L8", overload(change=slow)) is INCONCLUSIVE
     assert outcome("L8", overload(change=cut)) is INCONCLUSIVE
-    assert outcome("L8", overload(change=lambda row: slow(row) if row["stream"] == RECOVERY else row)) is FAIL
+    assert outcome("L8", overload(change=lambda row: slow(row) if row["load"] == RECOVERY else row)) is FAIL
 
 
 # the comparison itself
@@ -325,7 +325,7 @@ def test_the_beacon_is_compared_with_itself_at_the_baseline():
     assert overload().beacon_trouble(*OVER_S) == ""
     assert "times slower" in overload(change=slow_machine).beacon_trouble(*OVER_S)
     assert "0 rows" in overload().beacon_trouble(500.0, 600.0)
-    without = overload(change=in_stream("baseline", lambda row: None))
+    without = overload(change=in_load("baseline", lambda row: None))
     assert "no baseline" in without.beacon_trouble(*OVER_S)
     assert overload().beacon_trouble(*BASELINE_S) == ""
 

@@ -87,7 +87,7 @@ def test_another_bucket_than_configured_fails(admits):
 )
 def test_a_single_row_that_is_neither_right_nor_refused_fails_and_is_named(becomes):
     count = iter(range(10**9))
-    seen = rate_limited(change=lambda row: becomes(row) if row["stream"] == SATURATE and next(count) == 100 else row)
+    seen = rate_limited(change=lambda row: becomes(row) if row["load"] == SATURATE and next(count) == 100 else row)
     found = judged("L3", CONTRACT, seen)
     assert (found.outcome, len(found.rows)) == (FAIL, 1)
 
@@ -192,7 +192,7 @@ def test_a_date_passes():
 
 
 def test_too_few_refusals_or_waits_are_inconclusive():
-    few = rate_limited(change=lambda row: None if row["stream"] in (SATURATE, FLOOD, EXHAUST) else row)
+    few = rate_limited(change=lambda row: None if row["load"] in (SATURATE, FLOOD, EXHAUST) else row)
     assert outcome("L2", few) is INCONCLUSIVE
     assert outcome("L2", rate_limited(waits=patience()[3:])) is INCONCLUSIVE
     assert outcome("L2", rate_limited(waits=())) is INCONCLUSIVE

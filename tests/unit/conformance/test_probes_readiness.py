@@ -28,7 +28,7 @@ def p1(seen, promises=RESTARTED):
 
 def first_cases(count, becomes):
     def change(row):
-        return becomes(row) if row["stream"] == AT_FIRST_2XX and int(row["case"][1:]) < count else row
+        return becomes(row) if row["load"] == AT_FIRST_2XX and int(row["case"][1:]) < count else row
 
     return change
 
@@ -42,12 +42,12 @@ def test_pods_that_answer_from_their_first_2xx_on_pass():
 
 
 @pytest.mark.parametrize(
-    ("change", "stream"),
+    ("change", "load"),
     [
         (first_cases(5, lambda row: {**refused(row), "error": "timeout"}), AT_FIRST_2XX),
         (first_cases(5, lambda row: wrong(row, "", 503)), AT_FIRST_2XX),
         (first_cases(20, lambda row: wrong(row, "{}")), AT_FIRST_2XX),
-        (lambda row: wrong(row, "{}") if row["stream"] == AT_READY and row["group"] == 3 else row, AT_READY),
+        (lambda row: wrong(row, "{}") if row["load"] == AT_READY and row["group"] == 3 else row, AT_READY),
         (lambda row: wrong(row, "{}", 404) if row["case"] == "c7" else row, None),
         (first_cases(1, lambda row: late(row, 2.1)), AT_FIRST_2XX),
     ],
@@ -56,12 +56,12 @@ def test_pods_that_answer_from_their_first_2xx_on_pass():
         "ready-second-model-late", "later than the deadline",
     ],
 )  # fmt: skip
-def test_a_case_that_is_not_right_after_ready_fails_and_is_named(change, stream):
+def test_a_case_that_is_not_right_after_ready_fails_and_is_named(change, load):
     seen = install(change=change)
     found = p1(seen)
     assert found.outcome is FAIL
-    streams = {row.stream for row in seen.ledger if row.row in found.rows}
-    assert streams == ({stream} if stream else {AT_FIRST_2XX, AT_READY})
+    loads = {row.load for row in seen.ledger if row.row in found.rows}
+    assert loads == ({load} if load else {AT_FIRST_2XX, AT_READY})
 
 
 @settings(max_examples=15, deadline=None)
@@ -69,7 +69,7 @@ def test_a_case_that_is_not_right_after_ready_fails_and_is_named(change, stream)
 def test_any_single_case_that_is_wrong_fails(number):
     count = iter(range(10**9))
     cases = (AT_FIRST_2XX, AT_READY)
-    seen = install(change=lambda row: wrong(row, "") if row["stream"] in cases and next(count) == number else row)
+    seen = install(change=lambda row: wrong(row, "") if row["load"] in cases and next(count) == number else row)
     assert (p1(seen).outcome, len(p1(seen).rows)) == (FAIL, 1)
 
 
@@ -84,9 +84,9 @@ def test_cases_have_until_the_deadline(took_s, expected):
         install(starts=2),
         install(starts=3),
         install(not_ready=0),
-        install(change=lambda row: None if row["stream"] in (AT_FIRST_2XX, AT_READY) else row),
+        install(change=lambda row: None if row["load"] in (AT_FIRST_2XX, AT_READY) else row),
         install(change=lambda row: None),
-        install(change=lambda row: None if row["stream"] == POLLED else row),
+        install(change=lambda row: None if row["load"] == POLLED else row),
     ],
     ids=["two starts", "no restart", "ready before it was looked at", "no cases", "nothing", "no polls"],
 )
@@ -102,7 +102,7 @@ def test_a_cut_2xx_is_not_ready_yet():
     """The kubelet fails a probe whose body breaks off."""
     cut = install(
         change=lambda row: (
-            {**row, "status": 200, "error": "eof"} if row["stream"] == POLLED and row["status"] == 503 else row
+            {**row, "status": 200, "error": "eof"} if row["load"] == POLLED and row["status"] == 503 else row
         )
     )
     assert p1(cut).outcome is PASS
@@ -110,9 +110,9 @@ def test_a_cut_2xx_is_not_ready_yet():
 
 def test_wrong_cases_after_the_kubelets_ready_fail_although_no_poll_saw_a_2xx():
     def never(row):
-        if row["stream"] == POLLED:
+        if row["load"] == POLLED:
             return {**row, "status": 503}
-        return wrong(row, "") if row["stream"] == AT_READY else None if row["stream"] == AT_FIRST_2XX else row
+        return wrong(row, "") if row["load"] == AT_READY else None if row["load"] == AT_FIRST_2XX else row
 
     assert p1(install(change=never)).outcome is FAIL
 
@@ -120,8 +120,8 @@ def test_wrong_cases_after_the_kubelets_ready_fail_although_no_poll_saw_a_2xx():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda row: {**row, "status": 204} if row["stream"] == POLLED and row["status"] == 200 else row,
-        lambda row: refused(row) if row["stream"] == POLLED and row["status"] == 503 else row,
+        lambda row: {**row, "status": 204} if row["load"] == POLLED and row["status"] == 200 else row,
+        lambda row: refused(row) if row["load"] == POLLED and row["status"] == 503 else row,
         lambda row: {**row, "headers": '{"connection": "close"}'},
     ],
     ids=["ready-204", "ready-at-first-accept", "http10-close"],
@@ -137,8 +137,8 @@ def p11(seen):
     return judged("P11", contract(probes=installs.PROBES), seen)
 
 
-def on(stream, **changed):
-    return lambda row: {**row, **changed} if row["stream"] == stream else row
+def on(load, **changed):
+    return lambda row: {**row, **changed} if row["load"] == load else row
 
 
 def warning(type="ADDED"):
@@ -175,7 +175,7 @@ def test_a_readiness_path_that_says_nothing_fails(how):
 
 def test_one_pod_that_redirects_is_enough():
     def one(row):
-        hit = row["stream"] == "readiness-path" and row["pod"] == "pod-2"
+        hit = row["load"] == "readiness-path" and row["pod"] == "pod-2"
         return {**row, "status": 302, "headers": '{"location": "/"}'} if hit else row
 
     assert p11(install(change=one)).outcome is FAIL
@@ -201,8 +201,8 @@ def test_odd_readiness_answers_pass(how):
     "seen",
     [
         install(ready=False),
-        install(change=lambda row: None if row["stream"] == "readiness-path" else row),
-        install(change=lambda row: None if row["stream"] == "random-path" else row),
+        install(change=lambda row: None if row["load"] == "readiness-path" else row),
+        install(change=lambda row: None if row["load"] == "random-path" else row),
         replace(install(), ledger=ledger([])),
     ],
     ids=["no pod ready", "readiness not asked", "no random path asked", "empty"],
@@ -234,7 +234,7 @@ def probes(becomes, kind="probe-", every=1):
     count = iter(range(10**9))
 
     def change(row):
-        hit = row["stream"].startswith(kind) and next(count) % every == every - 1
+        hit = row["load"].startswith(kind) and next(count) % every == every - 1
         return becomes(row) if hit else row
 
     return change
@@ -245,8 +245,8 @@ def test_probes_that_are_answered_whatever_is_refused_pass():
     assert (found.outcome, found.n) == (PASS, 720)
 
 
-def without_refusals(stream, start_s, end_s):
-    return lambda row: None if row["stream"] == stream and start_s <= row["sent_s"] < end_s else row
+def without_refusals(load, start_s, end_s):
+    return lambda row: None if row["load"] == load and start_s <= row["sent_s"] < end_s else row
 
 
 def test_probes_beside_which_nothing_was_refused_in_time_are_not_counted_and_cost_no_verdict():
@@ -258,7 +258,7 @@ def test_probes_beside_which_nothing_was_refused_in_time_are_not_counted_and_cos
 
 def test_a_probe_that_fails_where_nothing_shows_the_limiter_is_held_against_nobody_and_not_passed_over():
     def change(row):
-        if row["stream"] == "probe-liveness" and HELD_S + 2.2 <= row["sent_s"] < HELD_S + 2.3:
+        if row["load"] == "probe-liveness" and HELD_S + 2.2 <= row["sent_s"] < HELD_S + 2.3:
             return {**row, "status": 503}
         return without_refusals(EXTRA, HELD_S + 2.0, HELD_S + 2.5)(row)
 
@@ -283,7 +283,7 @@ def test_a_probe_that_is_refused_fails_and_is_named(becomes):
     limited = rate_limited(change=becomes)
     found = p10(limited, overload())
     assert found.outcome is FAIL
-    assert {row.stream for row in limited.ledger if row.row in found.rows} <= {"probe-readiness", "probe-liveness"}
+    assert {row.load for row in limited.ledger if row.row in found.rows} <= {"probe-readiness", "probe-liveness"}
     assert found.rows
     assert p10(rate_limited(), overload(change=becomes)).outcome is FAIL
 
@@ -297,17 +297,17 @@ def test_probes_that_take_tokens_fail(rate):
 
 
 def test_too_few_tokens_to_miss_any_are_inconclusive():
-    short = rate_limited(change=lambda row: None if row["stream"] == FLOOD and row["sent_s"] > 205.9 else row)
+    short = rate_limited(change=lambda row: None if row["load"] == FLOOD and row["sent_s"] > 205.9 else row)
     slow = promises(rate={**rate_limits.LIMIT, "per_second": 6.0}, concurrency=CONCURRENCY)
     found = p10(replace(short), overload(), slow)
     assert found.outcome is INCONCLUSIVE
 
 
-def thin(stream, gap_s):
+def thin(load, gap_s):
     last = {}
 
     def change(row):
-        if row["stream"] != stream or row["status"] == 200:
+        if row["load"] != load or row["status"] == 200:
             return row
         if row["sent_s"] - last.get(row["pod"], -1e9) < gap_s:
             return None
@@ -323,8 +323,8 @@ def thin(stream, gap_s):
         (rate_limited(), overload(change=without_refusals(EXTRA, HELD_S + 2.0, HELD_S + 3.2))),
         (rate_limited(change=thin(FLOOD, 0.25)), overload()),
         (rate_limited(), overload(change=thin(EXTRA, 0.25))),
-        (rate_limited(change=lambda row: None if row["stream"] == FLOOD else row), overload()),
-        (rate_limited(), overload(change=lambda row: None if row["stream"] == EXTRA else row)),
+        (rate_limited(change=lambda row: None if row["load"] == FLOOD else row), overload()),
+        (rate_limited(), overload(change=lambda row: None if row["load"] == EXTRA else row)),
         (rate_limited(change=probes(lambda row: None, every=5)), overload()),
         (rate_limited(), overload(change=probes(lambda row: None))),
         (rate_limited(), overload(held_pod="")),
@@ -349,7 +349,7 @@ REFUSED = probes(lambda row: {**row, "status": 503})
         (rate_limited(change=thin(FLOOD, 0.25)), overload(change=REFUSED), "slots held"),
         (rate_limited(change=REFUSED), overload(held_pod=""), "bucket empty"),
         (
-            rate_limited(change=lambda row: None if row["stream"] == FLOOD else row),
+            rate_limited(change=lambda row: None if row["load"] == FLOOD else row),
             overload(change=REFUSED),
             "slots held",
         ),

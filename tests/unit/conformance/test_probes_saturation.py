@@ -128,5 +128,5 @@ def test_the_window_follows_the_liveness_probe_of_the_servers_container():
 def test_the_overload_lasts_twice_the_patience_of_liveness(length_s, expected):
     """Three failures five seconds apart and a timeout of one: 16 s, twice."""
     seen = overload(overload_s=(50.0, 50.0 + length_s))
-    keep = (seen.ledger.stream != seen.ledger.code(OVER)) | (seen.ledger.sent_s < 50.0 + length_s)
+    keep = (seen.ledger.load != seen.ledger.code(OVER)) | (seen.ledger.sent_s < 50.0 + length_s)
     assert outcome("P5", replace(seen, ledger=seen.ledger.select(keep))) is expected

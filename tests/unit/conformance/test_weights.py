@@ -27,8 +27,8 @@ def endpoint(at_s, pod, namespace, ready):
     return Change(at_s, "EndpointSlice", "MODIFIED", "subject", item)
 
 
-def refused(stream, count, period_s, side):
-    return [lost(row(stream, STARTED_S + n * period_s, group=side), "refused") for n in range(count)]
+def refused(load, count, period_s, side):
+    return [lost(row(load, STARTED_S + n * period_s, group=side), "refused") for n in range(count)]
 
 
 def broken(extra=(), rows=(), *, ready_s=(72.0, 72.0), polls=240, cases=60, **changed):

@@ -1,19 +1,19 @@
 import pytest
 
-from seatrial.observation import Change, GeneratorHealth, Log, Pod, Scrape, Seen, Timeline, ledger
+from seatrial.observation import Change, GeneratorHealth, Log, Observation, Pod, Scrape, Timeline, ledger
 from seatrial.record import RunHeader, RunRecord
 
 
 @pytest.fixture
-def seen() -> Seen:
-    return Seen(
+def seen() -> Observation:
+    return Observation(
         trial="deletion",
         namespace="run-1",
         started_s=1.25,
         ended_s=61.0,
         wall_origin_s=1_767_225_600.0,
         values={"replicas": 2, "nested": {"limits": [1, 2.5, None]}},
-        ledger=ledger([{"stream": "service", "sent_s": 2.0, "status": 200, "correct": 1}, {"error": "reset"}]),
+        ledger=ledger([{"load": "service", "sent_s": 2.0, "status": 200, "correct": 1}, {"error": "reset"}]),
         timeline=Timeline((Change(3.0, "Pod", "ADDED", "a", {"metadata": {"name": "a"}}),), ("410 Gone at 4 s",)),
         scrapes=(Scrape(5.0, "a", 200, "up 1\n", 0.01),),
         logs=(Log("a", "server", False, ((6.0, "SIGTERM"),)),),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
-from seatrial.observation import COLUMNS, Change, Floats, Ledger, Seen, Timeline, ledger
+from seatrial.observation import COLUMNS, Change, Floats, Ledger, Observation, Timeline, ledger
 from seatrial.record import observation_from_files, observation_to_files
 from seatrial.record.codec import raw_observation
 from seatrial.verdict import Outcome
@@ -26,7 +26,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Deletions(Seen):
+class Deletions(Observation):
     rounds: tuple[Round, ...] = ()
     direct: Ledger = field(default_factory=lambda: ledger([]))
     bodies: Mapping[str, bytes] = field(default_factory=dict)
@@ -46,9 +46,9 @@ def same_ledger(one: Ledger, other: Ledger) -> bool:
 @pytest.fixture
 def deletions(seen) -> Deletions:
     return Deletions(
-        **{name: getattr(seen, name) for name in Seen.__slots__},
+        **{name: getattr(seen, name) for name in Observation.__slots__},
         rounds=(Round(0, "a", None), Round(1, "b", 0.1 + 0.2, held_s=math.inf)),
-        direct=ledger([{"stream": "direct", "body": "\udcff\x00 é"}]),
+        direct=ledger([{"load": "direct", "body": "\udcff\x00 é"}]),
         bodies={"a": b"\xff\x00"},
         samples=np.array([0.1, np.nan, 1e-300]),
         states=frozenset({"Running", "Pending"}),

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from seatrial.errors import InputError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.record import FirstTry, RunHeader, RunRecord, canonical
 from seatrial.record.codec import plain
 from seatrial.verdict import Measurement, failed, passed, skipped
@@ -39,7 +39,7 @@ def test_a_finished_record_reads_back(finished, header, seen):
     assert (back.state.status, back.state.exit_status) == ("finished", 1)
     assert back.trials() == ["deletion"]
     assert back.trial_failures() == {"rollout": "the upgrade was refused"}
-    assert back.observation("deletion", Seen).timeline == seen.timeline
+    assert back.observation("deletion", Observation).timeline == seen.timeline
     assert [(entry.id, entry.verdict) for entry in back.verdicts()] == [
         ("D10", skipped("not promised")),
         ("D2", BAD),
@@ -72,7 +72,7 @@ def test_a_damaged_trial_is_not_judged(finished):
     path = finished.folder / "trials/deletion/ledger.npz"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"ledger\.npz: expected \d+ bytes with SHA-256 \w{64}, found .* cut short"):
-        RunRecord.open(finished.folder).observation("deletion", Seen)
+        RunRecord.open(finished.folder).observation("deletion", Observation)
     assert list(finished.damaged_trials()) == ["deletion"]
 
 
@@ -94,7 +94,7 @@ def test_a_line_appended_after_the_end_is_damage(finished):
 
 def test_an_unknown_trial_is_named_with_those_there_are(finished):
     with pytest.raises(InputError, match="expected an observation of trial rollout, found only deletion"):
-        finished.observation("rollout", Seen)
+        finished.observation("rollout", Observation)
 
 
 def test_another_schema_version_is_refused(finished):

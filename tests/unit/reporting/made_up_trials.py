@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from made_up_watch import Round, deletion_changes
 
-from seatrial.observation import Change, GeneratorHealth, Pod, Seen, Timeline, ledger
+from seatrial.observation import Change, GeneratorHealth, Observation, Pod, Timeline, ledger
 
 
 @dataclass(frozen=True, slots=True)
-class Deletions(Seen):
+class Deletions(Observation):
     rounds: tuple[Round, ...] = ()
 
 
@@ -23,9 +23,9 @@ def deletion_rows(round: Round, exit_s: float, closes_s: float, cut_s: float) ->
     rng = np.random.default_rng(round.index)
     zero = round.deleted_s
 
-    def row(stream: str, sent_s: float, took_s: float, **more: Any) -> dict[str, Any]:
+    def row(load: str, sent_s: float, took_s: float, **more: Any) -> dict[str, Any]:
         base = {
-            "stream": stream,
+            "load": load,
             "group": round.index,
             "target": round.victim,
             "scheduled_s": sent_s - 0.0004,
@@ -38,7 +38,7 @@ def deletion_rows(round: Round, exit_s: float, closes_s: float, cut_s: float) ->
         base |= {"connected_s": sent_s + 0.0005, "body_sent_s": sent_s + 0.001, "pod": round.victim}
         if ended_s > cut_s:
             return {**base, "ended_s": cut_s, "error": "reset"}
-        if stream == "connect":
+        if load == "connect":
             return {**base, "ended_s": ended_s}
         return {
             **base,
@@ -66,7 +66,7 @@ def deletion_rows(round: Round, exit_s: float, closes_s: float, cut_s: float) ->
         to_victim = at_s < zero + 0.3 and rng.random() < 0.5
         if to_victim and at_s >= closes_s:
             yield {
-                "stream": "service",
+                "load": "service",
                 "group": round.index,
                 "scheduled_s": at_s,
                 "sent_s": at_s,
@@ -77,7 +77,7 @@ def deletion_rows(round: Round, exit_s: float, closes_s: float, cut_s: float) ->
             pod = round.victim if to_victim else "other"
             took_s = float(rng.gamma(4, 0.01) + (rng.random() < 0.01) * 0.3)
             yield {
-                "stream": "service",
+                "load": "service",
                 "group": round.index,
                 "scheduled_s": at_s,
                 "sent_s": at_s,
@@ -106,17 +106,17 @@ def deletions(*, healthy: bool) -> Deletions:
 
 
 @cache
-def calibration() -> Seen:
-    """Lone requests, then load: three streams of different size and spread."""
+def calibration() -> Observation:
+    """Lone requests, then load: three loads of different size and spread."""
     rng = np.random.default_rng(3)
     rows = []
-    for stream, n, shape, scale in (("lone", 40, 30, 0.0012), ("steady", 900, 6, 0.008), ("overload", 2500, 3, 0.05)):
+    for load, n, shape, scale in (("lone", 40, 30, 0.0012), ("steady", 900, 6, 0.008), ("overload", 2500, 3, 0.05)):
         for at_s in np.cumsum(rng.exponential(0.02, n)):
             took_s = float(rng.gamma(shape, scale) + (rng.random() < 0.01) * 0.4)
-            refused = stream == "overload" and rng.random() < 0.3
+            refused = load == "overload" and rng.random() < 0.3
             rows.append(
                 {
-                    "stream": stream,
+                    "load": load,
                     "scheduled_s": at_s,
                     "sent_s": at_s + 0.001,
                     "ended_s": at_s + (0.004 if refused else took_s),
@@ -124,7 +124,7 @@ def calibration() -> Seen:
                     "correct": 0 if refused else 1,
                 }
             )
-    return Seen(**seen("calibration", rows, [], 60.0))
+    return Observation(**seen("calibration", rows, [], 60.0))
 
 
 def seen(trial: str, rows: list[dict[str, Any]], changes: list[Change], length_s: float) -> dict[str, Any]:

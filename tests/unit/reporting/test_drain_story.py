@@ -25,7 +25,7 @@ def timeline(*extra: Change) -> Timeline:
 
 
 def story(*rows):
-    return drain_story(ledger([{"stream": "short", "target": "a", **row} for row in rows]), timeline(), ROUND)
+    return drain_story(ledger([{"load": "short", "target": "a", **row} for row in rows]), timeline(), ROUND)
 
 
 RIGHT = {"connected_s": 100.0, "ended_s": 100.3, "status": 200, "correct": 1}
@@ -141,16 +141,16 @@ def test_a_request_that_never_ended_keeps_its_row():
     assert [(span.open, span.row) for span in lane.spans] == [(True, 0), (False, 1)]
 
 
-def test_parts_of_a_stream_share_a_lane():
-    rows = [{"sent_s": 100.0, **RIGHT, "stream": f"kept-{n}"} for n in range(3)]
+def test_parts_of_a_load_share_a_lane():
+    rows = [{"sent_s": 100.0, **RIGHT, "load": f"kept-{n}"} for n in range(3)]
     assert [(lane.label, len(lane.spans)) for lane in story(*rows).lanes] == [("kept", 3)]
 
 
 def test_of_the_service_only_what_the_victim_answered_or_what_failed_is_shown():
     rows = [
-        {"sent_s": 100.0, **RIGHT, "stream": "service", "target": "", "pod": "a"},
-        {"sent_s": 100.0, **RIGHT, "stream": "service", "target": "", "pod": "b"},
-        {"sent_s": 100.0, "ended_s": 100.0, "stream": "service", "target": "", "error": "refused"},
+        {"sent_s": 100.0, **RIGHT, "load": "service", "target": "", "pod": "a"},
+        {"sent_s": 100.0, **RIGHT, "load": "service", "target": "", "pod": "b"},
+        {"sent_s": 100.0, "ended_s": 100.0, "load": "service", "target": "", "error": "refused"},
     ]
     (lane,) = story(*rows).lanes
     assert (lane.label, lane.summary) == ("service, through the Service", "1 of 2 right, 1 turned away")

@@ -11,7 +11,7 @@ from seatrial.observation import ledger
 from seatrial.reporting.bars import limit_bar
 from seatrial.reporting.drain_story import drain_story
 from seatrial.reporting.drain_svg import drain_svg
-from seatrial.reporting.latency import latency_svg, seconds, streams
+from seatrial.reporting.latency import latencies_of_loads, latency_svg, seconds
 from seatrial.reporting.svg import element, nice_step
 from seatrial.verdict import Measurement
 
@@ -67,30 +67,30 @@ def test_names_cannot_become_markup():
     assert element("text", "<b>&", data_name='"x"') == '<text data-name="&#34;x&#34;">&lt;b&gt;&amp;</text>'
 
 
-def test_streams_tell_quantiles_only_with_enough_answers():
-    shown = {stream.name: stream for stream in streams(calibration().ledger)}
+def test_loads_tell_quantiles_only_with_enough_answers():
+    shown = {load.name: load for load in latencies_of_loads(calibration().ledger)}
     assert [each.low is not None for each in shown["lone"].quantiles] == [True, False, False]
     assert [each.low is not None for each in shown["steady"].quantiles] == [True, True, True]
     assert (shown["steady"].n, shown["lone"].n) == (900, 40)
 
 
 def test_refusals_have_no_latency():
-    """A quick refusal must not make a stream look fast."""
-    shown = {stream.name: stream for stream in streams(calibration().ledger)}
+    """A quick refusal must not make a load look fast."""
+    shown = {load.name: load for load in latencies_of_loads(calibration().ledger)}
     assert shown["overload"].n + shown["overload"].left_out == 2500
     assert shown["overload"].left_out > 500
     assert shown["overload"].latencies_s[0] > 0.004
 
 
 def test_latency_counts_from_the_schedule():
-    rows = [{"stream": "s", "scheduled_s": 1.0, "sent_s": 3.0, "ended_s": 3.5, "status": 200, "correct": 1}] * 10
-    (stream,) = streams(ledger(rows))
-    assert stream.quantiles[0].value == 2.5
+    rows = [{"load": "s", "scheduled_s": 1.0, "sent_s": 3.0, "ended_s": 3.5, "status": 200, "correct": 1}] * 10
+    (load,) = latencies_of_loads(ledger(rows))
+    assert load.quantiles[0].value == 2.5
 
 
 @pytest.mark.parametrize("width", [340.0, 1080.0])
 def test_curves_rise_and_stay_within_the_frame(width):
-    root = ElementTree.fromstring(latency_svg(streams(calibration().ledger), width))
+    root = ElementTree.fromstring(latency_svg(latencies_of_loads(calibration().ledger), width))
     curves = [path for path in root.iter(f"{SVG}path") if str(path.get("class")).startswith("curve")]
     assert len(curves) == 3
     for curve in curves:
@@ -103,8 +103,8 @@ def test_curves_rise_and_stay_within_the_frame(width):
 
 
 def test_one_latency_for_all_is_still_drawn():
-    rows = [{"stream": "s", "scheduled_s": 0.0, "ended_s": 0.5, "status": 200, "correct": 1}] * 10
-    ElementTree.fromstring(latency_svg(streams(ledger(rows))))
+    rows = [{"load": "s", "scheduled_s": 0.0, "ended_s": 0.5, "status": 200, "correct": 1}] * 10
+    ElementTree.fromstring(latency_svg(latencies_of_loads(ledger(rows))))
 
 
 @pytest.mark.parametrize(

@@ -179,12 +179,12 @@ def test_a_killed_run_says_so(tmp_path):
 @pytest.mark.parametrize("write", [html_page, markdown_text])
 def test_a_trial_that_was_run_twice_is_named_with_the_reason(tmp_path, write):
     record = RunRecord.create(tmp_path, made_up.header("run-1"))
-    record.add_trial_failure("crowd", "no room", FirstTry("the generator was up to 1.50 s late", 0.02, 1.5))
+    record.add_trial_failure("concurrency", "no room", FirstTry("the generator was up to 1.50 s late", 0.02, 1.5))
     record.finish(2)
     assert "Trials that were run twice" in write(read_report(record))
     assert "in the first try the generator was up to 1.50 s late" in write(read_report(record))
-    assert "Note: trial crowd was run twice; in the first try the generator was" in as_text(record.folder)
-    assert json.loads(as_json(record.folder))["first_tries"]["crowd"]["start_lag_max_s"] == 1.5
+    assert "Note: trial concurrency was run twice; in the first try the generator was" in as_text(record.folder)
+    assert json.loads(as_json(record.folder))["first_tries"]["concurrency"]["start_lag_max_s"] == 1.5
 
 
 @pytest.mark.parametrize("write", [html_page, markdown_text])

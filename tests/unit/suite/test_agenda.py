@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite.agenda import OVERRUN_S, Agenda
 from seatrial.suite.registry import load_trials
 from seatrial.trials.trial import USUAL_S, Trial, trial
 
 
 @dataclass(frozen=True, slots=True)
-class First(Seen):
+class First(Observation):
     """What others build on."""
 
 
 def make(name, lasts_s, *, timed=False, observes=None, after=()):
-    return Trial(name, observes or type(name, (Seen,), {}), after, "", timed, 50, lambda world: None, lasts_s)
+    return Trial(name, observes or type(name, (Observation,), {}), after, "", timed, 50, lambda context: None, lasts_s)
 
 
 A, B, C, D = (make(name, lasts_s) for name, lasts_s in (("a", 10), ("b", 20), ("c", 30), ("d", 40)))
@@ -94,7 +94,7 @@ def test_an_agenda_is_a_value():
 
 
 def test_a_trial_says_how_long_it_lasts_or_counts_as_usual():
-    def observe(world: object) -> First:
+    def observe(context: object) -> First:
         raise NotImplementedError
 
     assert trial("x")(observe).lasts_s == USUAL_S

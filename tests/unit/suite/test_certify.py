@@ -7,19 +7,19 @@ from types import SimpleNamespace
 import pytest
 
 from seatrial.errors import ClusterError, InputError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.record import RunRecord
 from seatrial.suite import certify as module
 from seatrial.suite.certify import certify
 from seatrial.suite.check import Check
+from seatrial.trials.context import RUN_LABEL
 from seatrial.trials.trial import Trial
-from seatrial.trials.world import RUN_LABEL
 from seatrial.verdict import passed
 from tests.helpers.observations import common, contract
 
 
 @dataclass(frozen=True, slots=True)
-class One(Seen):
+class One(Observation):
     """What the only trial sees."""
 
 
@@ -116,7 +116,7 @@ def run(tmp_path, monkeypatch):
     return start
 
 
-def good(world):
+def good(context):
     return One(**common())
 
 
@@ -129,9 +129,9 @@ def test_a_run_tells_its_forecast_first_and_then_what_happens(api, run):
 
 
 def test_a_trial_that_was_run_twice_is_in_the_record(api, run):
-    def late_at_first(world):
-        seen = good(world)
-        if world.run_id.endswith("again"):
+    def late_at_first(context):
+        seen = good(context)
+        if context.run_id.endswith("again"):
             return seen
         return replace(seen, generator=replace(seen.generator, start_lag_max_s=2.0, start_lag_p99_s=0.1))
 
@@ -143,10 +143,10 @@ def test_a_trial_that_was_run_twice_is_in_the_record(api, run):
 
 
 def test_a_trial_that_breaks_when_run_again_is_recorded_as_both(api, run):
-    def late_then_broken(world):
-        if world.run_id.endswith("again"):
+    def late_then_broken(context):
+        if context.run_id.endswith("again"):
             raise ClusterError("no room")
-        seen = good(world)
+        seen = good(context)
         return replace(seen, generator=replace(seen.generator, sent=0))
 
     record, _, _ = run(late_then_broken)

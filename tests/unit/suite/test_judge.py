@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.contract import Contract
-from seatrial.observation import GeneratorHealth, Seen, Timeline
+from seatrial.observation import GeneratorHealth, Observation, Timeline
 from seatrial.suite.check import Check
 from seatrial.suite.judge import judge, promised
 from seatrial.verdict import Outcome, failed, passed
@@ -14,12 +14,12 @@ from tests.helpers.observations import common, contract
 
 
 @dataclass(frozen=True, slots=True)
-class One(Seen):
+class One(Observation):
     """An observation of its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Two(Seen):
+class Two(Observation):
     """Another."""
 
 

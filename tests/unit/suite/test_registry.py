@@ -7,12 +7,12 @@ from seatrial.errors import InputError
 from seatrial.suite.registry import load_checks, load_trials, selected
 
 CHECK = '''"""{title}"""
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite import check
 from seatrial.verdict import Verdict, passed
 
 @check("{id}", level="{level}")
-def holds(seen: Seen) -> Verdict:
+def holds(seen: Observation) -> Verdict:
     return passed("a", "b", n=1)
 '''
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from seatrial.errors import ClusterError
-from seatrial.observation import Seen
+from seatrial.observation import Observation
 from seatrial.suite.check import Check
 from seatrial.suite.runner import Suite
 from seatrial.trials.trial import USUAL_S, Trial
@@ -18,17 +18,17 @@ from tests.helpers.observations import common, contract
 
 
 @dataclass(frozen=True, slots=True)
-class One(Seen):
+class One(Observation):
     """What the first trial sees."""
 
 
 @dataclass(frozen=True, slots=True)
-class Two(Seen):
+class Two(Observation):
     """What the second trial sees."""
 
 
 @dataclass(frozen=True, slots=True)
-class Three(Seen):
+class Three(Observation):
     """What the third trial sees."""
 
 
@@ -56,7 +56,7 @@ def trial(kind, run=None, after=(), promise="", order=50, timed=False):
     return Trial(kind.__name__.lower(), kind, after, promise, timed, order, run or (lambda *_: kind(**common())))
 
 
-class World(SimpleNamespace):
+class TrialContext(SimpleNamespace):
     run_id = "r"
     contract = None
 
@@ -64,7 +64,7 @@ class World(SimpleNamespace):
         self.said = text
 
     def under(self, run_id, contract):
-        return World(run_id=run_id)
+        return TrialContext(run_id=run_id)
 
 
 def run(checks, trials, promises=None, lanes=2):
@@ -77,13 +77,13 @@ def run(checks, trials, promises=None, lanes=2):
         lambda check, verdict: told.append((check.id, verdict.outcome)),
         lanes=lanes,
     )
-    return suite.run(World()), told
+    return suite.run(TrialContext()), told
 
 
 def test_a_trial_runs_once_for_all_its_checks():
     ran = []
 
-    def apply(world):
+    def apply(context):
         ran.append(1)
         return One(**common())
 
@@ -109,7 +109,7 @@ def test_verdicts_keep_the_order_of_the_checks_and_are_told_as_soon_as_they_can_
     [(ClusterError("no room"), "no room"), (KeyError("x"), "KeyError: 'x' at "), (ValueError("y"), "test_runner.py")],
 )
 def test_a_trial_that_raises_gives_its_checks_an_error_and_leaves_the_others_alone(error, said):
-    def breaks(world):
+    def breaks(context):
         raise error
 
     verdicts, told = run([check("A1", one), check("A2", two)], [trial(One, breaks), trial(Two)])
@@ -119,7 +119,7 @@ def test_a_trial_that_raises_gives_its_checks_an_error_and_leaves_the_others_alo
 
 
 def test_what_builds_on_a_lost_trial_is_not_run_and_says_why():
-    def breaks(world):
+    def breaks(context):
         raise ClusterError("no room")
 
     ran = []
@@ -130,7 +130,7 @@ def test_what_builds_on_a_lost_trial_is_not_run_and_says_why():
 
 
 def test_a_trial_is_handed_what_it_builds_on():
-    def second(world, first):
+    def second(context, first):
         return Two(**{**common(), "namespace": f"after {first.namespace}"})
 
     def told(seen: Two):
@@ -165,7 +165,7 @@ class Together:
         self.changed = threading.Condition()
 
     def apply(self, kind):
-        def run(world):
+        def run(context):
             with self.changed:
                 self.now += 1
                 self.most = max(self.most, self.now)
@@ -210,8 +210,8 @@ def late(kind):
 def test_a_trial_whose_generator_was_late_is_run_once_more_where_a_check_counts_on_it(on_schedule, times):
     worlds = []
 
-    def apply(world):
-        worlds.append(world.run_id)
+    def apply(context):
+        worlds.append(context.run_id)
         return late(One)
 
     verdicts, _ = run([check("A1", one, on_schedule=on_schedule)], [trial(One, apply)])
@@ -224,11 +224,11 @@ def test_a_trial_whose_generator_is_late_again_is_not_run_a_third_time_and_keeps
     suite = Suite(
         contract(), {"A1": check("A1", one)}, {One: trial(One, lambda _: late(One))}, ended.append, lambda *_: None
     )
-    world = World()
-    suite.run(world)
+    context = TrialContext()
+    suite.run(context)
     (only,) = ended
     assert only.first_try.reason == "the generator was up to 2.00 s late (p99 0.0 ms)"
-    assert world.said == f"trial one: {only.first_try.reason}; once more"
+    assert context.said == f"trial one: {only.first_try.reason}; once more"
 
 
 def test_what_builds_on_a_promise_that_is_not_made_is_not_run_and_says_why():
@@ -240,7 +240,7 @@ def test_what_builds_on_a_promise_that_is_not_made_is_not_run_and_says_why():
 def test_how_long_is_left_is_known_before_during_and_after():
     left = []
 
-    def apply(world):
+    def apply(context):
         left.append(round(suite.left_s()))
         return One(**common())
 
@@ -248,5 +248,5 @@ def test_how_long_is_left_is_known_before_during_and_after():
     trials = {One: trial(One, apply), Two: trial(Two)}
     suite = Suite(contract(), checks, trials, lambda *_: None, lambda *_: None)
     left.append(suite.left_s())
-    suite.run(World())
+    suite.run(TrialContext())
     assert [*left, suite.left_s()] == [USUAL_S, USUAL_S, 0]

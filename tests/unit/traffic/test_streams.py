@@ -271,12 +271,12 @@ def test_a_stopped_run_has_rows_only_for_what_was_sent(run_loads):
         lambda target: [
             OpenLoop("open", target, (GET,), [0.0, 60.0]),
             Lone("lone", target, (GET,), 0.0, 5, 60.0),
-            Connects("knock", target, [0.0, 60.0]),
+            Connects("connect", target, [0.0, 60.0]),
             ClosedLoop("closed", target, (GET,), 1, 60.0, 61.0, seed=1),
         ],
         stop_soon,
     )
-    assert sorted(ledger.texts("stream")) == ["knock", "lone", "open"]
+    assert sorted(ledger.texts("load")) == ["connect", "lone", "open"]
     assert (health["scheduled"], health["sent"]) == (3, 3)
 
 

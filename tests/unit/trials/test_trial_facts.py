@@ -1,16 +1,16 @@
-"""What trials work out of what they are given, before and after they touch the world."""
+"""What trials work out of what they are given, before and after they touch the context."""
 
 import numpy as np
 import pytest
 
 from seatrial.errors import ClusterError, InputError
-from seatrial.observation import Log, Pod, Seen
+from seatrial.observation import Log, Observation, Pod
 from seatrial.traffic.plan import PodTarget
 from seatrial.trials import workload
 from seatrial.trials.overload import good_ends_s, goodput_rps
 from seatrial.trials.pod_deletion import _with_sign
 from seatrial.trials.rate_limit import _crowd, last_refused
-from seatrial.trials.stage import container_port, lone_latency_s
+from seatrial.trials.sandbox import container_port, lone_latency_s
 from seatrial.trials.trial import run_trial, trial
 from tests.helpers.drains import Story, request
 from tests.helpers.observations import common, contract
@@ -25,17 +25,17 @@ def ledger_of(*rows):
 # the declaration
 
 
-class First(Seen):
+class First(Observation):
     """What comes first."""
 
 
-class Second(Seen):
+class Second(Observation):
     """What builds on it."""
 
 
 def test_a_trial_says_by_its_annotations_what_it_observes_and_needs():
     @trial("second", promise="drain", timed=False, order=7)
-    def second(world: object, first: First) -> Second:
+    def second(context: object, first: First) -> Second:
         return Second(**{**common(), "namespace": first.namespace})
 
     assert (second.observes, second.after, second.promise, second.order) == (Second, (First,), "drain", 7)
@@ -209,7 +209,7 @@ def test_an_error_is_the_networks_if_the_beacons_broke_within_a_second():
     def seen(beacon_s, row_s):
         beacon = {**request("beacon", beacon_s - 0.01, 0.01), "error": "reset", "correct": 0}
         row = {**request("overload", row_s - 0.01, 0.01), "error": "reset", "correct": 0}
-        return Seen(**common([beacon, row, request("overload", row_s)]))
+        return Observation(**common([beacon, row, request("overload", row_s)]))
 
     for apart_s, shared in ((0.0, True), (0.99, True), (-0.99, True), (1.01, False)):
         made = seen(50.0, 50.0 + apart_s)
@@ -220,5 +220,5 @@ def test_connections_that_never_came_about_are_compared_by_when_they_set_out():
     beacon = {**request("beacon", 50.0, 5.0), "error": "timeout", "correct": 0}
     waited = {**request("overload", 50.5, 30.0), "error": "timeout", "correct": 0, "connected_s": np.nan}
     hung = {**waited, "connected_s": 50.6}
-    made = Seen(**common([beacon, waited, hung]))
+    made = Observation(**common([beacon, waited, hung]))
     assert made.environmental(made.ledger.of("overload")).tolist() == [True, False]

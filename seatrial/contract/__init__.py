@@ -1,0 +1,49 @@
+"""What one service promises: `contract.yaml` beside its chart, read once and then frozen.
+
+A promise that is not made is not checked. A number that a Helm value governs is written
+`{value: dotted.path, set: X}`: the trial installs with X there, and the chart must have the path.
+"""
+
+from seatrial.contract.autoscaling import Autoscaling
+from seatrial.contract.base import Governed, Json, Number, Part, Positive, Seconds
+from seatrial.contract.batching import Batching, Poison
+from seatrial.contract.contract import LEAST_CASES, Contract
+from seatrial.contract.drain import Drain
+from seatrial.contract.inference import Case, Inference, LongCase, Pattern
+from seatrial.contract.limits import Concurrency, Limits, RateLimit, Reject
+from seatrial.contract.metrics import Metrics
+from seatrial.contract.probes import Probes
+from seatrial.contract.reading import FILE, read_contract
+from seatrial.contract.values import governed, merged, placed
+from seatrial.contract.weights import Weights
+
+__all__ = [
+    "FILE",
+    "LEAST_CASES",
+    "Autoscaling",
+    "Batching",
+    "Case",
+    "Concurrency",
+    "Contract",
+    "Drain",
+    "Governed",
+    "Inference",
+    "Json",
+    "Limits",
+    "LongCase",
+    "Metrics",
+    "Number",
+    "Part",
+    "Pattern",
+    "Poison",
+    "Positive",
+    "Probes",
+    "RateLimit",
+    "Reject",
+    "Seconds",
+    "Weights",
+    "governed",
+    "merged",
+    "placed",
+    "read_contract",
+]

@@ -1,0 +1,47 @@
+"""What the parts of a contract share: strict models, and numbers that a Helm value may govern."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+Seconds = Annotated[float, Field(gt=0)]
+Json = Any
+
+
+class Part(BaseModel):
+    """A mapping of the file; keys that mean nothing are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Governed(Part):
+    """A promised number and the Helm value that governs it."""
+
+    value: str
+    set: bool | int | float | str
+
+    def __float__(self) -> float:
+        return float(self.set)
+
+    @field_validator("set")
+    @classmethod
+    def _is_a_number(cls, given: bool | int | float | str) -> bool | int | float | str:
+        try:
+            number = float(given)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number < float("inf"):
+            raise ValueError(f"expected a number of 0 or more, found {given!r}; give the number promised")
+        return given
+
+
+def _above_zero(number: float | Governed) -> float | Governed:
+    if float(number) <= 0:
+        raise ValueError(f"expected more than 0, found {float(number):g}; remove the promise if none is made")
+    return number
+
+
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Governed
+Positive = Annotated[Number, AfterValidator(_above_zero)]

@@ -1,0 +1,86 @@
+"""Whether the requests that were sent keep the arrival law that was stated. Pure.
+
+Two things are asked. Every request has to be due where the seed puts it, to a microsecond. And the gaps between the
+moments at which they were really sent have to follow the law: Kolmogorov-Smirnov against the gamma distribution, in
+operational time, so that a ramp is tested like a steady rate (time-rescaling theorem, Brown et al. 2002).
+
+A generator starts nothing early and everything a little late, and several arrivals that are due within that lag go
+out together. How much lag is too much is judged by itself (seatrial.observation.GeneratorHealth); here it must not
+be held against the law. So a gap between two sent times stands for every gap that was possible if each was late by
+no more than is allowed, and the statistic is the smallest that any choice among them has, less the share of gaps
+with an end that was later. Whatever is allowed, that is never larger than the statistic of the gaps as they were
+drawn; the largest over three allowances is taken. And a draw that would not be accepted is never sent
+(seatrial.loads.schedule): a run whose generator kept its schedule cannot fail. Where lags are small against gaps
+this is the ordinary test; where they are not, it says less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+from seatrial.errors import InputError
+from seatrial.observation import Floats
+from seatrial.traffic.arrivals import Intensity
+
+ALPHA = 0.001
+FEWEST_GAPS = 10
+RESOLUTION_S = 1e-6
+_ALLOWANCES = (0.99, 0.999, 1.0)  # quantiles of the lags
+
+
+@dataclass(frozen=True, slots=True)
+class GapTest:
+    """Kolmogorov-Smirnov on gaps; `lag_s` is what was allowed for starts that were late."""
+
+    gaps: int
+    lag_s: float
+    statistic: float
+    p_value: float
+
+    @property
+    def accepted(self) -> bool:
+        """The law is not refuted at 0.001."""
+        return self.p_value >= ALPHA
+
+
+def gap_test(sent_s: Floats, lags_s: Floats, intensity: Intensity, cv: float) -> GapTest | None:
+    """Whether times (shape (n,), any order) are a renewal process of this rate whose gaps have this cv (above 0).
+
+    `lags_s`, shape (n,), is how much later than due each was; zeros test a schedule itself. None below 10 gaps, which
+    refute nothing. The gap at the end of the window that is never seen whole moves the statistic by 1 / n at most.
+    """
+    if cv <= 0 or len(sent_s) != len(lags_s) or not (np.isfinite(sent_s) & np.isfinite(lags_s)).all():
+        raise InputError(
+            f"gaps: expected a cv above 0 and a lag for each of {len(sent_s)} times that came, "
+            f"found cv {cv} and {len(lags_s)} lags; equal gaps are compared with their places instead"
+        )
+    count = len(sent_s) - 1
+    if count < FEWEST_GAPS:
+        return None
+    order = np.argsort(sent_s, kind="stable")  # what is due at one moment is recorded in the order of its ends
+    sent_s, lags_s = sent_s[order], lags_s[order]
+    allowed_s = np.unique(np.quantile(lags_s, _ALLOWANCES, method="inverted_cdf")).tolist()
+    statistic, lag_s = max((_distance(sent_s, lags_s, lag_s, intensity, cv**-2), lag_s) for lag_s in allowed_s)
+    return GapTest(count, lag_s, statistic, float(stats.kstwo.sf(statistic, count)))
+
+
+def _distance(sent_s: Floats, lags_s: Floats, lag_s: float, intensity: Intensity, shape: float) -> float:
+    """The least distance from the law that the gaps can have had, were all starts late by lag_s at most."""
+    early_s = sent_s - (lag_s + RESOLUTION_S)
+    shortest = np.maximum(intensity.expected(early_s[1:]) - intensity.expected(sent_s[:-1]), 0.0)
+    longest = intensity.expected(sent_s[1:]) - intensity.expected(early_s[:-1])
+    low, high = (np.sort(special.gammainc(shape, shape * gaps)) for gaps in (shortest, longest))
+    steps = np.arange(len(low) + 1) / len(low)
+    distance = max(float((steps[1:] - high).max()), float((low - steps[:-1]).max()))
+    later = lags_s > lag_s
+    return max(0.0, distance - float((later[1:] | later[:-1]).mean()))
+
+
+def misplaced(due_s: Floats, expected_s: Floats) -> int:
+    """How many requests were not due where they had to be, counting those that are missing or too many."""
+    both = min(len(due_s), len(expected_s))
+    moved = int((np.abs(due_s[:both] - expected_s[:both]) > RESOLUTION_S).sum())
+    return moved + abs(len(due_s) - len(expected_s))

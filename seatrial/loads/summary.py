@@ -1,0 +1,257 @@
+"""What a run of a scenario showed: a ledger in, rates, quantiles and answers to the objectives out. Pure.
+
+Definitions and their sources are in docs/metrics.md. A request is good when its answer is whole, 2xx and right;
+where nothing was expected of an answer, a whole 2xx answer is good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from seatrial.loads import inference_metrics
+from seatrial.loads.inference_metrics import Generations, InferenceSummary, Slos, generations, meets
+from seatrial.loads.scenario import GENERATED, Goodput, Objectives, Scenario, Stage, percentile
+from seatrial.loads.schedule import ArrivalsKept, broken
+from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask, Request
+from seatrial.stats import proportions
+from seatrial.stats.quantiles import Quantile, observed
+
+QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
+CONFIDENCE = 0.95
+HELD, MISSED, UNDECIDED = "held", "missed", "undecided"
+_AT_ANY_TIME = ("reset", "eof", "timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class StageSummary:
+    """One stage. Rates are per second of its duration; latencies are those of good requests, from the schedule."""
+
+    name: str
+    duration_s: float
+    scheduled: int
+    good: int
+    offered_rps: float
+    throughput_rps: float
+    goodput_rps: float
+    deadline_s: float | None  # of the goodput, which may have other limits as well; None: however late
+    latency_s: tuple[Quantile, ...]
+    service_time_s: tuple[Quantile, ...]
+    errors: Mapping[str, int]
+    inference: InferenceSummary | None  # None: no row tells of tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One objective of one stage, and whether it was held at 95 % confidence."""
+
+    stage: str
+    objective: str
+    found: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The whole run; `invalid` says why it measured nothing, empty when it did."""
+
+    invalid: tuple[str, ...]
+    stages: tuple[StageSummary, ...]
+    answers: tuple[Answer, ...]
+    arrivals: Mapping[str, ArrivalsKept]  # by stage; whether it was sent by its law
+
+    @property
+    def outcome(self) -> str:
+        """`invalid`, `missed`, `undecided` or `held`, the gravest that applies."""
+        if self.invalid:
+            return "invalid"
+        outcomes = {answer.outcome for answer in self.answers}
+        return next((one for one in (MISSED, UNDECIDED) if one in outcomes), HELD)
+
+    @property
+    def exit_status(self) -> int:
+        """0 all objectives held, 1 one was missed, 2 invalid or undecided."""
+        return {HELD: 0, MISSED: 1}.get(self.outcome, 2)
+
+
+def good(ledger: Ledger) -> Mask:
+    """Rows with a whole 2xx answer that is right, or of which nothing was expected; shape (n,)."""
+    whole = (ledger.error == ledger.code("")) & (ledger.status >= 200) & (ledger.status < 300)
+    return np.asarray(whole & ((ledger.correct == RIGHT) | (ledger.correct == UNJUDGED)), dtype=np.bool_)
+
+
+def errors_by_kind(ledger: Ledger) -> Counter[str]:
+    """How many rows are not good, by what was wrong: the error, the status, or a wrong answer."""
+    return Counter(failure(row) for row in ledger.select(~good(ledger)))
+
+
+def failure(row: Request) -> str:
+    """What is wrong with a row that is not good; of what may happen at any time, also when it did."""
+    if row.error in _AT_ANY_TIME:
+        return f"{row.error} {_reached(row)}"
+    if row.error:
+        return row.error
+    return "wrong answer" if 200 <= row.status < 300 else f"status {row.status}"
+
+
+def _reached(row: Request) -> str:
+    if math.isnan(row.connected_s):
+        return "while connecting"
+    return "before the first byte" if math.isnan(row.first_byte_s) else "in mid-answer"
+
+
+def summarise(
+    scenario: Scenario,
+    ledger: Ledger,
+    health: GeneratorHealth,
+    stopped: bool,
+    arrivals: Mapping[str, ArrivalsKept] = MappingProxyType({}),
+    lost: Sequence[str] = (),
+    workers: int = 1,
+) -> Report:
+    """The report of one run; `stopped`: somebody ended it before its last arrival. `arrivals` is by stage.
+
+    `lost` says which of its `workers` ended before their time: what they had not sent is missing.
+    """
+    parts = [(stage, ledger.of(stage.name)) for stage in scenario.stages]
+    return Report(
+        invalid=(
+            *lost,
+            *why_invalid(health, stopped, len(ledger), workers),
+            *([] if stopped or lost else broken(arrivals)),
+        ),
+        stages=tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts),
+        answers=tuple(
+            answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows)
+        ),
+        arrivals=dict(arrivals),
+    )
+
+
+def why_invalid(health: GeneratorHealth, stopped: bool, rows: int, workers: int = 1) -> list[str]:
+    """Why the generators of so many workers cannot vouch for the run; empty when they can."""
+    reasons = [f"the generator's self-test recorded wrongly: {found}" for found in health.self_test]
+    if stopped:
+        reasons.append("the run was stopped before its last request was due")
+    if health.scheduled != health.sent or health.scheduled != rows:
+        reasons.append(f"{health.scheduled} requests were due, {health.sent} were sent and {rows} recorded")
+    if not health.lag_bound_kept and health.scheduled == health.sent:
+        reasons.append(
+            f"the generator fell behind its schedule: start lag p99 {health.start_lag_p99_s * 1e3:.1f} ms "
+            f"(at most {health.lag_p99_bound_s * 1e3:.0f}), max {health.start_lag_max_s * 1e3:.0f} ms "
+            f"(at most {health.lag_max_bound_s * 1e3:.0f}); {_more_room(health, workers)}"
+        )
+    return reasons
+
+
+def _more_room(health: GeneratorHealth, workers: int) -> str:
+    """What would have carried the schedule: more workers where they had too much to do, else undisturbed ones."""
+    cores = health.cpu_s / health.planned_s if health.planned_s else 0.0
+    spent = f"the schedule takes {cores:.2f} s of CPU a second"
+    if health.processes_needed > workers:
+        return (
+            f"{spent}, which {health.processes_needed} generators would carry: lower the rate, or give more --workers"
+        )
+    if workers == 1:
+        return f"{spent}, so that one generator can carry it: it was kept from running; free a core for it"
+    return f"{spent}, so that {workers} generators can carry it: one was kept from running; free a core for each"
+
+
+def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
+    """Each objective of a stage, answered."""
+    latency_s = answered_after_s(rows)
+    generated = generations(rows, good(rows))
+    answers = []
+    for name, limit_s in slos.latency_s.items():
+        later = int((latency_s > limit_s).sum())
+        share = round(1 - percentile(name) / 100, 9)
+        answers.append(_at_most(stage, f"latency {name} <= {limit_s:g} s", later, len(rows), share, "later"))
+    answers += [
+        _on_generated(stage, metric, name, limit_s, generated)
+        for metric in GENERATED
+        for name, limit_s in getattr(slos, metric).items()
+    ]
+    if slos.error_ratio is not None:
+        bad = int(np.isinf(latency_s).sum())
+        text = f"error ratio <= {slos.error_ratio:g}"
+        answers.append(_at_most(stage, text, bad, len(rows), slos.error_ratio, "without a right answer"))
+    if slos.goodput is not None:
+        late = int((~meets(generated, limits(slos.goodput))).sum())
+        beside = ", share" if slos.goodput.generated else ""
+        text = f"right {slos.goodput.limits}{beside} >= {slos.goodput.at_least_ratio:g}"
+        share = round(1 - slos.goodput.at_least_ratio, 9)
+        what = "not right within all limits" if slos.goodput.generated else "not right in time"
+        answers.append(_at_most(stage, text, late, len(rows), share, what))
+    return answers
+
+
+def limits(goodput: Goodput) -> Slos:
+    """What a request has to keep to count."""
+    return Slos(e2e_s=goodput.deadline_s, **goodput.generated)
+
+
+def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: Generations) -> Answer:
+    """A percentile of a metric of generated tokens: one value a request, and a request without it counts as later."""
+    beyond = int((~meets(rows, Slos(**{metric: limit_s}))).sum())
+    without = int((rows.good & ~meets(rows, Slos(**{metric: np.inf}))).sum())
+    what = f"beyond it, {without} of them right answers without one" if without else "beyond it"
+    share = round(1 - percentile(name) / 100, 9)
+    return _at_most(stage, f"{GENERATED[metric]} {name} <= {limit_s:g} s", beyond, len(rows), share, what)
+
+
+def answered_after_s(rows: Ledger) -> Floats:
+    """Latency from the schedule, shape (n,); infinite where no right answer ever came."""
+    return np.where(good(rows), rows.latency_s, np.inf)
+
+
+def _at_most(stage: str, objective: str, events: int, n: int, limit: float, what: str) -> Answer:
+    if n == 0:
+        return Answer(stage, objective, "no request was due", UNDECIDED)
+    found = f"{events} of {n} {what}"
+    if limit == 0:
+        if events:
+            return Answer(stage, objective, found, MISSED)
+        bound = proportions.zero_event_bound(n, CONFIDENCE)
+        return Answer(stage, objective, f"{found}; excludes more than {bound:.2%}", HELD)
+    low, high = (bound(events, n, CONFIDENCE) for bound in (proportions.lower_bound, proportions.upper_bound))
+    found += f" (a share of {events / n:.2%}, allowed {limit:.2%}, surely {low:.2%} to {high:.2%})"
+    if low > limit:
+        return Answer(stage, objective, found, MISSED)
+    if high <= limit:
+        return Answer(stage, objective, found, HELD)
+    needed = proportions.zero_event_n(limit, CONFIDENCE)
+    hint = f"; needs {needed} requests or more" if n < needed else "; measure longer"
+    return Answer(stage, objective, found + hint, UNDECIDED)
+
+
+def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
+    is_good = good(rows)
+    latency_s = rows.latency_s[is_good]
+    generated = generations(rows, is_good)
+    return StageSummary(
+        name=stage.name,
+        duration_s=stage.duration_s,
+        scheduled=len(rows),
+        good=int(is_good.sum()),
+        offered_rps=len(rows) / stage.duration_s,
+        throughput_rps=int((rows.error == rows.code("")).sum()) / stage.duration_s,
+        goodput_rps=inference_metrics.goodput_rps(
+            generated, limits(slos.goodput) if slos.goodput else Slos(), stage.duration_s
+        ),
+        deadline_s=slos.goodput.deadline_s if slos.goodput else None,
+        latency_s=_quantiles(latency_s),
+        service_time_s=_quantiles((rows.ended_s - rows.sent_s)[is_good]),
+        errors=dict(sorted(errors_by_kind(rows).items())),
+        inference=(
+            inference_metrics.summarise(generated, stage.duration_s) if inference_metrics.generates(rows) else None
+        ),
+    )
+
+
+def _quantiles(values_s: Floats) -> tuple[Quantile, ...]:
+    return tuple(observed(values_s, q, CONFIDENCE) for q in QUANTILES) if len(values_s) else ()

@@ -1,0 +1,139 @@
+"""Many clients at once on one pod: lone cases first, then a closed loop over all cases, drawn at random.
+
+A service that promises batching runs with it, under twice as many clients as its largest batch; where its metrics
+do not tell how requests were put together, groups at once are timed against their members one by one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from seatrial.contract import Contract, governed, placed
+from seatrial.observation import Ledger, Observation, Pod
+from seatrial.traffic.plan import ClosedLoop, Lone, OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.context import TrialContext
+from seatrial.trials.sandbox import Sandbox, lone_latency_s
+from seatrial.trials.trial import trial
+from seatrial.watch.metrics import Sizes, around, counted, sizes
+
+ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confidence
+LEAST_CLIENTS = 16
+LEAST_FOR_S, MOST_FOR_S = 6.0, 120.0
+LONE_CASES, LONE_WITHIN_S = 12, 10.0
+REPETITIONS, TOGETHER = 10, 8
+MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
+FEW_FOR_S = 4.0
+LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE = "lone", "loop", "few", "at-once", "one-by-one"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a trial; the pod's metrics were read on both sides, and nothing else was open."""
+
+    start_s: float = 0.0
+    end_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrentLoad(Observation):
+    """One pod, alone with its clients."""
+
+    pod: str = ""
+    clients: int = 0
+    lone: Span = Span()
+    loop: Span = Span()
+    few: Span = Span()  # clients that do not fill a batch; empty without batching
+
+    def open_at_once(self) -> float:
+        """Requests of the closed loop that were open at a time, on average (Little's law); 0 without any."""
+        rows = self.ledger.of(LOOP).to(self.pod)
+        if not len(rows):
+            return 0.0
+        return float((rows.ended_s - rows.sent_s).sum() / (rows.ended_s.max() - rows.sent_s.min()))
+
+    def sizes(self, metric: str, span: Span) -> Sizes | None:
+        """The batches of a part of the trial; None where the metrics do not tell."""
+        pair = around(self.scrapes, self.pod, span.start_s, span.end_s) if metric else None
+        return sizes(*pair, metric) if pair else None
+
+    def counted(self, metric: str, span: Span) -> float | None:
+        """By how much a counter rose in a part of the trial; None where the metrics do not tell."""
+        pair = around(self.scrapes, self.pod, span.start_s, span.end_s) if metric else None
+        return counted(*pair, metric) if pair else None
+
+    def shares_of_time(self) -> tuple[float, ...]:
+        """What a group at once took, of what its members took one by one; only groups with all answers right."""
+        shares = []
+        for repetition in range(REPETITIONS):
+            group = self.ledger.of(AT_ONCE).in_group(repetition)
+            alone = self.ledger.of(f"{ONE_BY_ONE}-{repetition}")
+            if len(group) == len(alone) == TOGETHER and group.right.all() and alone.right.all():
+                one_by_one_s = float((alone.ended_s - alone.sent_s).sum())
+                shares.append(float(group.ended_s.max() - group.sent_s.min()) / one_by_one_s)
+        return tuple(shares)
+
+
+@trial("concurrency", order=30, lasts_s=35)
+def concurrency(context: TrialContext) -> ConcurrentLoad:
+    """One replica, one client, then many."""
+    contract = context.contract
+    batching = contract.batching
+    clients = max(LEAST_CLIENTS, 2 * int(float(batching.max_size)) if batching else 0)
+    with Sandbox(context, "concurrency") as sandbox:
+        sandbox.install(context.values(placed(governed(batching)), batching.values if batching else {}), replicas=1)
+        pod = sandbox.wait_pods(1, contract.ready_within_s)[0]
+        sandbox.scrape([pod])
+        lone_s = sandbox.now()
+        sandbox.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, LONE_CASES))
+        lone = Span(lone_s, sandbox.now())
+        sandbox.scrape([pod])
+        loop = _loop(sandbox, pod, LOOP, clients, LEAST_FOR_S, ANSWERS)
+        sandbox.scrape([pod])
+        # As many clients as fill two batches soon go in step, and every batch is full.
+        few = _loop(sandbox, pod, FEW, max(1, int(float(batching.max_size)) // 2), FEW_FOR_S, 0) if batching else Span()
+        sandbox.scrape([pod])
+        if batching and not metrics_tell(contract):
+            for repetition in range(REPETITIONS):
+                _at_once(sandbox, pod, repetition)
+                _lone(sandbox, pod, f"{ONE_BY_ONE}-{repetition}", TOGETHER)
+        return ConcurrentLoad(**sandbox.seen([pod]), pod=pod.name, clients=clients, lone=lone, loop=loop, few=few)
+
+
+def metrics_tell(contract: Contract) -> bool:
+    """The service counts both the sizes of its batches and the runs of its model."""
+    return bool(contract.metrics and contract.metrics.batch_size and contract.metrics.model_runs)
+
+
+def _lone(sandbox: Sandbox, pod: Pod, name: str, count: int) -> Ledger:
+    cases = workload.cases(sandbox.context.contract)
+    load = Lone(name, sandbox.pod_target(pod), cases, 0.01, count, 0.05, timeout_s=LONE_WITHIN_S)
+    return sandbox.collect(sandbox.start_now(load), count * (LONE_WITHIN_S + 1))
+
+
+def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, wanted: int) -> Span:
+    """A closed loop until as many were answered; every request has a connection of its own."""
+    cases = workload.cases(sandbox.context.contract)
+    seed = sandbox.context.random("concurrency").randrange(2**31)
+    start_s = sandbox.now()
+    run = sandbox.start_now(
+        ClosedLoop(name, sandbox.pod_target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
+    )
+    answers = 0
+    while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + MOST_FOR_S):
+        time.sleep(0.5)
+        rows, _ = run.fresh()
+        answers += int((rows.error == rows.code("")).sum())
+    run.stop()
+    sandbox.collect(run)
+    return Span(start_s, sandbox.now())
+
+
+def _at_once(sandbox: Sandbox, pod: Pod, repetition: int) -> None:
+    cases = workload.cases(sandbox.context.contract)
+    groups = [repetition] * TOGETHER
+    load = OpenLoop(
+        AT_ONCE, sandbox.pod_target(pod), cases, [0.02] * TOGETHER, workload.in_turn(TOGETHER, len(cases)), groups
+    )
+    sandbox.collect(sandbox.start_now(load))

@@ -1,0 +1,105 @@
+"""Engines on both event loops, and listeners that do exactly what a test says."""
+
+import asyncio
+import contextlib
+import resource
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import uvloop
+
+from seatrial.traffic.engine import Engine, health
+from seatrial.traffic.plan import ServiceTarget
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run_loads(request, monkeypatch):
+    """Serve connections with `handler(reader, writer)`, carry out `loads(target)` and return the ledger."""
+
+    # The heap of a test run is large, and a collection takes longer than some of the loads last.
+    monkeypatch.setattr("gc.collect", lambda: 0)
+
+    async def whole(handler, loads, after_start):
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        engine = Engine()
+        target = ServiceTarget("web", "127.0.0.1", server.sockets[0].getsockname()[1])
+        run = await engine.start(loads(target), time.monotonic())
+        if after_start is not None:
+            await after_start(run)
+        async with asyncio.timeout(10):
+            await asyncio.shield(run.finished)
+        engine.close()
+        server.close()
+        return run.ledger(), health([run])
+
+    def go(handler, loads, after_start=None):
+        async def guarded(reader, writer):
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await handler(reader, writer)
+            writer.close()
+
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            return runner.run(whole(guarded, loads, after_start))
+
+    return go
+
+
+@pytest.fixture
+def web():
+    """A port that answers every request rightly, from threads of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-length", "8")
+            self.end_headers()
+            self.wfile.write(b'{"a": 1}')
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield ServiceTarget("web", "127.0.0.1", server.server_port)
+    server.shutdown()
+
+
+@pytest.fixture
+def server():
+    """A port that counts what it is asked, and answers every request with `answer`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            with self.server.counting:
+                self.server.asked += 1
+            self.send_response(200)
+            self.send_header("content-length", "8")
+            self.end_headers()
+            self.wfile.write(self.server.answer)
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.asked, server.answer, server.counting = 0, b'{"a": 1}', threading.Lock()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def files_up_to():
+    """No file of this process, or of one that it starts meanwhile, grows above so many bytes: a disk that is full."""
+
+    @contextlib.contextmanager
+    def limited(size):
+        before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+    return limited

@@ -1,0 +1,133 @@
+"""What Locust itself offers goes on working with users whose requests the generator sends."""
+
+import csv
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from seatrial.content import content
+
+OPEN_LOOP = """
+from seatrial.loads.locust_user import OpenLoopUser
+from seatrial.traffic.plan import Exchange
+
+class Ask(OpenLoopUser):
+    rate_rps = 20
+
+    def exchanges(self):
+        return [Exchange("ask", "GET", "/ask", expect={"a": 1})]
+"""
+LOCUSTS_OWN = """
+from locust import HttpUser, constant, task
+
+class Own(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def ask(self):
+        self.client.get("/own")
+"""
+SHAPE = """
+from locust import LoadTestShape
+
+class Climb(LoadTestShape):
+    def tick(self):
+        run_s = self.get_run_time()
+        return (1, 10) if run_s < 1.5 else (4, 10) if run_s < 3 else None
+"""
+WITHIN_S = 100.0
+
+
+class Text(HTMLParser):
+    """The text of a page, and how many scripts it has."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.said, self.scripts = "", 0
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.scripts += tag == "script"
+
+    def handle_data(self, data):
+        self.said += data
+
+
+@pytest.fixture
+def locust(server, tmp_path):
+    """Run Locust with these files, headless, to its end."""
+
+    def run(files, *options):
+        names = []
+        for name, text in files.items():
+            (tmp_path / f"{name}.py").write_text(text)
+            names.append(str(tmp_path / f"{name}.py"))
+        host = f"http://127.0.0.1:{server.server_port}"
+        return subprocess.run(
+            [
+                sys.executable, "-m", "locust", "-f", ",".join(names), "--headless", "--host", host,
+                "--seatrial-out", str(tmp_path / "out"), *options,
+            ],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def rows_of(file):
+    with file.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_csv_files_and_the_html_report_have_every_request(server, locust, tmp_path):
+    report = tmp_path / "report.html"
+    done = locust(
+        {"ask": OPEN_LOOP}, "--users", "2", "--spawn-rate", "2", "--run-time", "3s",
+        "--csv", str(tmp_path / "run"), "--html", str(report),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ask, total = rows_of(tmp_path / "run_stats.csv")
+    assert (ask["Type"], ask["Name"], ask["Failure Count"]) == ("GET", "/ask [Ask]", "0")
+    assert int(ask["Request Count"]) == int(total["Request Count"]) == server.asked > 0
+    assert float(ask["50%"]) >= 0
+    assert not rows_of(tmp_path / "run_failures.csv")
+    page = report.read_text()
+    assert "/ask [Ask]" in page
+    assert re.search(rf'"num_requests":\s*{server.asked}\b', page)
+    assert Text(page).scripts
+
+
+def test_a_load_shape_changes_the_rate(server, locust, tmp_path):
+    done = locust({"ask": OPEN_LOOP, "climb": SHAPE}, "--csv", str(tmp_path / "run"), "--csv-full-history")
+    assert done.returncode == 0, done.stderr
+    users = [int(row["User Count"]) for row in rows_of(tmp_path / "run_stats_history.csv")]
+    assert {1, 4} <= set(users)
+    assert int(rows_of(tmp_path / "run_stats.csv")[-1]["Request Count"]) == server.asked
+    # 20 requests/s for each user: 4 of them ask for more in their half of the run than one in the whole.
+    assert server.asked > 60
+
+
+def test_the_shape_that_comes_along_is_one(server, locust):
+    steps = (
+        (content("loadtests") / "steps.py")
+        .read_text()
+        .replace("step_s, most_users = 30, 10", "step_s, most_users = 1, 2")
+    )
+    done = locust({"ask": OPEN_LOOP, "steps": steps})
+    assert done.returncode == 0, done.stderr
+    assert server.asked > 0
+
+
+def test_locusts_own_users_still_run_beside_ours(server, locust, tmp_path):
+    done = locust(
+        {"own": LOCUSTS_OWN, "ask": OPEN_LOOP}, "--users", "2", "--spawn-rate", "2", "--run-time", "5s",
+        "--csv", str(tmp_path / "run"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    counts = {row["Name"]: int(row["Request Count"]) for row in rows_of(tmp_path / "run_stats.csv")}
+    assert counts["/own"] > 0
+    assert counts["/ask [Ask]"] > 0
+    assert counts["Aggregated"] == server.asked
