@@ -159,7 +159,7 @@ def test_more_limits_never_make_more_requests_good(requests, limits):
 
 
 def test_only_a_stage_that_tells_of_tokens_has_their_metrics():
-    seen = rows(stream(stream="chat"), plain(stream="plain"), failed(stream="plain"))
+    seen = rows(stream(load="chat"), plain(load="plain"), failed(load="plain"))
     chat, other = summarise(scenario("chat", "plain"), seen, HEALTHY, False).stages
     assert chat.inference.ttft_s.quantiles[0].value == TTFT
     assert other.inference is None
@@ -212,7 +212,7 @@ def test_a_stage_without_tokens_reads_as_ever():
 
 def test_the_document_has_what_is_not_known_as_null():
     given_ = scenario("chat", "plain")
-    report = summarise(given_, rows(stream(stream="chat", input_tokens=-1), plain(stream="plain")), HEALTHY, False)
+    report = summarise(given_, rows(stream(load="chat", input_tokens=-1), plain(load="plain")), HEALTHY, False)
     document = orjson.loads(as_document(given_, report, Recorded(ledger([]), HEALTHY, False, 0.0)))
     chat, other = (stage["inference"] for stage in document["stages"])
     assert chat["ttft_s"]["quantiles"][0] == {

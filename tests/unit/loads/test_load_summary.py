@@ -105,7 +105,7 @@ def test_nothing_seen_is_never_held():
 
 
 def test_rates_and_quantiles_are_of_the_stage():
-    rows = [row(0.1 + n / 1000) for n in range(100)] + [row(stream="warm-up", error="reset")]
+    rows = [row(0.1 + n / 1000) for n in range(100)] + [row(load="warm-up", error="reset")]
     rows += [row(5.0), row(status=503, correct=WRONG), row(error="timeout", status=0, correct=WRONG)]
     slos = {"goodput": {"deadline_s": 1.0, "at_least_ratio": 0.5}}
     (stage,) = summarise(scenario(**slos), ledger(rows), HEALTHY, stopped=False).stages

@@ -80,7 +80,7 @@ def test_a_schedule_of_many_arrivals_travels_in_their_own_size():
     ],
 )
 def test_a_plan_that_contradicts_itself_is_refused(changed, named):
-    good = {"load": "s", "target": SERVICE, "exchanges": EXCHANGES, "arrivals_s": (0.0, 1.0), "picks": (0, 1)}
+    good = {"name": "s", "target": SERVICE, "exchanges": EXCHANGES, "arrivals_s": (0.0, 1.0), "picks": (0, 1)}
     OpenLoop(**good)
     with pytest.raises(InputError, match=named):
         OpenLoop(**(good | changed))
