@@ -1,7 +1,7 @@
 """The kill matrix: every planted defect against the check that must catch it, every oddity against those it must pass.
 
-Rows are found by path: what `python -m faults` lists beside the images, a file each in `charts/mutants`, and a
-blinding for each check. A row runs the trials of its checks in namespaces of its own.
+Rows are found by path: what `python -m faults` lists beside the images, a file each in `charts/mutants`, and the
+ablation that each check names. A row runs the trials of its checks in namespaces of its own.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from seatrial.blinds import BLINDS
 from seatrial.contract import Contract, merged
 from seatrial.errors import InputError
 from seatrial.observation import Observation
@@ -28,9 +27,10 @@ from seatrial.trials.context import Injection, Manifest, TrialContext
 from seatrial.trials.trial import Trial
 from seatrial.verdict import Outcome, Verdict
 
-Kind = Literal["fault", "chart", "odd", "blind"]
-Result = Literal["killed", "SURVIVED", "not fired", "passed", "BROKEN", "blinded", "PASSED BLIND"]
-GOOD: frozenset[Result] = frozenset({"killed", "passed", "blinded"})
+Kind = Literal["fault", "chart", "odd", "ablation"]
+Result = Literal["killed", "SURVIVED", "not fired", "passed", "BROKEN", "ablated", "JUDGED ABLATED"]
+FAULTS_WANTED = 3  # of differing kind, for a check that MUST hold
+GOOD: frozenset[Result] = frozenset({"killed", "passed", "ablated"})
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,24 @@ class Cell:
     collateral: tuple[str, ...]  # other checks of the same trials that failed
 
 
-def rows(charts: Path) -> list[Row]:
+def rows(charts: Path, checks: Mapping[str, Check]) -> list[Row]:
     """Every row there is. Raises InputError for a mutant file without BREAKS or SPARES and patch."""
-    return [*_server_rows(charts / "images"), *_chart_rows(charts / "mutants"), *_blind_rows()]
+    return [*_server_rows(charts / "images"), *_chart_rows(charts / "mutants"), *_ablation_rows(checks)]
+
+
+def unproven(checks: Mapping[str, Check], all_rows: Iterable[Row]) -> list[str]:
+    """What each check that MUST hold lacks of an ablation and FAULTS_WANTED faults, as a sentence each."""
+    known = list(all_rows)
+    lacking = []
+    for id, check in checks.items():
+        breaking = [row.id for row in known if id in row.checks and row.kind in ("fault", "chart")]
+        if check.level == "MUST" and (len(breaking) < FAULTS_WANTED or not check.ablations):
+            ablation = "one" if check.ablations else "none"
+            lacking.append(
+                f"{check.source}: expected an ablation and {FAULTS_WANTED} faults for {id}, which MUST hold, "
+                f"found {ablation} and {len(breaking)}; add what is missing, see CONTRIBUTING.md"
+            )
+    return lacking
 
 
 def chosen(all_rows: Iterable[Row], ids: Iterable[str], checks: Mapping[str, Check]) -> list[Row]:
@@ -114,12 +129,7 @@ def run_row(context: TrialContext, number: int, row: Row, checks: Mapping[str, C
     columns = {id: check for id, check in checks.items() if set(check.observes().values()) <= needed}
     contract = Contract.model_validate(merged(context.contract.model_dump(), row.contract))
     changed = _Noticing(row.injection)
-    planted = Injection(
-        row.injection.values,
-        changed.patch if row.injection.patch else None,
-        row.injection.loads,
-        row.injection.disarmed,
-    )
+    planted = replace(row.injection, patch=changed.patch if row.injection.patch else None)
     own = context.injected(planted).under(f"{context.run_id}-{number}", contract)
     started = time.monotonic()
     suite = Suite(contract, columns, trials, lambda *_: None, lambda *_: None, lanes=1)
@@ -157,8 +167,8 @@ def _cell(row: Row, id: str, verdicts: Mapping[str, Verdict], fired: bool, took_
 
 
 def _result(kind: Kind, outcome: Outcome, fired: bool) -> Result:
-    if kind == "blind":
-        return "blinded" if outcome in (Outcome.INCONCLUSIVE, Outcome.ERROR) else "PASSED BLIND"
+    if kind == "ablation":
+        return "ablated" if outcome in (Outcome.INCONCLUSIVE, Outcome.ERROR) else "JUDGED ABLATED"
     if not fired:
         return "not fired"
     if kind == "odd":
@@ -219,9 +229,11 @@ def _chart_rows(folder: Path) -> Iterator[Row]:
         yield Row(name, kind, tuple(sorted(named)), description, injection, contract=contract)
 
 
-def _blind_rows() -> Iterator[Row]:
-    for id, blind in BLINDS.items():
-        yield Row(f"blind:{id}", "blind", (id,), blind.what, Injection(loads=blind.loads, disarmed=blind.disarmed))
+def _ablation_rows(checks: Mapping[str, Check]) -> Iterator[Row]:
+    for id, check in checks.items():
+        if check.ablations:
+            missing = "; ".join(ablation.missing for ablation in check.ablations)
+            yield Row(f"ablation:{id}", "ablation", (id,), missing, Injection(ablations=check.ablations))
 
 
 def verdict_of(cells: Iterable[Cell]) -> int:
@@ -241,7 +253,7 @@ def as_markdown(cells: list[Cell]) -> str:
             ("fault", "server faults"),
             ("chart", "chart mutants"),
             ("odd", "odd variants"),
-            ("blind", "blindings"),
+            ("ablation", "ablations"),
         )
     )
     lines = [

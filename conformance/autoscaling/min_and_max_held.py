@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.autoscaling import Scaling, judgeable, seen_syncs
+from seatrial.trials.autoscaling import NO_LOAD, Scaling, judgeable, seen_syncs
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.autoscaler import ReplicaChange, autoscalers, replica_changes, unclamped
 
 
-@check("A6", level="MUST", promise="autoscaling", on_schedule=False)
+@check("A6", level="MUST", promise="autoscaling", on_schedule=False, ablation=NO_LOAD)
 def min_and_max_held(contract: Contract, scaling: Scaling) -> Verdict:
     promise = contract.autoscaling
     assert promise is not None

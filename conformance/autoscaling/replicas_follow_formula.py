@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from seatrial.contract import Autoscaling, Contract
 from seatrial.suite import check
-from seatrial.trials.autoscaling import CALIBRATE, Scaling, judgeable, own_percent, seen_syncs
+from seatrial.trials.autoscaling import CALIBRATE, NO_LOAD, Scaling, judgeable, own_percent, seen_syncs
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, on_edge, pods_of, unclamped
 
@@ -21,7 +21,7 @@ LOADED = 0.5  # of the target: below it, any two idle pods look alike
 ANSWERED, CPU_RISE = 0.9, 3.0
 
 
-@check("A1", level="MUST", promise="autoscaling", on_schedule=False)
+@check("A1", level="MUST", promise="autoscaling", on_schedule=False, ablation=NO_LOAD)
 def replicas_follow_formula(contract: Contract, scaling: Scaling) -> Verdict:
     promise = contract.autoscaling
     assert promise is not None

@@ -6,7 +6,16 @@ the time that groups take against their members one by one, must agree.
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.concurrency import LEAST_FOR_S, LONE, LOOP, MOST_OF_TIME, REPETITIONS, ConcurrentLoad, metrics_tell
+from seatrial.trials.concurrency import (
+    LEAST_FOR_S,
+    LONE,
+    LOOP,
+    MOST_OF_TIME,
+    ONE_CLIENT,
+    REPETITIONS,
+    ConcurrentLoad,
+    metrics_tell,
+)
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
 
 LEAST_MEAN, MOST_CALLS = 1.5, 0.75  # items per batch; model runs per item
@@ -14,7 +23,7 @@ LEAST_ANSWERS = 100
 DO = "let a batch wait for company up to the declared delay, and run it as one"
 
 
-@check("B2", level="MUST", promise="batching", on_schedule=False)
+@check("B2", level="MUST", promise="batching", on_schedule=False, ablation=ONE_CLIENT)
 def batching_happens(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
     assert contract.batching is not None
     size = int(float(contract.batching.max_size))

@@ -20,14 +20,14 @@ from seatrial.trials.batch_delay import (
     alone,
     waits,
 )
-from seatrial.trials.batching import Batches
+from seatrial.trials.batching import FIFTH_OF_THE_LONE, Batches
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_FULL, WANTED_TRICKLE = 24, 20
 MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the delay
 
 
-@check("B4", level="MUST", promise="batching")
+@check("B4", level="MUST", promise="batching", ablation=FIFTH_OF_THE_LONE)
 def lone_request_within_max_delay(batches: Batches) -> Verdict:
     ledger = batches.ledger
     full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))

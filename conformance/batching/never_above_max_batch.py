@@ -5,7 +5,7 @@ Source: contract `batching.max_size`; sizes as the service's histogram counts th
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.batching import BURST, BURST_OF, RACE, Batches, Setting
+from seatrial.trials.batching import BURST, BURST_OF, NO_BURSTS, RACE, Batches, Setting
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
 from seatrial.watch.metrics import Sizes, around, counted, sizes
 
@@ -13,7 +13,7 @@ WANTED_BURSTS, WANTED_FULL = 20, 10
 BURST_WITHIN_S = 0.02
 
 
-@check("B3", level="MUST", promise="batching", on_schedule=False)
+@check("B3", level="MUST", promise="batching", on_schedule=False, ablation=NO_BURSTS)
 def never_above_max_batch(contract: Contract, batches: Batches) -> Verdict:
     metric = contract.metrics.batch_size if contract.metrics else ""
     if not metric:

@@ -13,7 +13,7 @@ from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
 from seatrial.trials.batch_delay import LONE
-from seatrial.trials.batching import AFTER, AFTERWARDS, ALONE, GOOD, POISON, Batches, Round
+from seatrial.trials.batching import AFTER, AFTERWARDS, ALONE, GOOD, NOTHING_FAILS, POISON, Batches, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.metrics import around, sizes
 from seatrial.watch.pods import restarts
@@ -22,7 +22,7 @@ WANTED_ROUNDS, WANTED_SHARED, NEIGHBOURS = 9, 6, 3
 MOST_OF_TIME = 0.6  # of that one by one: what was faster was worked on together
 
 
-@check("B5", level="MUST", promise="batching.poison", on_schedule=False)
+@check("B5", level="MUST", promise="batching.poison", on_schedule=False, ablation=NOTHING_FAILS)
 def poison_fails_alone(contract: Contract, batches: Batches) -> Verdict:
     assert contract.batching is not None
     poison = contract.batching.poison

@@ -22,6 +22,7 @@ from seatrial.trials.concurrency import (
     LEAST_CLIENTS,
     LOOP,
     MOST_OF_TIME,
+    ONE_CLIENT,
     REPETITIONS,
     ConcurrentLoad,
     Span,
@@ -32,7 +33,7 @@ DISTINCT = 64
 OPEN_SHARE = 0.75  # of the clients, on average
 
 
-@check("B1", level="MUST", on_schedule=False)
+@check("B1", level="MUST", on_schedule=False, ablation=ONE_CLIENT)
 def response_belongs_to_request(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
     rows = answered(contract, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
     wrong = rows.select(~rows.right)

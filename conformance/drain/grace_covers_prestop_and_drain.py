@@ -6,14 +6,14 @@ Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, 
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import PodDeletion
+from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 MARGIN_S = 1.0
 LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the test
 
 
-@check("D7", level="MUST", promise="drain", on_schedule=False)
+@check("D7", level="MUST", promise="drain", on_schedule=False, ablation=NOTHING_NEAR_THE_BUDGET)
 def grace_covers_prestop_and_drain(contract: Contract, deletion: PodDeletion) -> Verdict:
     drain = contract.drain
     assert drain is not None

@@ -12,7 +12,7 @@ import numpy as np
 from seatrial.contract import Contract
 from seatrial.observation import Ledger
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import REQUESTS, PodDeletion, Round
+from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, REQUESTS, PodDeletion, Round
 from seatrial.trials.workload import is_declared_refusal
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
@@ -21,7 +21,7 @@ RECENT_S = 0.1
 WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT = 20, 5, 3
 
 
-@check("D1", level="MUST", promise="drain", on_schedule=False)
+@check("D1", level="MUST", promise="drain", on_schedule=False, ablation=NOTHING_IN_FLIGHT)
 def drain_in_flight_finishes(contract: Contract, deletion: PodDeletion) -> Verdict:
     rounds = deletion.loaded()
     each = [(round, _accepted(contract, in_flight(deletion, round))) for round in rounds]

@@ -6,14 +6,14 @@ killed (exit code 137). The final state is in the object before it is removed.
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import REQUESTS, PodDeletion
+from seatrial.trials.pod_deletion import NO_LOAD, REQUESTS, PodDeletion
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 MARGIN_S = 1.0
 KILLED = 137
 
 
-@check("D5", level="MUST", on_schedule=False)
+@check("D5", level="MUST", on_schedule=False, ablation=NO_LOAD)
 def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> Verdict:
     exit_codes = contract.drain.exit_codes if contract.drain else (0, 143)
     longest_s = 0.0

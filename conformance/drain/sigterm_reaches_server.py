@@ -8,7 +8,7 @@ import json
 from seatrial.contract import Contract
 from seatrial.observation import Request
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import PodDeletion, Round
+from seatrial.trials.pod_deletion import NOT_DELETED, PodDeletion, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import endpoint_states
 
@@ -16,7 +16,7 @@ WITHIN_S = 2.0
 KILLED = 137
 
 
-@check("D8", level="MUST", on_schedule=False)
+@check("D8", level="MUST", on_schedule=False, ablation=NOT_DELETED)
 def sigterm_reaches_server(contract: Contract, deletion: PodDeletion) -> Verdict:
     # Without a declared sign a server may drain in silence: then only its end tells.
     declared = contract.drain is not None and bool(contract.drain.sign_log)

@@ -9,7 +9,7 @@ import numpy as np
 
 from seatrial.observation import Ledger
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import PodDeletion, Round
+from seatrial.trials.pod_deletion import NO_CONNECTS, PodDeletion, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import endpoint_states
 
@@ -17,7 +17,7 @@ CONNECT_PERIOD_S = 0.02
 WANTED_CONNECTS = 20
 
 
-@check("D4", level="MUST", on_schedule=False)
+@check("D4", level="MUST", on_schedule=False, ablation=NO_CONNECTS)
 def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
     broken: list[str] = []
     late: list[str] = []

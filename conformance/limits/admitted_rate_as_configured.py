@@ -7,14 +7,14 @@ it is empty exactly the rate.
 from seatrial.contract import Contract
 from seatrial.stats.buckets import judge_bucket
 from seatrial.suite import check
-from seatrial.trials.rate_limit import SATURATE, RateLimited
+from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_DEMAND = 3.0
 FIRST_S = 1.0
 
 
-@check("L3", level="MUST", promise="limits.rate", on_schedule=False)
+@check("L3", level="MUST", promise="limits.rate", on_schedule=False, ablation=THIRD_OF_THE_DEMAND)
 def admitted_rate_as_configured(contract: Contract, limited: RateLimited) -> Verdict:
     limit = contract.limits.rate
     assert limit is not None

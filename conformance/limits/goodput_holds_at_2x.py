@@ -6,7 +6,7 @@ Source: Welch's contrast of per-second goodput, overload against a closed loop a
 from seatrial.errors import InputError
 from seatrial.stats.rates import batched_rate, judge_ratio
 from seatrial.suite import check
-from seatrial.trials.overload import CLOSED, OVERLOADED, Overload, good_ends_s
+from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload, good_ends_s
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 LEAST_RATIO = 0.8
@@ -14,7 +14,7 @@ WANTED_CLOSED, WANTED_OVER = 18, 39
 OVER_WARM_UP_S = 5.0
 
 
-@check("L6", level="MUST")
+@check("L6", level="MUST", ablation=HARDLY_ANY_OVERLOAD)
 def goodput_holds_at_2x(overload: Overload) -> Verdict:
     ledger = overload.ledger
     over = overload.over

@@ -7,7 +7,7 @@ from seatrial.contract import Contract
 from seatrial.observation import Ledger, Request
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.suite import check
-from seatrial.trials.overload import OVERLOADED, Overload
+from seatrial.trials.overload import HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.workload import is_declared_refusal
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
@@ -15,7 +15,7 @@ WANTED_ROWS, WANTED_REJECTS = 600, 300
 LATE_SHARE = 0.05
 
 
-@check("L1", level="MUST", promise="limits.concurrency")
+@check("L1", level="MUST", promise="limits.concurrency", ablation=HARDLY_ANY_OVERLOAD)
 def overload_rejected_fast(contract: Contract, overload: Overload) -> Verdict:
     limit = contract.limits.concurrency
     assert limit is not None

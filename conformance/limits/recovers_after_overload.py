@@ -12,7 +12,7 @@ from seatrial.observation import Change, Ledger
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.stats.quantiles import upper_bound
 from seatrial.suite import check
-from seatrial.trials.overload import BASELINE, OVERLOADED, RECOVERY, Overload
+from seatrial.trials.overload import BASELINE, HARDLY_ANY_OVERLOAD, OVERLOADED, RECOVERY, Overload
 from seatrial.trials.workload import is_declared_refusal
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import is_ready, latest
@@ -21,7 +21,7 @@ WANTED_ROWS, WANTED_BASELINE = 250, 200
 SLOW_SHARE = 0.15
 
 
-@check("L8", level="MUST")
+@check("L8", level="MUST", ablation=HARDLY_ANY_OVERLOAD)
 def recovers_after_overload(contract: Contract, overload: Overload) -> Verdict:
     ledger = overload.ledger
     baseline, after = ledger.of(BASELINE), ledger.of(RECOVERY).between(*overload.recovery_s)

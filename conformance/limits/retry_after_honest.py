@@ -6,14 +6,22 @@ Source: RFC 9110, section 10.2.3; contract `limits.rate.reject`.
 from seatrial.contract import Contract
 from seatrial.observation import Request
 from seatrial.suite import check
-from seatrial.trials.rate_limit import EXHAUST, FLOOD, HONEST_ROUNDS, SATURATE, RateLimited, promised_wait_s
+from seatrial.trials.rate_limit import (
+    EXHAUST,
+    FLOOD,
+    HONEST_ROUNDS,
+    NOT_EXHAUSTED,
+    SATURATE,
+    RateLimited,
+    promised_wait_s,
+)
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_REFUSALS = 100
 SLACK_S = 2.0
 
 
-@check("L2", level="MUST", promise="limits.rate.reject.retry_after", on_schedule=False)
+@check("L2", level="MUST", promise="limits.rate.reject.retry_after", on_schedule=False, ablation=NOT_EXHAUSTED)
 def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
     limit = contract.limits.rate
     assert limit is not None

@@ -10,7 +10,17 @@ import numpy as np
 
 from seatrial.contract import Contract
 from seatrial.suite import check
-from seatrial.trials.weights import ASKED, CASE_PERIOD_S, KINDS, POLL_PERIOD_S, POLLED, REPAIRED, BrokenWeights, Side
+from seatrial.trials.weights import (
+    ASKED,
+    CASE_PERIOD_S,
+    KINDS,
+    POLL_PERIOD_S,
+    POLLED,
+    REPAIRED,
+    WEIGHTS_INTACT,
+    BrokenWeights,
+    Side,
+)
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import endpoint_states, is_ready
 
@@ -18,7 +28,7 @@ ASKED_SHARE = 0.8  # of the polls and cases that fit in the window
 SLACK_S = 1.0  # of the window, for the clock of the watch
 
 
-@check("P2", level="MUST", promise="weights", on_schedule=False)
+@check("P2", level="MUST", promise="weights", on_schedule=False, ablation=WEIGHTS_INTACT)
 def missing_weights_never_ready(contract: Contract, weights: BrokenWeights) -> Verdict:
     assert contract.weights is not None
     if not weights.install_s > 0 or {side.kind for side in weights.sides} != set(KINDS):

@@ -12,8 +12,8 @@ from seatrial.contract import Contract
 from seatrial.observation import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.suite import check
-from seatrial.trials.overload import EXTRA, Overload
-from seatrial.trials.rate_limit import FLOOD, RateLimited
+from seatrial.trials.overload import EXTRA, NO_SLOT_HELD, Overload
+from seatrial.trials.rate_limit import FLOOD, NO_FLOOD, RateLimited
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
 
 WANTED = 100
@@ -50,7 +50,9 @@ class Situation:
         return bool(kinds) and all(len(self.counted.of(kind)) >= WANTED for kind in kinds)
 
 
-@check("P10", level="MUST", promise="limits.rate|limits.concurrency", on_schedule=False)
+@check(
+    "P10", level="MUST", promise="limits.rate|limits.concurrency", on_schedule=False, ablation=(NO_FLOOD, NO_SLOT_HELD)
+)
 def probes_bypass_auth_and_limits(
     contract: Contract, limited: RateLimited | None, overload: Overload | None
 ) -> Verdict:

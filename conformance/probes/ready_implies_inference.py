@@ -9,13 +9,13 @@ import numpy as np
 from seatrial.contract import Contract
 from seatrial.suite import check
 from seatrial.trials.install import Install
-from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, POLLED
+from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 
 WANTED_STARTS = 3
 
 
-@check("P1", level="MUST", promise="probes.readiness", on_schedule=False)
+@check("P1", level="MUST", promise="probes.readiness", on_schedule=False, ablation=NO_CASES)
 def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
     deadline_s = contract.inference.deadline_s or float("inf")
     judged, restarts, n = 0, 0, 0

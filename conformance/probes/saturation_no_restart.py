@@ -9,7 +9,7 @@ container and makes the load of the others worse.
 from seatrial.contract import Contract
 from seatrial.observation import Change
 from seatrial.suite import check
-from seatrial.trials.overload import CLOSED, OVERLOADED, Overload
+from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.workload import probe
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import events, is_ready, of_pod, restarts, terminations
@@ -18,7 +18,7 @@ LEAST_WINDOW_S = 30.0
 READY_AGAIN_S = 15.0  # of quiet
 
 
-@check("P5", level="MUST")
+@check("P5", level="MUST", ablation=HARDLY_ANY_OVERLOAD)
 def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
     start_s, end_s = overload.overload_s
     n = len(overload.over)

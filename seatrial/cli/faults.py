@@ -1,4 +1,4 @@
-"""`seatrial faults`: injection every defect there is, and see that the check named for it fails."""
+"""`seatrial faults`: plant every defect there is, and see that the check named for it fails."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def faults(
     markdown: Path | None,
     json_file: Path | None,
 ) -> int:
-    """Decide whether the checks see: each planted fault is killed by its check, no oddity and no blinding fools one."""
+    """Decide whether the checks see: each planted fault is killed by its check, no oddity and no ablation fools one."""
     subject = read_subject(chart)
     checks = load_checks(content("conformance"))
-    rows = matrix.chosen(matrix.rows(content("charts")), ids, checks)
+    rows = matrix.chosen(matrix.rows(content("charts"), checks), ids, checks)
     if list_only:
         for row in rows:
-            click.echo(f"{row.kind:6} {row.id:34} {' '.join(row.checks):12} {row.description}")
+            click.echo(f"{row.kind:8} {row.id:34} {' '.join(row.checks):12} {row.description}")
         return 0
     writable("--markdown", markdown)
     writable("--json", json_file)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from seatrial.contract import Contract
 from seatrial.observation import Observation
+from seatrial.trials.ablation import Ablation
 from seatrial.verdict import Verdict
 
 Level = Literal["MUST", "SHOULD"]
@@ -28,6 +29,7 @@ class Check:
     `promise` is a dotted path in the contract, "" where it always applies. `on_schedule` says that its oracle counts
     from the times at which requests were due: it is judged only where the generator kept them. A check that judges
     rows by the times at which they were really sent does without: a late start does not undo a lost answer.
+    `ablations` take its stimulus away.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Check:
     title: str
     function: Judge
     source: Path
+    ablations: tuple[Ablation, ...] = ()
 
     def observes(self) -> Mapping[str, type[Observation]]:
         """The observation type behind each parameter but the contract's."""
@@ -63,13 +66,26 @@ def _bare(kind: Any) -> Any:
 DECLARED = "__seatrial_check__"
 
 
-def check(id: str, *, level: Level, promise: str = "", on_schedule: bool = True) -> Callable[[Judge], Judge]:
-    """Declare a check: `id` is stable and unique, `promise` the part of the contract without which it is skipped."""
+def check(
+    id: str,
+    *,
+    level: Level,
+    promise: str = "",
+    on_schedule: bool = True,
+    ablation: Ablation | tuple[Ablation, ...] = (),
+) -> Callable[[Judge], Judge]:
+    """Declare a check: `id` is stable and unique, `promise` the part of the contract without which it is skipped.
+
+    `ablation` takes its stimulus away (one of its trial, or one of each of its trials): it can decide nothing then,
+    and the kill matrix sees that it does not.
+    """
+    ablations = ablation if isinstance(ablation, tuple) else (ablation,)
 
     def declare(function: Judge) -> Judge:
         source = Path(inspect.getsourcefile(function) or "").resolve()
         title = (inspect.getdoc(inspect.getmodule(function)) or function.__name__).splitlines()[0]
-        setattr(function, DECLARED, Check(id, level, promise, on_schedule, function.__name__, title, function, source))
+        declared = Check(id, level, promise, on_schedule, function.__name__, title, function, source, ablations)
+        setattr(function, DECLARED, declared)
         return function
 
     return declare

@@ -20,6 +20,7 @@ from seatrial.observation import Change, Observation, Pod
 from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
@@ -38,6 +39,8 @@ MOST_CHEAPER = 4.0  # than declared
 CALIBRATE = "calibrate"
 LOAD_FOR_S = 400.0  # longer than any step; stopped with it
 REQUEST_WITHIN_S = 30.0
+
+NO_LOAD = Ablation("no load")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def autoscaling(context: TrialContext) -> Scaling:
             )
             one_rps = carried_rps(promise, target_cores, idle_cores, cost_s)
             load_s = sandbox.now()
-            if "load" not in context.injection.disarmed:
+            if not context.withholds(NO_LOAD):
                 steps = _steps(sandbox, promise, deployment, one_rps)
         common = sandbox.seen()
     readings = cpu.readings()

@@ -15,6 +15,7 @@ from seatrial.contract import Batching, Governed, governed, merged, placed
 from seatrial.observation import Ledger, Observation, Pod, joined
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Patience, waits
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
@@ -30,6 +31,10 @@ ROUND_OF, AFTERWARDS = 8, 16
 TOGETHER_WITHIN_S = 10.0
 LEAD_S = 0.02  # for the generator to have the whole load before its first arrival
 AT_S = 0.001
+
+NO_BURSTS = Ablation("no bursts", without(BURST, RACE))
+FIFTH_OF_THE_LONE = Ablation("a fifth of the lone requests", thinned(0.2, LONE, TRICKLE))
+NOTHING_FAILS = Ablation("nothing fails", without(POISON, ALONE))
 
 
 @dataclass(frozen=True, slots=True)

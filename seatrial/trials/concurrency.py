@@ -13,6 +13,7 @@ from seatrial.contract import Contract, governed, placed
 from seatrial.observation import Ledger, Observation, Pod
 from seatrial.traffic.plan import ClosedLoop, Lone, OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox, lone_latency_s
 from seatrial.trials.trial import trial
@@ -26,6 +27,8 @@ REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
 FEW_FOR_S = 4.0
 LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE = "lone", "loop", "few", "at-once", "one-by-one"
+
+ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
 
 
 @dataclass(frozen=True, slots=True)

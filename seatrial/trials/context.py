@@ -13,7 +13,7 @@ from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.contract import Contract, merged
 from seatrial.traffic.fleet import Fleet
-from seatrial.traffic.plan import Load
+from seatrial.trials.ablation import Ablation
 from seatrial.watch.api import Api
 
 RUN_LABEL = "seatrial.dev/run"
@@ -25,12 +25,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Injection:
-    """What is planted for the kill matrix: nothing, unless a fault, a variant or a blinding says otherwise."""
+    """What is planted for the kill matrix: nothing, unless a fault, a variant or an ablation says otherwise."""
 
     values: Mapping[str, Any] = field(default_factory=dict)  # laid over the Helm values of every release
     patch: Callable[[list[Manifest]], list[Manifest]] | None = None  # of the rendered manifests
-    loads: Callable[[list[Load]], list[Load]] | None = None  # of what the generator is asked to send
-    disarmed: frozenset[str] = frozenset()  # named stimuli that are left out
+    ablations: tuple[Ablation, ...] = ()  # what is taken away from the trials
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,10 @@ class TrialContext:
     def injected(self, injection: Injection) -> TrialContext:
         """The same context with something planted."""
         return replace(self, injection=injection)
+
+    def withholds(self, ablation: Ablation) -> bool:
+        """This step is to be left out: its ablation is on."""
+        return ablation in self.injection.ablations
 
     def under(self, run_id: str, contract: Contract) -> TrialContext:
         """The same context, with names of its own for what it makes, and a contract that may promise otherwise."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import Exchange, OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.starts import CASE_PERIOD_S, CASES, Start, StartPoller
@@ -16,6 +17,8 @@ from seatrial.trials.trial import trial
 from seatrial.watch.pods import restarts
 
 REPLICAS = 3
+
+READINESS_NOT_ASKED = Ablation("the readiness path is not asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,10 @@ def install(context: TrialContext) -> Install:
         sandbox.measure_lone(pods[0], workload.cases(context.contract))
         for pod in pods:
             probe = workload.probe(pod.spec, context.contract.container, "readiness")
-            if probe and "readiness-asked" not in context.injection.disarmed:
+            if probe and not context.withholds(READINESS_NOT_ASKED):
                 _ask(sandbox, pod, probe)
         restarted = ""
-        if context.contract.restart and "restart" not in context.injection.disarmed:
+        if context.contract.restart:
             restarted = pods[0].name
             sandbox.exec(pods[0], context.contract.restart)
             sandbox.wait_change(

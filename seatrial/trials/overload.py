@@ -17,6 +17,7 @@ from seatrial.observation import Ledger, Mask, Observation, Pod
 from seatrial.traffic.arrivals import constant, poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
@@ -34,6 +35,9 @@ BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about th
 SETTLE_S = 5.0
 PROBES, PROBE_RPS = 120, 20.0  # P10 takes 100; the rest are for those beside which nothing was refused in time
 CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload", "recovery", "hold", "extra"
+
+HARDLY_ANY_OVERLOAD = Ablation("a twentieth of the overload", thinned(0.05, OVER))
+NO_SLOT_HELD = Ablation("no slot is held", without(HOLD, EXTRA))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from seatrial.observation import Ledger, Log, Observation, Pod
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Connects, Load, OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation, nothing, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
@@ -28,9 +29,16 @@ ROUNDS = 3
 REPLICAS = 2
 SERVICE_RPS = 10.0
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
-REQUESTS = ("short", "half-sent", "long", "nearly", "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
+CONNECT, NEAR_BUDGET = "connect", "nearly"
+REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
+
+NOTHING_IN_FLIGHT = Ablation("no work on the victim", without(*REQUESTS))
+NO_CONNECTS = Ablation("no connect to the victim", without(CONNECT))
+NO_LOAD = Ablation("no load at all", nothing)
+NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET))
+NOT_DELETED = Ablation("the pod is not deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,7 @@ class PodDeletion(Observation):
 
         They fit into it undisturbed: what slowed them down was the machine, or the company that they had.
         """
-        rows = self.ledger.in_group(round.index).to(round.victim).of("long", "nearly")
+        rows = self.ledger.in_group(round.index).to(round.victim).of("long", NEAR_BUDGET)
         spent_s = round.told_s + self.budget_s - SPENT_SLACK_S
         promised = self.budget_s > 0  # without a promise there is no budget to spend
         return rows.select(~rows.right & (rows.sent_s <= round.told_s) & (rows.ended_s >= spent_s) & promised)
@@ -143,7 +151,7 @@ def _round(sandbox: Sandbox, budget_s: float, index: int, *, loaded: bool) -> Ro
     )
     sandbox.sleep_until(delete_s)
     deleted_s = delete_s
-    if "deletion" not in sandbox.context.injection.disarmed:
+    if not sandbox.context.withholds(NOT_DELETED):
         deleted_s = sandbox.delete_pod(victim)
     gone_s = sandbox.wait_gone(victim, grace_s + 15)
     if run:
@@ -194,7 +202,7 @@ def _mix(
             for n in range(4)
         ),
         # From the deletion on, however long preStop is said to take: a hook that fails shows here.
-        Connects("connect", target, workload.steps(delete_s - 1.0, end_s, 0.02), hold_s=0.01),
+        Connects(CONNECT, target, workload.steps(delete_s - 1.0, end_s, 0.02), hold_s=0.01),
         OpenLoop(
             "service",
             sandbox.service(),
@@ -210,7 +218,7 @@ def _mix(
         loads.append(OpenLoop("long", target, longs, sorted(spread), (), [index] * 8))
         if budget_s:
             nearly = (workload.long_case(contract, NEARLY * budget_s),)
-            loads.append(OpenLoop("nearly", target, nearly, (sigterm_s - 0.15,), (), (index,)))
+            loads.append(OpenLoop(NEAR_BUDGET, target, nearly, (sigterm_s - 0.15,), (), (index,)))
     return loads
 
 

@@ -17,6 +17,7 @@ from seatrial.stats.buckets import FEWEST_EXPECTED
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Load, OpenLoop
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
@@ -29,6 +30,10 @@ SHORT_S, ANSWERED_S = 0.5, 0.02  # a promise too short to be read here first; ho
 PROBES, PROBE_RPS = 120, 20.0  # P10 takes 100; the rest are for those beside which nothing was refused in time
 REPLICAS = 2
 SATURATE, EXHAUST, RETRY, SEARCH, FLOOD = "saturate", "exhaust", "retry", "search", "flood"
+
+NO_FLOOD = Ablation("the rate limit is left alone", without(FLOOD))
+NOT_EXHAUSTED = Ablation("the limiter is not exhausted", thinned(0.05, EXHAUST, SATURATE, FLOOD))
+THIRD_OF_THE_DEMAND = Ablation("a third of the demand", thinned(0.34, SATURATE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,8 +198,11 @@ class Sandbox:
         return self._keep(self.generator.start_now(self._planted(loads)))
 
     def _planted(self, loads: Sequence[Load]) -> list[Load]:
-        injection = self.context.injection.loads
-        return injection(list(loads)) if injection else list(loads)
+        kept = list(loads)
+        for ablation in self.context.injection.ablations:
+            if ablation.loads:
+                kept = ablation.loads(kept)
+        return kept
 
     def _keep(self, run: FleetRun) -> FleetRun:
         self._runs.append(run)

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import queue
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seatrial.observation import Change, Pod
 from seatrial.traffic.fleet import FleetRun
-from seatrial.traffic.plan import OpenLoop, Poll
+from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation, without
 from seatrial.trials.sandbox import Sandbox
 from seatrial.watch.pods import is_ready
 
 POLL_PERIOD_S = 0.05
 CASES, CASE_PERIOD_S = 20, 0.1
 POLLED, AT_FIRST_2XX, AT_READY = "start-poll", "start-cases", "ready-cases"
+
+
+def _polls_only(loads: list[Load]) -> list[Load]:
+    kept = without(AT_READY)(loads)
+    return [replace(load, cases_count=0) if isinstance(load, Poll) else load for load in kept]
+
+
+NO_CASES = Ablation("no case is sent at readiness", _polls_only)
 
 
 @dataclass(frozen=True, slots=True)

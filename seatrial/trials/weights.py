@@ -15,6 +15,7 @@ from seatrial.observation import Change, Observation, Timeline, joined
 from seatrial.traffic.fleet import weakest
 from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation
 from seatrial.trials.context import TrialContext
 from seatrial.trials.install import Install
 from seatrial.trials.sandbox import Sandbox
@@ -32,6 +33,8 @@ REPAIR, LAST_REPAIR = 2.0, 4.0  # times the healthy install: promised, and watch
 POLL_PERIOD_S, CASE_PERIOD_S = 0.25, 1.0
 REPAIRED_CASES = 16
 POLLED, ASKED, REPAIRED = "broken-poll", "broken-cases", "repaired-cases"
+
+WEIGHTS_INTACT = Ablation("the weights are there all along")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def _side(context: TrialContext, kind: Kind, window_s: float, repair_s: float) -
     index = KINDS.index(kind)
     with Sandbox(context, kind) as sandbox:
         _ = sandbox.generator  # made before the first container starts
-        taken = {} if "weights" in context.injection.disarmed else getattr(promise, kind)
+        taken = {} if context.withholds(WEIGHTS_INTACT) else getattr(promise, kind)
         sandbox.install(context.values(taken), replicas=1, wait=False)
         begun = sandbox.wait_change(lambda changes: started(changes) is not None, context.contract.ready_within_s)
         first = started(sandbox.watcher.changes())
@@ -96,8 +99,7 @@ def _side(context: TrialContext, kind: Kind, window_s: float, repair_s: float) -
             sandbox.sleep_until(first.at_s + window_s)
         watched_until_s = sandbox.now()
         repaired_s = sandbox.mark("repaired")
-        if "repair" not in context.injection.disarmed:
-            sandbox.upgrade(context.values(promise.repaired), replicas=1, wait=False)
+        sandbox.upgrade(context.values(promise.repaired), replicas=1, wait=False)
         sandbox.wait_change(lambda changes: ready_after(changes, repaired_s) is not None, repair_s)
         healthy = ready_after(sandbox.watcher.changes(), repaired_s)
         if healthy:

@@ -1,12 +1,11 @@
 """The kill matrix: what counts as killed, what is void, and what is planted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from seatrial import faults
-from seatrial.blinds import BLINDS, thinned, without, without_cases
 from seatrial.content import content
 from seatrial.contract import Contract, merged, read_contract
 from seatrial.errors import InputError
@@ -15,7 +14,12 @@ from seatrial.observation import Log, Observation
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_checks
 from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Lone, OpenLoop, PodTarget, Poll
+from seatrial.trials.ablation import nothing, thinned, without
 from seatrial.trials.context import Injection
+from seatrial.trials.overload import NO_SLOT_HELD
+from seatrial.trials.pod_deletion import NOT_DELETED
+from seatrial.trials.rate_limit import NO_FLOOD
+from seatrial.trials.starts import NO_CASES
 from seatrial.trials.trial import Trial
 from seatrial.verdict import Outcome, errored, failed, inconclusive, passed, skipped
 from tests.helpers.observations import common, contract
@@ -25,6 +29,9 @@ PASS, FAIL, UNSURE, ERROR, SKIP = (
 )  # fmt: skip
 
 
+CHECKS = load_checks(content("conformance"))
+
+
 @pytest.mark.parametrize(
     ("kind", "results"),
     [
@@ -32,8 +39,8 @@ PASS, FAIL, UNSURE, ERROR, SKIP = (
         ("chart", {FAIL: "killed", PASS: "SURVIVED", UNSURE: "SURVIVED", ERROR: "SURVIVED", SKIP: "SURVIVED"}),
         ("odd", {PASS: "passed", FAIL: "BROKEN", UNSURE: "BROKEN", ERROR: "BROKEN", SKIP: "BROKEN"}),
         (
-            "blind",
-            {UNSURE: "blinded", ERROR: "blinded", PASS: "PASSED BLIND", FAIL: "PASSED BLIND", SKIP: "PASSED BLIND"},
+            "ablation",
+            {UNSURE: "ablated", ERROR: "ablated"} | dict.fromkeys((PASS, FAIL, SKIP), "JUDGED ABLATED"),
         ),
     ],
 )
@@ -152,11 +159,11 @@ def test_an_oddity_may_promise_otherwise(cells):
     assert cells(odd, {"D1": PASSED})[0].result == "passed"
 
 
-def test_a_broken_trial_blinds_but_kills_nothing(cells):
+def test_a_broken_trial_ablates_but_kills_nothing(cells):
     def breaks(given):
         raise ValueError("no such field")
 
-    for kind, result in (("chart", "not fired"), ("blind", "blinded")):
+    for kind, result in (("chart", "not fired"), ("ablation", "ablated")):
         row = Row("x", kind, ("D1",), "", Injection(patch=breaks))
         assert cells(row, {"D1": FAILED})[0].result == result
 
@@ -165,18 +172,38 @@ def test_a_broken_trial_blinds_but_kills_nothing(cells):
 
 
 def test_every_row_names_its_own_id_and_has_checks_and_a_description():
-    found = rows(content("charts"))
+    found = rows(content("charts"), CHECKS)
     assert len({row.id for row in found}) == len(found)
     assert all(row.checks and row.description for row in found)
-    assert {row.kind for row in found} == {"fault", "chart", "odd", "blind"}
+    assert {row.kind for row in found} == {"fault", "chart", "odd", "ablation"}
 
 
-def test_every_check_here_that_must_hold_has_three_faults_and_a_blinding():
-    found = rows(content("charts"))
-    for id, each in load_checks(content("conformance")).items():
-        killers = [row.id for row in found if id in row.checks and row.kind in ("fault", "chart")]
-        assert each.level != "MUST" or len(killers) >= 3, id
-        assert id in BLINDS, id
+def test_every_check_here_that_must_hold_has_three_faults_and_an_ablation():
+    assert faults.unproven(CHECKS, rows(content("charts"), CHECKS)) == []
+
+
+@pytest.mark.parametrize(
+    ("level", "ablations", "breaking", "found"),
+    [
+        ("MUST", (NOT_DELETED,), 3, None),
+        ("MUST", (NOT_DELETED,), 2, "found one and 2"),
+        ("MUST", (), 3, "found none and 3"),
+        ("SHOULD", (), 0, None),
+    ],
+)
+def test_a_check_that_must_hold_is_named_for_want_of_an_ablation_or_a_third_fault(level, ablations, breaking, found):
+    check = replace(CHECKS["D8"], level=level, ablations=ablations)
+    planted = [replace(fault("D8"), id=f"deaf-{n}") for n in range(breaking)]
+    other = [replace(fault("D5"), id="late"), Row("slow", "odd", ("D8",), "", Injection())]
+    lacking = faults.unproven({"D8": check}, [*planted, *other])
+    assert [found in sentence for sentence in lacking] == ([True] if found else [])
+
+
+def test_an_ablation_takes_away_what_the_check_names_from_each_of_its_trials():
+    found = {row.id: row for row in rows(content("charts"), CHECKS)}
+    assert found["ablation:D8"].injection.ablations == (NOT_DELETED,)
+    assert found["ablation:P10"].injection.ablations == (NO_FLOOD, NO_SLOT_HELD)
+    assert found["ablation:P10"].description == "the rate limit is left alone; no slot is held"
 
 
 def test_rows_are_chosen_by_their_own_id_or_by_a_check():
@@ -208,7 +235,7 @@ def test_a_mutant_may_lay_promises_over_the_contract(tmp_path):
 
 def test_every_contract_that_a_row_asks_for_can_be_read():
     subject = read_contract(content("charts") / "openmed-service").model_dump()
-    for row in rows(content("charts")):
+    for row in rows(content("charts"), CHECKS):
         Contract.model_validate(merged(subject, row.contract))
 
 
@@ -220,23 +247,23 @@ def cell(result, outcome=FAIL, found="broke", **more):
 
 
 def test_the_status_is_0_only_if_every_cell_is_as_it_must_be():
-    assert verdict_of([cell("killed"), cell("passed"), cell("blinded")]) == 0
-    for bad in ("SURVIVED", "not fired", "BROKEN", "PASSED BLIND"):
+    assert verdict_of([cell("killed"), cell("passed"), cell("ablated")]) == 0
+    for bad in ("SURVIVED", "not fired", "BROKEN", "JUDGED ABLATED"):
         assert verdict_of([cell("killed"), cell(bad)]) == 1
     assert verdict_of([]) == 2
 
 
 def test_the_table_counts_and_keeps_one_line_for_each_cell():
     table = as_markdown(
-        [cell("killed", found="a | b\nc", collateral=("D4",)), cell("SURVIVED", PASS), cell("blinded", kind="blind")]
+        [cell("killed", found="a | b\nc", collateral=("D4",)), cell("SURVIVED", PASS), cell("ablated", kind="ablation")]
     )
     lines = table.splitlines()
-    assert lines[0] == "2 of 3 cells as they must be: 2 server faults, 0 chart mutants, 0 odd variants, 1 blindings."
+    assert lines[0] == "2 of 3 cells as they must be: 2 server faults, 0 chart mutants, 0 odd variants, 1 ablations."
     assert lines[4] == "| `cuts` | D1 | killed | fail | a \\| b c | 12 | D4 |"
     assert len(lines) == 7
 
 
-# blindings
+# ablations
 
 TARGET, ASK = PodTarget("a", "127.0.0.1", 80), (Exchange("c", "GET", "/"),)
 
@@ -245,10 +272,10 @@ def open_loop(stream, n=10):
     return OpenLoop(stream, TARGET, ASK * 3, [0.1 * i for i in range(n)], [i % 3 for i in range(n)], list(range(n)))
 
 
-def test_streams_are_left_out_by_the_beginning_of_their_names():
-    loads = [open_loop("kept-0"), open_loop("kept-1"), Connects("connect", TARGET, [0.0])]
-    assert [load.name for load in without("kept")(loads)] == ["connect"]
-    assert without("")(loads) == []
+def test_loads_are_left_out_by_name_with_all_that_are_numbered_under_it():
+    loads = [open_loop("kept-0"), open_loop("kept"), open_loop("keptsake"), Connects("connect", TARGET, [0.0])]
+    assert [load.name for load in without("kept")(loads)] == ["keptsake", "connect"]
+    assert nothing(loads) == []
 
 
 def test_thinning_keeps_arrivals_picks_and_groups_together():
@@ -268,7 +295,7 @@ def test_thinning_leaves_one_client_and_one_lone_request():
 
 def test_readiness_is_polled_without_a_case():
     poll = Poll("start-poll", TARGET, ASK * 2, 0.0, 5.0, 0.05, 1.0, cases_count=20)
-    (kept,) = without_cases([poll, open_loop("ready-cases")])
+    (kept,) = NO_CASES.loads([poll, open_loop("ready-cases")])
     assert (kept.name, kept.cases_count) == ("start-poll", 0)
 
 

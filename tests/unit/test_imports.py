@@ -12,7 +12,7 @@ LAYERS = (
     ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images"),
     ("trials",),
     ("loads",),
-    ("record", "suite", "reporting", "blinds", "faults"),
+    ("record", "suite", "reporting", "faults"),
     ("cli",),
 )
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
