@@ -63,8 +63,8 @@ def load(
 ) -> int:
     """Decide whether a service keeps the objectives of SCENARIO under its load.
 
-    Exit status: 0 all objectives held, 1 one was missed, 2 the run is invalid, too short to tell, or the service is not
-    reached, 3 bad scenario.
+    Exit status: 0 all objectives held, 1 one was missed, 2 the run is invalid, too short to tell, has no objectives,
+    saw nothing good, or the service is not reached, 3 bad scenario.
     """
     scenario = read_scenario(scenario_file)
     order = Order(scenario_file, scenario, loadtest_file(scenario_file, scenario), host or scenario.host or "", workers)

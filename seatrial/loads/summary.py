@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -36,6 +36,7 @@ class StageSummary:
     duration_s: float
     scheduled: int
     good: int
+    unjudged: int  # of the good: nothing was expected of them but a whole 2xx answer
     offered_rps: float
     throughput_rps: float
     goodput_rps: float
@@ -58,9 +59,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The whole run; `invalid` says why it measured nothing, empty when it did."""
+    """The whole run.
+
+    `invalid` says why it measured nothing; `unsupported`, why no objective says anything of it or of a stage.
+    """
 
     invalid: tuple[str, ...]
+    unsupported: tuple[str, ...]
     stages: tuple[StageSummary, ...]
     answers: tuple[Answer, ...]
     arrivals: Mapping[str, ArrivalsKept]  # by stage; whether it was sent by its law
@@ -71,11 +76,13 @@ class Report:
         if self.invalid:
             return "invalid"
         outcomes = {answer.outcome for answer in self.answers}
-        return next((one for one in (MISSED, UNDECIDED) if one in outcomes), HELD)
+        if MISSED in outcomes:
+            return MISSED
+        return UNDECIDED if self.unsupported or UNDECIDED in outcomes else HELD
 
     @property
     def exit_status(self) -> int:
-        """0 all objectives held, 1 one was missed, 2 invalid or undecided."""
+        """0 all objectives held, 1 one was missed, 2 invalid or undecided: nothing good seen is never 0."""
         return {HELD: 0, MISSED: 1}.get(self.outcome, 2)
 
 
@@ -119,18 +126,44 @@ def summarise(
     `lost` says which of its `workers` ended before their time: what they had not sent is missing.
     """
     parts = [(stage, ledger.of(stage.name)) for stage in scenario.stages]
+    stages = tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts)
+    answers = tuple(answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows))
     return Report(
         invalid=(
             *lost,
             *why_invalid(health, stopped, len(ledger), workers),
             *([] if stopped or lost else broken(arrivals)),
         ),
-        stages=tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts),
-        answers=tuple(
-            answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows)
-        ),
+        unsupported=tuple(why_unsupported(stages, answers)),
+        stages=stages,
+        answers=answers,
         arrivals=dict(arrivals),
     )
+
+
+def why_unsupported(stages: Sequence[StageSummary], answers: Sequence[Answer]) -> Iterator[str]:
+    """Why answers to objectives, or their absence, are no reason to call the run held.
+
+    A stage of whose load nothing good came back is unsupported whatever was asked of it, unless an objective that was
+    missed says so already.
+    """
+    if not answers:
+        yield (
+            "no objectives: expected `slos` in the scenario or in one of its stages, found none; say what has to hold, "
+            "such as `slos: {error_ratio: 0}`"
+        )
+    missed = {answer.stage for answer in answers if answer.outcome == MISSED}
+    for stage in stages:
+        if stage.good or stage.name in missed:
+            continue
+        if not stage.scheduled:
+            yield f"{stage.name}: expected requests, found that none was due; make the stage longer, or its rate higher"
+            continue
+        kinds = ", ".join(f"{kind} {count}" for kind, count in stage.errors.items())
+        yield (
+            f"{stage.name}: expected good answers, found none among {stage.scheduled} ({kinds}); "
+            "see that the host and the Locust file's requests are what the service takes"
+        )
 
 
 def why_invalid(health: GeneratorHealth, stopped: bool, rows: int, workers: int = 1) -> list[str]:
@@ -238,6 +271,7 @@ def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
         duration_s=stage.duration_s,
         scheduled=len(rows),
         good=int(is_good.sum()),
+        unjudged=int((is_good & (rows.correct == UNJUDGED)).sum()),
         offered_rps=len(rows) / stage.duration_s,
         throughput_rps=int((rows.error == rows.code("")).sum()) / stage.duration_s,
         goodput_rps=inference_metrics.goodput_rps(

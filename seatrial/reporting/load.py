@@ -10,7 +10,7 @@ from seatrial.loads.inference_metrics import Distribution, InferenceSummary
 from seatrial.loads.locust_run import WorkerPart
 from seatrial.loads.scenario import Scenario
 from seatrial.loads.schedule import ArrivalsKept
-from seatrial.loads.summary import Report, StageSummary
+from seatrial.loads.summary import UNDECIDED, Report, StageSummary
 from seatrial.stats.quantiles import Quantile
 
 # Of generated tokens: what a line is called, the metric, what its values are multiplied by, and their decimals.
@@ -36,6 +36,7 @@ def lines(scenario: Scenario, report: Report, workers: Sequence[WorkerPart] = ()
         said += ["", *_stage(found, goodput.limits if goodput else "", report.arrivals.get(stage.name))]
     said.append("")
     said += [f"{answer.outcome:9} {answer.stage}: {answer.objective}: {answer.found}" for answer in report.answers]
+    said += [f"{UNDECIDED:9} {reason}" for reason in report.unsupported]
     said += [f"INVALID   {reason}" for reason in report.invalid]
     said.append(f"outcome   {report.outcome}")
     return said
@@ -50,8 +51,9 @@ def _stage(stage: StageSummary, limits: str, arrivals: ArrivalsKept | None) -> l
     if arrivals is not None:
         named.append(("arrivals", _arrivals(arrivals)))
     width = max(len(name) for name, _ in named) + 2
+    unjudged = f" ({stage.unjudged} of them whole, but held against no expected answer)" if stage.unjudged else ""
     return [
-        f"{stage.name}: {stage.scheduled} requests in {stage.duration_s:g} s, {stage.good} good",
+        f"{stage.name}: {stage.scheduled} requests in {stage.duration_s:g} s, {stage.good} good{unjudged}",
         f"  offered {stage.offered_rps:.2f}/s, answered {stage.throughput_rps:.2f}/s, "
         f"{right} {stage.goodput_rps:.2f}/s",
         *(f"  {name:{width}}{said}" for name, said in named),

@@ -68,13 +68,13 @@ def web():
 
 @pytest.fixture
 def server():
-    """A port that counts what it is asked, and answers every request with `answer`."""
+    """A port that counts what it is asked, and answers every request with `status` and `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             with self.server.counting:
                 self.server.asked += 1
-            self.send_response(200)
+            self.send_response(self.server.status)
             self.send_header("content-length", "8")
             self.end_headers()
             self.wfile.write(self.server.answer)
@@ -83,7 +83,7 @@ def server():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.answer, server.counting = 0, b'{"a": 1}', threading.Lock()
+    server.asked, server.status, server.answer, server.counting = 0, 200, b'{"a": 1}', threading.Lock()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()

@@ -70,6 +70,16 @@ def test_the_ledger_holds_every_request_and_the_objectives_follow_from_it(server
     assert f"{server.asked} " in (out / "locust.log").read_text()  # Locust's own count
 
 
+def test_nothing_good_seen_is_never_held(server, scenario):
+    scenario.write_text(yaml.safe_dump({**SCENARIO, "slos": {}}))
+    server.status = 404
+    status, said = run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q")
+    assert status == 2
+    assert "undecided no objectives: expected `slos`" in said
+    assert "undecided base: expected good answers, found none among" in said
+    assert "outcome   held" not in said
+
+
 def test_a_service_that_is_not_there_is_told_before_any_load(scenario):
     with pytest.raises(ClusterError, match=r"http://127.0.0.1:1: expected a service that accepts connections"):
         run(scenario, "--host", "http://127.0.0.1:1")

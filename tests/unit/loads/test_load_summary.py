@@ -2,10 +2,11 @@
 
 import pytest
 
-from seatrial.loads.scenario import Objectives, Scenario
+from seatrial.loads.scenario import Objectives, Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept
 from seatrial.loads.summary import errors_by_kind, good, judged, summarise, why_invalid
 from seatrial.observation import RIGHT, UNJUDGED, WRONG, GeneratorHealth, ledger
+from seatrial.reporting.load import lines
 
 HEALTHY = GeneratorHealth(100, 100, 0.001, 0.01, 0.01, 0.0001)
 
@@ -102,6 +103,79 @@ def test_nothing_seen_is_never_held():
         {"latency_s": {"p50": 1.0}, "error_ratio": 0, "goodput": {"deadline_s": 1.0, "at_least_ratio": 0.5}}
     )
     assert {answer.outcome for answer in judged("base", slos, ledger([]))} == {"undecided"}
+
+
+NOT_FOUND = {"status": 404, "correct": UNJUDGED}
+
+
+@pytest.mark.parametrize("seen", [{}, NOT_FOUND], ids=["good", "bad"])
+def test_a_run_without_objectives_is_never_held(seen):
+    report = summarise(scenario(), ledger([row(**seen)] * 100), HEALTHY, stopped=False)
+    assert (report.outcome, report.exit_status) == ("undecided", 2)
+    assert report.unsupported[0].startswith("no objectives: expected `slos` in the scenario")
+
+
+@pytest.mark.parametrize(
+    "slos",
+    [
+        {},
+        {"error_ratio": 0.999},
+        {"latency_s": {"p0.1": 100.0}},
+        {"ttft_s": {"p0.1": 100.0}},
+        {"goodput": {"deadline_s": 100.0, "at_least_ratio": 0.001}},
+    ],
+    ids=lambda slos: next(iter(slos), "none"),
+)
+@pytest.mark.parametrize("seen", [NOT_FOUND, {"correct": WRONG}, {"error": "refused", "status": 0}])
+@pytest.mark.parametrize("n", [1, 100, 10_000])
+def test_a_stage_of_which_nothing_good_came_back_is_never_held(slos, seen, n):
+    """However little is asked."""
+    health = GeneratorHealth(n, n, 0.001, 0.01, 0.01, 0.0001)
+    report = summarise(scenario(**slos), ledger([row(**seen)] * n), health, stopped=False)
+    assert report.outcome != "held"
+    assert report.exit_status != 0
+
+
+def test_what_came_back_instead_of_a_good_answer_is_told():
+    rows = [row(**NOT_FOUND)] * 60 + [row(error="refused", status=0)] * 40
+    report = summarise(scenario(error_ratio=0.999), ledger(rows), HEALTHY, stopped=False)
+    assert [answer.outcome for answer in report.answers] == ["undecided"]
+    (said,) = report.unsupported
+    assert said.startswith("base: expected good answers, found none among 100 (refused 40, status 404 60); see that")
+    assert f"undecided {said}" in lines(scenario(error_ratio=0.999), report)
+
+
+def test_objectives_of_one_stage_do_not_speak_for_another():
+    two = scenario().model_copy(
+        update={
+            "stages": [
+                Stage(name="base", rate_rps=10, duration_s=10, slos=Objectives(error_ratio=0)),
+                Stage(name="peak", rate_rps=10, duration_s=10),
+            ]
+        }
+    )
+    health = GeneratorHealth(60, 60, 0.001, 0.01, 0.01, 0.0001)
+
+    def judge(*peak):
+        return summarise(two, ledger([row()] * (60 - len(peak)) + list(peak)), health, stopped=False)
+
+    assert judge(*[row(load="peak")] * 30).outcome == "held"
+    assert judge(*[row(load="peak", **NOT_FOUND)] * 30).unsupported[0].startswith("peak: expected good answers")
+    assert judge().unsupported[0].startswith("peak: expected requests, found that none was due")
+    assert {judge().exit_status, judge(*[row(load="peak", **NOT_FOUND)] * 30).exit_status} == {2}
+
+
+def test_a_missed_objective_says_enough_of_a_stage_without_a_good_answer():
+    report = summarise(scenario(error_ratio=0.5), ledger([row(**NOT_FOUND)] * 100), HEALTHY, stopped=False)
+    assert (report.outcome, report.unsupported) == ("missed", ())
+
+
+def test_answers_of_which_nothing_was_expected_are_counted_apart():
+    rows = ledger([row()] * 60 + [row(correct=UNJUDGED)] * 40)
+    report = summarise(scenario(error_ratio=0), rows, HEALTHY, stopped=False)
+    assert (report.outcome, report.stages[0].good, report.stages[0].unjudged) == ("held", 100, 40)
+    said = "100 good (40 of them whole, but held against no expected answer)"
+    assert any(line.endswith(said) for line in lines(scenario(error_ratio=0), report))
 
 
 def test_rates_and_quantiles_are_of_the_stage():
