@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ class Request:
     output_tokens: int
     first_event: int
     events: int
+    trial: str = ""  # whose ledger the row is of, "" where it is of none
 
     @property
     def right(self) -> bool:
@@ -102,6 +103,7 @@ class Ledger:
     events: Ints
     strings: tuple[str, ...]
     event_s: Floats = field(default_factory=lambda: np.empty(0))
+    trial: str = ""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -113,7 +115,7 @@ class Ledger:
             for name in names
         ]
         for values in zip(*columns, strict=True):
-            yield Request(**dict(zip(names, values, strict=True)))
+            yield Request(**dict(zip(names, values, strict=True)), trial=self.trial)
 
     def code(self, text: str) -> int:
         """The index of a text in `strings`, or -1."""
@@ -128,8 +130,8 @@ class Ledger:
 
     def select(self, mask: Mask) -> Ledger:
         """The rows where mask (shape (n,)) holds."""
-        columns = {name: getattr(self, name)[mask] for name in COLUMNS}
-        return Ledger(**columns, strings=self.strings, event_s=self.event_s)
+        columns: dict[str, Any] = {name: getattr(self, name)[mask] for name in COLUMNS}
+        return Ledger(**columns, strings=self.strings, event_s=self.event_s, trial=self.trial)
 
     def of(self, *loads: str) -> Ledger:
         """The rows of the named loads."""
@@ -171,7 +173,7 @@ class Ledger:
         return self.ended_s - self.scheduled_s
 
 
-COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name not in ("strings", "event_s"))
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name not in ("strings", "event_s", "trial"))
 TEXT: frozenset[str] = frozenset({"load", "target", "case", "pod", "error", "headers", "body"})
 FLOATS: frozenset[str] = frozenset(name for name in COLUMNS if name.endswith("_s"))
 NUMBER_DEFAULTS: Mapping[str, int] = {"correct": UNJUDGED, "connection": -1, "input_tokens": -1, "output_tokens": -1}
@@ -187,7 +189,7 @@ def ledger(rows: Iterable[Mapping[str, Any]]) -> Ledger:
         if unknown := set(given) - set(COLUMNS):
             raise KeyError(f"expected columns of the ledger, found {sorted(unknown)}; the columns are {COLUMNS}")
     strings: dict[str, int] = {"": 0}
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Any] = {}
     for name in COLUMNS:
         if name in TEXT:
             codes = [strings.setdefault(str(given.get(name, "")), len(strings)) for given in listed]
@@ -224,7 +226,7 @@ def joined(ledgers: Iterable[Ledger]) -> Ledger:
         return np.concatenate(found)[order]
 
     # One column after the other: of millions of rows, all of them unordered and ordered at once would not fit.
-    columns = {name: whole(name) for name in COLUMNS if name != "row"}
+    columns: dict[str, Any] = {name: whole(name) for name in COLUMNS if name != "row"}
     return Ledger(
         row=np.arange(len(order), dtype=np.int64),
         **columns,
@@ -340,6 +342,10 @@ class Observation:
     pods: tuple[Pod, ...]
     generator: GeneratorHealth
     marks: Mapping[str, float] = field(default_factory=dict)  # named moments of the stimulus
+
+    def __post_init__(self) -> None:
+        """Its ledger's rows name this trial wherever they go."""
+        object.__setattr__(self, "ledger", replace(self.ledger, trial=self.trial))
 
     def environmental(self, rows: Ledger) -> Mask:
         """Which of these rows broke when the beacon did, shape (n,): no fault of the subject can be told from them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TypedDict, Unpack
 
 from seatrial.observation import Ledger, Request
@@ -35,8 +36,16 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """A row of a trial's ledger, where it can be found again."""
+
+    trial: str  # "" where it is not known
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one check. `rows` are rows of the trial's ledger that decided it."""
+    """The judgement of one check. `decisive` are the requests that decided it."""
 
     outcome: Outcome
     expected: str
@@ -44,10 +53,15 @@ class Verdict:
     do: str = ""
     n: int | None = None
     measurements: tuple[Measurement, ...] = ()
-    rows: tuple[int, ...] = ()
+    decisive: tuple[Evidence, ...] = ()
     evidence: tuple[str, ...] = ()  # decisive facts as sentences: events, states, log lines
     detects: str = ""  # the smallest fault that a pass excludes
     blocked_by: str = ""  # the id of the check whose failure kept this one from judging
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The numbers of the decisive rows, each in the ledger of its trial."""
+        return tuple(place.row for place in self.decisive)
 
 
 MOST_ROWS = 20
@@ -75,8 +89,8 @@ def _verdict(
     detects: str = "",
     blocked_by: str = "",
 ) -> Verdict:
-    numbers = tuple(int(request.row) for request in rows)[:MOST_ROWS]
-    return Verdict(outcome, expected, found, do, n, tuple(measurements), numbers, tuple(evidence), detects, blocked_by)
+    decisive = tuple(Evidence(request.trial, int(request.row)) for request in islice(rows, MOST_ROWS))
+    return Verdict(outcome, expected, found, do, n, tuple(measurements), decisive, tuple(evidence), detects, blocked_by)
 
 
 def passed(expected: str, found: str, *, detects: str = "", **grounds: Unpack[Grounds]) -> Verdict:

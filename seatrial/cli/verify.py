@@ -86,7 +86,7 @@ def judge_again(record: RunRecord, checks: Mapping[str, Check], damage: list[Dam
             lost[entry.id] = f"its evidence no longer matches: {', '.join(files)}"
             continue
         recorded.append(entry)
-        again.append(replace(entry, verdict=evidence.judge(check, contract)))
+        again.append(replace(entry, verdict=record.comparable(entry.verdict, evidence.judge(check, contract))))
     return Replay(tuple(recorded), tuple(again), lost)
 
 

@@ -18,13 +18,15 @@ from seatrial.record.codec import observation_from_files, observation_to_files
 from seatrial.record.files import Damage
 from seatrial.record.first_try import FirstTry
 from seatrial.record.header import RunHeader
-from seatrial.record.run import RunRecord
+from seatrial.record.reader import RunRecord
 from seatrial.record.summary import Summary, summarise
 from seatrial.record.verdicts import VerdictEntry, canonical
+from seatrial.record.writer import RecordWriter, utc_now
 
 __all__ = [
     "Damage",
     "FirstTry",
+    "RecordWriter",
     "RunHeader",
     "RunRecord",
     "Summary",
@@ -33,4 +35,5 @@ __all__ = [
     "observation_from_files",
     "observation_to_files",
     "summarise",
+    "utc_now",
 ]

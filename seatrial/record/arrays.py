@@ -6,12 +6,16 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial.errors import InputError
 from seatrial.observation import COLUMNS, NUMBER_DEFAULTS, Ledger
+from seatrial.record import schema_1
 
 # Columns that records of schema 1 did not have from the first, and what stands for them there.
 _ADDED = {name: NUMBER_DEFAULTS.get(name, 0) for name in ("input_tokens", "output_tokens", "first_event", "events")}
@@ -32,11 +36,7 @@ def ledger_from_file(path: Path) -> Ledger:
     try:
         with np.load(path, allow_pickle=False) as stored:
             strings = json.loads(stored["strings"].tobytes())
-            rows = len(stored["row"])
-            columns = {
-                name: stored[name] if name in stored or name not in _ADDED else np.full(rows, _ADDED[name])
-                for name in COLUMNS
-            }
+            columns: dict[str, Any] = {name: _column(stored, name) for name in COLUMNS}
             event_s = stored["event_s"] if "event_s" in stored else np.empty(0)
             return Ledger(**columns, strings=tuple(strings), event_s=event_s)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -44,3 +44,11 @@ def ledger_from_file(path: Path) -> Ledger:
             f"{path}: expected a ledger with the columns {', '.join(COLUMNS)}, found {error!r}; "
             "take the record from its source again"
         ) from error
+
+
+def _column(stored: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
+    if name in stored:
+        return stored[name]
+    if name in _ADDED:
+        return np.full(len(stored["row"]), _ADDED[name])
+    return stored[schema_1.COLUMNS.get(name, name)]

@@ -76,12 +76,17 @@ def observation_to_files(folder: Path, observation: Any) -> list[Path]:
 
 def observation_from_files(folder: Path, kind: type[T]) -> T:
     """Read an observation of a known type. Raises InputError, naming the file, for what does not fit."""
+    return observation_of(raw_observation(folder), folder, kind)
+
+
+def observation_of(fields: Mapping[str, Any], folder: Path, kind: type[T]) -> T:
+    """An observation from its JSON, with the ledgers and timelines in `folder`. Raises InputError, naming the file."""
     converter = _converter()
     converter.register_structure_hook(Ledger, lambda value, _: ledger_from_file(_beside(folder, value, LEDGER_KEY)))
     converter.register_structure_hook(
         Timeline, lambda value, _: timeline_from_file(_beside(folder, value, TIMELINE_KEY))
     )
-    return _structure(converter, raw_observation(folder), kind, str(folder / OBSERVATION))
+    return _structure(converter, fields, kind, str(folder / OBSERVATION))
 
 
 def raw_observation(folder: Path) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from seatrial.errors import InputError
 
 MANIFEST = "manifest.json"
+_AT_ONCE = 1 << 20
 
 
 class Damage(NamedTuple):
@@ -43,6 +44,16 @@ def fingerprint(data: bytes) -> Fingerprint:
     return Fingerprint(len(data), hashlib.sha256(data).hexdigest())
 
 
+def fingerprint_of(path: Path, size: int | None = None) -> Fingerprint:
+    """Of a file, or of its first `size` bytes; never more than a piece of it in memory. Raises OSError."""
+    digest, read = hashlib.sha256(), 0
+    with path.open("rb") as opened:
+        while piece := opened.read(_AT_ONCE if size is None else min(_AT_ONCE, size - read)):
+            digest.update(piece)
+            read += len(piece)
+    return Fingerprint(read, digest.hexdigest())
+
+
 def write_manifest(folder: Path, files: dict[str, Fingerprint]) -> None:
     """Files by their path within the folder, with forward slashes."""
     listed = {name: {"bytes": of.size, "sha256": of.sha256} for name, of in sorted(files.items())}
@@ -71,15 +82,16 @@ def files_in(folder: Path) -> Iterator[str]:
 
 def compare(folder: Path, name: str, expected: Fingerprint, may_have_grown: bool) -> str:
     """What is wrong with one file, "" if nothing. One that was being appended to may have grown since."""
+    path = folder / name
     try:
-        data = (folder / name).read_bytes()
+        size = path.stat().st_size
+        found = fingerprint_of(path, expected.size if may_have_grown else None)
     except FileNotFoundError:
         return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found no file"
     except OSError as error:
         return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {error}"
-    if len(data) < expected.size:
-        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {len(data)} bytes: cut short"
-    found = fingerprint(data[: expected.size] if may_have_grown else data)
+    if size < expected.size:
+        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {size} bytes: cut short"
     if found != expected:
         return (
             f"expected {expected.size} bytes with SHA-256 {expected.sha256}, "

@@ -8,7 +8,7 @@ from typing import Literal
 
 Status = Literal["running", "finished", "interrupted"]
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from seatrial.errors import InputError
 from seatrial.record.codec import plain, structured, to_json
@@ -39,8 +40,8 @@ def canonical(entries: Iterable[VerdictEntry]) -> bytes:
     return to_json({"schema": SCHEMA, "verdicts": [plain(entry) for entry in sorted(entries, key=by_id)]})
 
 
-def read_lines(data: bytes, where: str) -> tuple[list[VerdictEntry], str]:
-    """The entries of verdicts.jsonl, and what had to be dropped ("" if nothing).
+def read_lines(data: bytes, where: str, upgraded: Callable[[Any], Any]) -> tuple[list[VerdictEntry], str]:
+    """The entries of verdicts.jsonl, each `upgraded` to the present schema; and what had to be dropped ("" if nothing).
 
     Only a last line without its end can have been torn by a kill. Raises InputError for any other bad line.
     """
@@ -55,6 +56,6 @@ def read_lines(data: bytes, where: str) -> tuple[list[VerdictEntry], str]:
                 f"{where}, line {number}: expected a verdict in JSON, found {error}; "
                 "take the record from its source again"
             ) from error
-        entries.append(structured(value, VerdictEntry, f"{where}, line {number}"))
+        entries.append(structured(upgraded(value), VerdictEntry, f"{where}, line {number}"))
     dropped = f"expected a whole last line, found {len(torn)} bytes without an end: dropped" if torn else ""
     return entries, dropped

@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 from seatrial.reporting.model import Judged, Report
-from seatrial.reporting.text import interval, number, sentence
+from seatrial.reporting.text import decisive, interval, number, sentence
 from seatrial.verdict import Outcome
 
 # XML 1.0 cannot carry these, not even escaped; a broken answer's body may hold them.
@@ -63,9 +63,8 @@ def _details(judged: Judged) -> str:
         parts = [f"{each.name}: {number(each.value, each.unit)}", interval(each), each.limit and f"limit {each.limit}"]
         lines.append("; ".join(filter(None, parts)))
     lines += [f"evidence: {fact}" for fact in verdict.evidence]
-    lines += (
-        [f"decisive rows of {', '.join(entry.trials)}: {', '.join(map(str, verdict.rows))}"] if verdict.rows else []
-    )
+    lines += [f"decisive: {decisive(verdict)}"] if verdict.decisive else []
+    lines += [f"not found: {said}" for said in judged.lost]
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from seatrial.record.verdicts import by_id
 from seatrial.reporting.drain_story import DrainStory, drain_story
 from seatrial.reporting.headline import Headline, headline
 from seatrial.reporting.latency import LoadLatencies, latencies_of_loads
+from seatrial.reporting.text import rows as rows_named
 from seatrial.verdict import Outcome
 
 # Where the service is found and how it is installed; the rest of a contract is what it promises.
@@ -26,10 +27,11 @@ NO_PROMISES = frozenset({"apiVersion", "name", "chart", "service", "container", 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One check with the rows of the ledger that decided it."""
+    """One check with the requests that decided it, each of which knows its trial; `lost` says which are not found."""
 
     entry: VerdictEntry
     rows: tuple[Request, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def behaviour(self) -> str:
@@ -106,7 +108,7 @@ def read_report(record: RunRecord) -> Report:
         record=record,
         headline=headline(record, entries, summary, damage),
         summary=summary,
-        judged=tuple(Judged(entry, _decisive(entry, ledgers)) for entry in entries),
+        judged=tuple(_judged(entry, ledgers) for entry in entries),
         trials=tuple(_view(record, name, ledgers.get(name)) for name in intact),
         trial_failures=record.trial_failures(),
         first_tries=record.first_tries(),
@@ -120,11 +122,24 @@ def _has(record: RunRecord, trial: str, file_name: str) -> bool:
     return (record.trial_folder(trial) / file_name).is_file()
 
 
-def _decisive(entry: VerdictEntry, ledgers: Mapping[str, Ledger]) -> tuple[Request, ...]:
-    for trial in entry.trials:
-        if (ledger := ledgers.get(trial)) is not None and entry.verdict.rows:
-            return tuple(ledger.select(np.isin(ledger.row, entry.verdict.rows)))
-    return ()
+def _judged(entry: VerdictEntry, ledgers: Mapping[str, Ledger]) -> Judged:
+    found: list[Request] = []
+    lost: list[str] = []
+    for trial in dict.fromkeys(place.trial for place in entry.verdict.decisive):
+        wanted = [place.row for place in entry.verdict.decisive if place.trial == trial]
+        if trial in ledgers:
+            ledger = ledgers[trial]
+            rows = {request.row: request for request in ledger.select(np.isin(ledger.row, wanted))}
+            found += [rows[number] for number in wanted if number in rows]
+            if absent := [number for number in wanted if number not in rows]:
+                lost.append(
+                    f"{rows_named(absent)} of {trial}: its ledger has none of that number, only {len(ledger)} rows"
+                )
+        elif trial:
+            lost.append(f"{rows_named(wanted)} of {trial}: the record has no ledger of that trial that could be read")
+        else:
+            lost.append(f"{rows_named(wanted)}: of which trial, the record does not say ({' or '.join(entry.trials)})")
+    return Judged(entry, tuple(found), tuple(lost))
 
 
 def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:

@@ -37,6 +37,7 @@ def _names(report: Report) -> Mapping[str, object]:
         "Outcome": Outcome,
         "signs": text.SIGNS,
         "sentence": text.sentence,
+        "decisive": text.decisive,
         "number": text.number,
         "interval": text.interval,
         "plural": text.plural,

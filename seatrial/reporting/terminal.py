@@ -14,7 +14,7 @@ from seatrial.record.codec import plain, to_json
 from seatrial.record.header import SCHEMA
 from seatrial.record.verdicts import by_id
 from seatrial.reporting.headline import headline
-from seatrial.reporting.text import SIGNS, plural, sentence
+from seatrial.reporting.text import SIGNS, decisive, plural, sentence
 from seatrial.verdict import Outcome
 
 COLOURS = {
@@ -28,7 +28,8 @@ NARROWEST = 60
 
 
 def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
-    """One line a check: outcome, id, level, n, name; below a check that did not pass its sentence and what to do.
+    """One line a check: outcome, id, level, n, name; below a check that did not pass its sentence, what to do, and
+    where the requests are that decided it.
 
     With colour codes: `click.echo` takes them out again in a pipe.
     """
@@ -47,7 +48,12 @@ def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
             lines.append(head + _cut(f"{name}: {sentence(verdict)}", width - len(indent)))
             continue
         lines.append(head + name)
-        for text in (sentence(verdict), f"do: {verdict.do}" if verdict.do else ""):
+        places = decisive(verdict)
+        for text in (
+            sentence(verdict),
+            f"do: {verdict.do}" if verdict.do else "",
+            f"decisive: {places}" if places else "",
+        ):
             lines += textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
     return "\n".join(lines)
 

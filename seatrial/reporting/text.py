@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from seatrial.reporting.latency import seconds
 from seatrial.verdict import Measurement, Outcome, Verdict
@@ -49,3 +50,18 @@ def sentence(verdict: Verdict) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 check`, `2 checks`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def rows(numbers: Iterable[int]) -> str:
+    """`row 7`, `rows 7, 9`."""
+    listed = [str(number) for number in numbers]
+    return f"row{'' if len(listed) == 1 else 's'} {', '.join(listed)}"
+
+
+def decisive(verdict: Verdict) -> str:
+    """Where the requests are found that decided it, "" where none did: `rows 7, 9 of overload; row 3 of install`."""
+    trials = dict.fromkeys(place.trial for place in verdict.decisive)
+    return "; ".join(
+        rows(place.row for place in verdict.decisive if place.trial == trial) + (f" of {trial}" if trial else "")
+        for trial in trials
+    )

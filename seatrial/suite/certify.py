@@ -20,8 +20,7 @@ from seatrial.clusters.base import Cluster
 from seatrial.content import content
 from seatrial.errors import SeatrialError
 from seatrial.images import AGENT, images_of, take_in, try_pulls
-from seatrial.record import RunHeader, RunRecord, summarise
-from seatrial.record.run import utc_now
+from seatrial.record import RecordWriter, RunHeader, summarise, utc_now
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_trials
 from seatrial.suite.runner import Ended, Suite
@@ -79,7 +78,7 @@ def certify(
         run_id or f"{utc_now()[:19].replace('-', '').replace(':', '').replace('T', '-').lower()}-{secrets.token_hex(2)}"
     )
     clock = RunClock.start()
-    record = RunRecord.create(runs, header(subject, cluster, run_id, arguments))
+    record = RecordWriter.create(runs, header(subject, cluster, run_id, arguments))
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     suite = Suite(
         subject.contract,
@@ -160,7 +159,7 @@ def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str
     )
 
 
-def _keep_trial(subject: Subject, record: RunRecord, progress: Progress, ended: Ended) -> None:
+def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ended: Ended) -> None:
     name, seen = ended.trial.name, ended.seen
     if seen is None:
         record.add_trial_failure(name, ended.reason, ended.first_try)
@@ -170,7 +169,7 @@ def _keep_trial(subject: Subject, record: RunRecord, progress: Progress, ended: 
     progress.trial(ended)
 
 
-def _keep_verdict(record: RunRecord, progress: Progress, check: Check, verdict: Verdict) -> None:
+def _keep_verdict(record: RecordWriter, progress: Progress, check: Check, verdict: Verdict) -> None:
     trials = load_trials()
     record.add_verdict(
         check.id,

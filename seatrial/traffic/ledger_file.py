@@ -34,6 +34,7 @@ _HEAD = struct.Struct("<8sQQQQQQII")
 _HEAD_SEALED = _HEAD.size - 4
 _MAGIC = b"STLEDGER"
 _FLOAT = np.dtype("<f8")
+_RENAMED = {"stream": "load"}  # columns of earlier files, in the same place
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,8 @@ def _said_by(path: Path, data: bytes) -> dict[str, Any]:
         found = orjson.loads(data)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise InputError(f"{path}: expected a ledger of layout {SCHEMA}, found other content; name the file of a run")
-    if found["columns"] != [[name, dtype.str] for name, dtype in COLUMN_TYPES.items()]:
+    columns = [[_RENAMED.get(name, name), dtype] for name, dtype in found["columns"]]
+    if columns != [[name, dtype.str] for name, dtype in COLUMN_TYPES.items()]:
         raise InputError(
             f"{path}: expected the columns {', '.join(COLUMN_TYPES)}, found {found['columns']}; "
             "read it with the version of Seatrial that wrote it"

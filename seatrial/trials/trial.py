@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.observation import Observation
@@ -52,5 +52,5 @@ def trial(
 
 
 def run_trial(chosen: Trial, context: TrialContext, earlier: dict[type[Observation], Observation]) -> Observation:
-    """Apply the stimulus, handing over what the trial needs."""
-    return chosen.run(context, *[earlier[kind] for kind in chosen.after])
+    """Apply the stimulus, handing over what the trial needs; what it observed bears the trial's name."""
+    return replace(chosen.run(context, *[earlier[kind] for kind in chosen.after]), trial=chosen.name)

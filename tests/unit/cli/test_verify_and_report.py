@@ -10,7 +10,7 @@ from seatrial.cli.report import report
 from seatrial.cli.verify import judge_again, verify
 from seatrial.errors import InputError
 from seatrial.observation import GeneratorHealth, Timeline, ledger
-from seatrial.record import FirstTry, RunHeader, RunRecord
+from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord
 from seatrial.suite.registry import load_checks
 from seatrial.trials.pod_deletion import PodDeletion
 from seatrial.verdict import failed, passed
@@ -64,15 +64,15 @@ def checks(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> RunRecord:
+def record(tmp_path: Path) -> RecordWriter:
     """One trial without loss, judged as such."""
     header = RunHeader("run-1", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", CONTRACT)
-    record = RunRecord.create(tmp_path / "runs", header)
+    record = RecordWriter.create(tmp_path / "runs", header)
     record.add_trial("pod-deletion", observed(lost=0))
     return record
 
 
-def judged(record: RunRecord, verdict) -> RunRecord:
+def judged(record: RecordWriter, verdict) -> RunRecord:
     record.add_verdict("X1", "MUST", "No request is lost.", verdict, ["pod-deletion"])
     record.finish(0)
     return RunRecord.open(record.folder)
@@ -150,7 +150,7 @@ def test_a_killed_run_is_verified_as_far_as_it_came(record, checks):
 
 def test_a_trial_that_was_run_twice_is_told(tmp_path, checks):
     header = RunHeader("run-2", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", CONTRACT)
-    twice = RunRecord.create(tmp_path / "runs", header)
+    twice = RecordWriter.create(tmp_path / "runs", header)
     twice.add_trial("pod-deletion", observed(lost=0), first_try=FirstTry("the generator was late", 0.02, 1.5))
     result = run(judged(twice, RIGHT), checks)
     assert result.return_value == 0

@@ -1,7 +1,7 @@
 import pytest
 
 from seatrial.observation import Change, GeneratorHealth, Log, Observation, Pod, Scrape, Timeline, ledger
-from seatrial.record import RunHeader, RunRecord
+from seatrial.record import RecordWriter, RunHeader
 
 
 @pytest.fixture
@@ -40,5 +40,5 @@ def header() -> RunHeader:
 
 
 @pytest.fixture
-def record(tmp_path, header) -> RunRecord:
-    return RunRecord.create(tmp_path, header)
+def record(tmp_path, header) -> RecordWriter:
+    return RecordWriter.create(tmp_path, header)

@@ -12,7 +12,7 @@ import pytest
 
 from seatrial.errors import InputError
 from seatrial.observation import Observation
-from seatrial.record import FirstTry, RunHeader, RunRecord, canonical
+from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, canonical
 from seatrial.record.codec import plain
 from seatrial.verdict import Measurement, failed, passed, skipped
 
@@ -23,7 +23,7 @@ BAD = failed("no loss", "3 rows lost", "wait before closing", n=100, evidence=["
 
 
 @pytest.fixture
-def finished(record, seen) -> RunRecord:
+def finished(record, seen) -> RecordWriter:
     record.add_trial("deletion", seen, {"manifests.yaml": "kind: Pod\n"})
     record.add_trial_failure("rollout", "the upgrade was refused")
     record.add_verdict("D10", "MUST", "Late answers are errors", skipped("not promised"), [])
@@ -99,13 +99,13 @@ def test_an_unknown_trial_is_named_with_those_there_are(finished):
 
 def test_another_schema_version_is_refused(finished):
     path = finished.folder / "record.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 7'))
-    with pytest.raises(InputError, match=r"record\.json: expected schema version 1, found 7.*0\.1\.0"):
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 7'))
+    with pytest.raises(InputError, match=r"record\.json: expected schema version 1 or 2, found 7.*0\.1\.0"):
         RunRecord.open(finished.folder)
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "7", '{"schema": 1}', '{"schema": 1, "run": []}', '{"schema": 1, "run": {}}', "{"]
+    "content", ["[]", "7", '{"schema": 2}', '{"schema": 2, "run": []}', '{"schema": 2, "run": {}}', "{"]
 )
 def test_a_header_that_is_none_is_refused(finished, content):
     (finished.folder / "record.json").write_text(content)
@@ -122,7 +122,7 @@ def test_a_folder_without_a_manifest_is_no_record(tmp_path):
 
 def test_a_run_id_is_used_once(tmp_path, record, header):
     with pytest.raises(InputError, match="expected no record of this run id"):
-        RunRecord.create(tmp_path, header)
+        RecordWriter.create(tmp_path, header)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden"])
@@ -217,7 +217,7 @@ def test_trials_side_by_side_are_all_kept(record, seen):
 ENDLESS = """
 import json, sys
 from pathlib import Path
-from seatrial.record import RunHeader, RunRecord
+from seatrial.record import RecordWriter, RunHeader
 from seatrial.record.codec import structured
 from seatrial.verdict import passed
 from seatrial.observation import Timeline, ledger
@@ -230,7 +230,7 @@ class Small:
     timeline: Timeline
 
 header = structured(json.loads(sys.argv[2]), RunHeader, "argument")
-record = RunRecord.create(Path(sys.argv[1]), header)
+record = RecordWriter.create(Path(sys.argv[1]), header)
 print("begun", flush=True)
 small = Small(ledger([{"status": 200}] * 50), Timeline())
 for number in range(100_000):

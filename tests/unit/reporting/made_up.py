@@ -7,7 +7,7 @@ from pathlib import Path
 from made_up_trials import calibration, deletions
 from made_up_verdicts import verdicts
 
-from seatrial.record import RunHeader, RunRecord
+from seatrial.record import RecordWriter, RunHeader
 
 CONTRACT = """\
 apiVersion: seatrial/v1
@@ -43,9 +43,9 @@ def header(run_id: str) -> RunHeader:
     )
 
 
-def begin(root: Path, *, healthy: bool = False, run_id: str = "20260101-000000-a1b2") -> RunRecord:
+def begin(root: Path, *, healthy: bool = False, run_id: str = "20260101-000000-a1b2") -> RecordWriter:
     """A record with trials and verdicts, not ended yet."""
-    record = RunRecord.create(root, header(run_id))
+    record = RecordWriter.create(root, header(run_id))
     deletion = deletions(healthy=healthy)
     record.add_trial("pod-deletion", deletion, {"manifests.yaml": "kind: Deployment\n"})
     record.add_trial("calibration", calibration())
@@ -65,7 +65,7 @@ def begin(root: Path, *, healthy: bool = False, run_id: str = "20260101-000000-a
     return record
 
 
-def finished(root: Path, *, healthy: bool = False) -> RunRecord:
+def finished(root: Path, *, healthy: bool = False) -> RecordWriter:
     """A record of a run that came to its end."""
     record = begin(root, healthy=healthy)
     record.finish(2 if healthy else 1)

@@ -11,7 +11,7 @@ import click
 import made_up
 import pytest
 
-from seatrial.record import FirstTry, RunRecord
+from seatrial.record import FirstTry, RecordWriter, RunRecord
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
 from seatrial.reporting.pages import html_page, markdown_text
@@ -147,14 +147,14 @@ def test_text_in_a_pipe_has_no_colour_codes_left(record):
 
 def test_json_is_one_document_with_a_schema_version(record):
     document = json.loads(as_json(record.folder))
-    assert (document["schema"], document["result"]["exit_status"], len(document["verdicts"])) == (1, 1, 10)
+    assert (document["schema"], document["result"]["exit_status"], len(document["verdicts"])) == (2, 1, 10)
     assert document["record"]["sha256"] == record.digest()
 
 
 @pytest.mark.parametrize("write", [html_page, markdown_text, junit_xml])
 def test_hostile_text_stays_text(tmp_path, write):
     """A service under trial writes into its own report: names, bodies and log lines."""
-    record = RunRecord.create(tmp_path, made_up.header("run-1"))
+    record = RecordWriter.create(tmp_path, made_up.header("run-1"))
     record.add_verdict("X1", "MUST", NASTY, failed(NASTY, NASTY, NASTY, evidence=[NASTY]), [], name=NASTY)
     record.add_verdict("X2", "MUST", NASTY, skipped(NASTY), [])
     record.add_trial_failure("t", NASTY)
@@ -178,7 +178,7 @@ def test_a_killed_run_says_so(tmp_path):
 
 @pytest.mark.parametrize("write", [html_page, markdown_text])
 def test_a_trial_that_was_run_twice_is_named_with_the_reason(tmp_path, write):
-    record = RunRecord.create(tmp_path, made_up.header("run-1"))
+    record = RecordWriter.create(tmp_path, made_up.header("run-1"))
     record.add_trial_failure("concurrency", "no room", FirstTry("the generator was up to 1.50 s late", 0.02, 1.5))
     record.finish(2)
     assert "Trials that were run twice" in write(read_report(record))
@@ -204,7 +204,7 @@ def test_a_damaged_record_says_so_first(record, tmp_path):
 
 
 def test_an_empty_run_is_not_a_pass(tmp_path):
-    record = RunRecord.create(tmp_path, made_up.header("run-1"))
+    record = RecordWriter.create(tmp_path, made_up.header("run-1"))
     record.finish(2)
     report = read_report(record)
     assert (report.headline.word, report.headline.sentence) == ("Not certified", "No MUST check was judged.")
@@ -222,7 +222,7 @@ def test_an_empty_run_is_not_a_pass(tmp_path):
     ],
 )
 def test_what_a_passed_run_may_be_called(tmp_path, musts, certificate, word):
-    record = RunRecord.create(tmp_path, replace(made_up.header("run-1"), certificate=certificate))
+    record = RecordWriter.create(tmp_path, replace(made_up.header("run-1"), certificate=certificate))
     for number in range(musts):
         record.add_verdict(f"X{number}", "MUST", "t", passed("x", "x", n=1), [])
     record.finish(0)

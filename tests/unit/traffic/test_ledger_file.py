@@ -107,6 +107,15 @@ def test_columns_are_read_one_by_one_in_the_order_in_which_rows_ended(tmp_path):
         assert kept.ledger().status.tolist() == list(range(9, -1, -1))
 
 
+def test_a_file_whose_column_load_was_called_stream_is_read_too(tmp_path):
+    recorded(tmp_path / "l", [{"scheduled_s": 130.0, "case": "a"}])
+    data = (tmp_path / "l").read_bytes()
+    head = data[:PREAMBLE_BYTES].rstrip().replace(b'["load",', b'["stream",').ljust(PREAMBLE_BYTES - 1) + b"\n"
+    (tmp_path / "l").write_bytes(head + data[PREAMBLE_BYTES:])
+    with LedgerFile(tmp_path / "l") as kept:
+        assert kept.ledger().texts("load") == ["s"]
+
+
 def test_quantiles_of_latency_are_over_all_rows_that_ended(tmp_path):
     one = Recorder(LedgerWriter(tmp_path / "l", 0.0))
     for number in range(10_000):

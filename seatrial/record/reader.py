@@ -1,0 +1,204 @@
+"""One run's record, read at any time."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from seatrial.errors import InputError
+from seatrial.observation import Ledger, Timeline
+from seatrial.record import codec, schema_1
+from seatrial.record.arrays import ledger_from_file
+from seatrial.record.files import MANIFEST, Damage, Fingerprint, compare, files_in, read_manifest
+from seatrial.record.first_try import FirstTry
+from seatrial.record.header import SCHEMA, RunHeader, RunState
+from seatrial.record.layout import CONTRACT, END, FAILURE, FIRST_TRY, LEDGER, LINES, RECORD, TIMELINE, TRIALS
+from seatrial.record.verdicts import VerdictEntry, read_lines
+from seatrial.verdict import Verdict
+
+T = TypeVar("T")
+
+
+class RunRecord:
+    """The record in `folder`. Every method may be called from several threads at once.
+
+    `schema` is that of its files; whatever is read from them is what the present one has.
+    """
+
+    def __init__(
+        self, folder: Path, header: RunHeader, state: RunState, files: dict[str, Fingerprint], schema: int = SCHEMA
+    ) -> None:
+        self.folder = folder
+        self.header = header
+        self.state = state
+        self.schema = schema
+        self._files = files
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, folder: Path) -> RunRecord:
+        """Read a record, finished or not. Raises InputError if it is none, or of another schema version."""
+        if not folder.is_dir():
+            raise InputError(f"{folder}: expected the folder of a run record, found none; give the path of one run")
+        files = read_manifest(folder)
+        document = codec.read_json(folder / RECORD)
+        schema = document.get("schema") if isinstance(document, dict) else None
+        if schema not in (SCHEMA, schema_1.SCHEMA):
+            raise InputError(
+                f"{folder / RECORD}: expected schema version {schema_1.SCHEMA} or {SCHEMA}, found {schema!r}; "
+                f"read it with the version of Seatrial that wrote it ({_version_in(document)})"
+            )
+        try:
+            contract = (folder / CONTRACT).read_bytes().decode("utf-8", "replace")
+        except OSError as error:
+            raise InputError(f"{folder / CONTRACT}: expected the contract, found {error}") from error
+        run = document.get("run")
+        fields = {**run, "contract": contract} if isinstance(run, dict) else run
+        header = codec.structured(fields, RunHeader, str(folder / RECORD))
+        state = RunState()
+        if END in files:
+            state = codec.structured(codec.read_json(folder / END), RunState, str(folder / END))
+        return cls(folder, header, state, files, schema)
+
+    # Trials
+
+    def trials(self) -> list[str]:
+        """The trials with an observation."""
+        return self._trials_with(codec.OBSERVATION)
+
+    def trial_failures(self) -> dict[str, str]:
+        """The trials without one, and why."""
+        return {name: self._failure(name) for name in self._trials_with(FAILURE)}
+
+    def _failure(self, name: str) -> str:
+        try:
+            document = codec.read_json(self.trial_folder(name) / FAILURE)
+        except InputError as error:
+            return str(error)
+        return str(document.get("reason", "")) if isinstance(document, dict) else ""
+
+    def first_tries(self) -> dict[str, FirstTry]:
+        """The trials that were run twice, and how the first try went."""
+        return {name: self._first_try(name) for name in self._trials_with(FIRST_TRY)}
+
+    def _first_try(self, name: str) -> FirstTry:
+        path = self.trial_folder(name) / FIRST_TRY
+        try:
+            return codec.structured(codec.read_json(path), FirstTry, str(path))
+        except InputError as error:
+            return FirstTry(str(error), math.nan, math.nan)
+
+    def _trials_with(self, file_name: str) -> list[str]:
+        parts = [name.split("/") for name in self._files]
+        return sorted(
+            self._trial_in(part[1]) for part in parts if len(part) == 3 and part[0] == TRIALS and part[2] == file_name
+        )
+
+    def _trial_in(self, folder: str) -> str:
+        return schema_1.trial_name(folder) if self.schema == schema_1.SCHEMA else folder
+
+    def trial_folder(self, name: str) -> Path:
+        """Where a trial's files are."""
+        return self.folder / TRIALS / (schema_1.folder_of(name) if self.schema == schema_1.SCHEMA else name)
+
+    def observation(self, name: str, kind: type[T]) -> T:
+        """What a trial saw, once its files are found unchanged. Raises InputError, with expected and found digests."""
+        return codec.observation_of(self.raw_observation(name), self.trial_folder(name), kind)
+
+    def raw_observation(self, name: str) -> Mapping[str, Any]:
+        """The same without its type: JSON, with references to ledgers and timelines. Raises InputError."""
+        self._refuse_damaged(name)
+        fields = codec.raw_observation(self.trial_folder(name))
+        return schema_1.observation(fields, name) if self.schema == schema_1.SCHEMA else fields
+
+    def ledger(self, name: str) -> Ledger:
+        """A trial's main ledger, whose rows bear its name. Raises InputError."""
+        return replace(ledger_from_file(self.trial_folder(name) / LEDGER), trial=name)
+
+    def timeline(self, name: str) -> Timeline:
+        """A trial's main timeline. Raises InputError."""
+        return codec.timeline_from_file(self.trial_folder(name) / TIMELINE)
+
+    # Verdicts
+
+    def verdicts(self) -> list[VerdictEntry]:
+        """In the order in which they were given; a torn last line is left out (see `loose_ends`)."""
+        return self._read_verdicts()[0]
+
+    def comparable(self, recorded: Verdict, again: Verdict) -> Verdict:
+        """A verdict judged again, in no more words than the schema of this record had for the recorded one."""
+        return schema_1.as_far_as_known(recorded, again) if self.schema == schema_1.SCHEMA else again
+
+    def _read_verdicts(self) -> tuple[list[VerdictEntry], str]:
+        path = self.folder / LINES
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"{path}: expected verdicts, found {error}; take the record from its source again"
+            ) from error
+        return read_lines(data, str(path), self._upgraded)
+
+    def _upgraded(self, entry: Any) -> Any:
+        return schema_1.entry(entry, self.trials()) if self.schema == schema_1.SCHEMA else entry
+
+    # Whether all is as it was recorded
+
+    def damage(self) -> list[Damage]:
+        """Files that are no longer as they were recorded: evidence that must not be judged."""
+        running = self.state.status == "running"
+        found = [
+            Damage(name, what)
+            for name, expected in sorted(self._files.items())
+            if (what := compare(self.folder, name, expected, may_have_grown=running and name == LINES))
+        ]
+        if not running:
+            found += [Damage(name, "expected only files of the manifest, found one more") for name in self._unlisted()]
+        return found
+
+    def loose_ends(self) -> list[Damage]:
+        """What a killed run left half done: left out of everything read, and no sign of tampering."""
+        if self.state.status != "running":
+            return []
+        ends = [Damage(END, "expected how the run ended, found nothing: it still runs, or it was killed")]
+        ends += [Damage(name, "not listed yet when the run was killed: left out") for name in self._unlisted()]
+        if dropped := self._read_verdicts()[1]:
+            ends.append(Damage(LINES, dropped))
+        return ends
+
+    def _unlisted(self) -> list[str]:
+        return [name for name in files_in(self.folder) if name not in self._files]
+
+    def damaged_trials(self) -> dict[str, list[Damage]]:
+        """Trials with damaged files; a check that was judged on one of them has lost its evidence."""
+        by_trial: dict[str, list[Damage]] = {}
+        for damage in self.damage():
+            if damage.file.startswith(f"{TRIALS}/"):
+                by_trial.setdefault(self._trial_in(damage.file.split("/")[1]), []).append(damage)
+        return by_trial
+
+    def _refuse_damaged(self, name: str) -> None:
+        if name not in self.trials():
+            found = ", ".join(self.trials()) or "none"
+            raise InputError(
+                f"{self.folder}: expected an observation of trial {name}, found only {found}; "
+                "run that trial, or leave out the checks that need it"
+            )
+        prefix = f"{self.trial_folder(name).relative_to(self.folder).as_posix()}/"
+        for file_name, expected in sorted(self._files.items()):
+            if file_name.startswith(prefix) and (what := compare(self.folder, file_name, expected, False)):
+                raise InputError(f"{self.folder / file_name}: {what}; take the record from its source again")
+
+    def digest(self) -> str:
+        """One SHA-256 that stands for every file of the record."""
+        return hashlib.sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _version_in(document: Any) -> str:
+    run = document.get("run") if isinstance(document, dict) else None
+    return str(run.get("seatrial", "unknown")) if isinstance(run, dict) else "unknown"
