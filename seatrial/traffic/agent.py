@@ -15,7 +15,8 @@ httptools and, where there is one, uvloop. Its operations, each a message with `
     self_test  -> payload: what it saw wrong
     quit
 
-An operation that cannot be done answers with `error`. The process ends when stdin does.
+An operation that cannot be done answers with `error`: "input" where an adapter that came with the loads is to blame.
+The process ends when stdin does.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ from typing import Any
 
 import orjson
 
+from seatrial.errors import InputError
 from seatrial.traffic import self_test, wire
+from seatrial.traffic.adapters import own
 from seatrial.traffic.engine import Engine, Run, health
-from seatrial.traffic.plan import decode
+from seatrial.traffic.plan import Connects, Source
+from seatrial.traffic.plan_codec import decode
 from seatrial.traffic.recorder import Recorder, pack
 
 _READ_LIMIT = 1024 * 1024
@@ -47,6 +51,7 @@ class Agent:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._runs: dict[str, Run] = {}
+        self._sources: dict[str, set[Source]] = {}  # of each run: the adapters that came with its loads
         self._operations: dict[str, Callable[[wire.Message], Awaitable[Reply]]] = {
             "clock": self._clock,
             "start": self._start,
@@ -66,6 +71,8 @@ class Agent:
             return _refusal(message, f"expected one of {sorted(self._operations)}, found {found!r}")
         try:
             fields, payload = await operation(message)
+        except InputError as refused:
+            return wire.Message(message.id, {"error": "input"}, str(refused).encode())
         except Exception as reason:  # noqa: BLE001 - whoever asked waits for an answer, whatever it is
             return _refusal(message, f"{type(reason).__name__}: {reason}")
         return wire.Message(message.id, fields, payload)
@@ -85,6 +92,13 @@ class Agent:
         if start_s is None:
             start_s = time.monotonic() + fields.get("lead_s", 0.0)
         file = Path(fields["file"]) if fields.get("file") else None
+        self._sources[fields["run"]] = {
+            exchange.source
+            for load in loads
+            if not isinstance(load, Connects)
+            for exchange in load.exchanges
+            if exchange.source is not None
+        }
         self._runs[fields["run"]] = await self._engine.start(loads, fields["origin_s"], start_s, file)
         return {"start_s": start_s}, b""
 
@@ -95,14 +109,17 @@ class Agent:
     async def _finish(self, message: wire.Message) -> Reply:
         run = self._run(message)
         await asyncio.shield(run.finished)
+        self._refuse_failed_adapter(message)
         return {"failure": run.recorder.sink.failure}, b""
 
     async def _collect(self, message: wire.Message) -> Reply:
         await asyncio.shield(self._run(message).finished)
+        self._refuse_failed_adapter(message)
         return {}, await asyncio.to_thread(pack, self._run(message).ledger())
 
     async def _fresh(self, message: wire.Message) -> Reply:
         run = self._run(message)
+        self._refuse_failed_adapter(message)
         rows, finished = run.fresh()
         failure = run.recorder.sink.failure
         return {"finished": finished, "failure": failure}, await asyncio.to_thread(pack, rows)
@@ -113,6 +130,10 @@ class Agent:
 
     async def _self_test(self, message: wire.Message) -> Reply:
         return {}, orjson.dumps(await self_test.self_test(self._engine))
+
+    def _refuse_failed_adapter(self, message: wire.Message) -> None:
+        if failure := own.failure(self._sources[message.fields["run"]]):
+            raise InputError(failure)
 
     def _run(self, message: wire.Message) -> Run:
         name = message.fields.get("run")

@@ -13,13 +13,14 @@ from typing import Any
 
 import orjson
 
-from seatrial.errors import ClusterError, InvalidMeasurement
+from seatrial.errors import ClusterError, InputError, InvalidMeasurement
 from seatrial.observation import GeneratorHealth, Ledger
 from seatrial.traffic import wire
 from seatrial.traffic.channel import Channel
 from seatrial.traffic.clocks import ClockOffset, bound_s, compared
 from seatrial.traffic.ledger_file import LedgerFile
-from seatrial.traffic.plan import Load, encode
+from seatrial.traffic.plan import Load
+from seatrial.traffic.plan_codec import encode
 from seatrial.traffic.recorder import unpack
 
 _ANSWER_WITHIN_S = 30.0
@@ -29,7 +30,8 @@ _START_WITHIN_S = 300.0  # a schedule of ten million arrivals is over 100 MB
 class Generator:
     """One agent. `origin_s` is second 0 of the run's clock on this process's time.monotonic().
 
-    Every method raises ClusterError when the agent cannot be reached or refuses.
+    Every method raises ClusterError when the agent cannot be reached or refuses, and InputError for an adapter of the
+    user's own that fails there.
     """
 
     def __init__(self, channel: Channel, origin_s: float) -> None:
@@ -143,6 +145,8 @@ class Generator:
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
+        if answer.fields.get("error") == "input":
+            raise InputError(answer.payload.decode())
         if "error" in answer.fields:
             raise ClusterError(f"generator: {operation} was refused: {answer.payload.decode()}")
         return answer

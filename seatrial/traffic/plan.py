@@ -6,20 +6,18 @@ is retried, redirected or sent through a proxy.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import orjson
-from numpy.typing import NDArray
 
 from seatrial.errors import InputError
 from seatrial.observation import Codes, Floats, Ints
 
 ConnectionUse = Literal["new", "keep-alive", "pooled"]
 Keep = Literal["wrong", "all"]
+Comparator = Literal["subset", "equals", "contains", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +62,42 @@ Target = PodTarget | ServiceTarget | ChosenTarget
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A module that travels to the generator as text; `file` is its name in messages."""
+
+    file: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request has to prove itself by, until it is filled in where it is sent from.
+
+    The header's value is `prefix` and what the key of a Secret in the release's namespace holds, or an environment
+    variable of the runner. `api` names the contract's API in messages.
+    """
+
+    api: str
+    header: str
+    prefix: str
+    secret: str = ""
+    key: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """A request and the answer that would be right.
 
-    `expect` is the JSON that the answer must contain (seatrial.traffic.answers has the rule), numbers within
-    `tolerance`; None: the answer is not judged. `api` names who reads the answer (seatrial.traffic.adapters): with one
-    it has to be proper and whole to be right, and the events of a stream are timed; "": any JSON.
+    `api` names who reads the answer (seatrial.traffic.adapters): with one it has to be proper and whole to be right,
+    and the events of a stream are timed; "": any JSON. The adapter of that name is in `source`, if it is none of the
+    engine's. `comparator` says how the answer is held against `expect`:
+
+    subset    its JSON contains `expect` (seatrial.traffic.answers has the rule), numbers within `tolerance`; where
+              `expect` is None the answer is not judged
+    equals    the generated text is `expect`
+    contains  the generated text has `expect` in it
+    any       it is proper and whole
     """
 
     case: str
@@ -80,6 +108,9 @@ class Exchange:
     expect: Any = None
     tolerance: float = 0.0
     api: str = ""
+    comparator: Comparator = "subset"
+    source: Source | None = None
+    credentials: Credentials | None = None  # to be filled in (seatrial.trials.credentials) before it is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,83 +238,6 @@ class Poll:
 
 
 Load = OpenLoop | ClosedLoop | Lone | Connects | Poll
-
-_LOADS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (OpenLoop, ClosedLoop, Lone, Connects, Poll)}
-_TARGETS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in (PodTarget, ServiceTarget, ChosenTarget)}
-
-
-# What there is of each arrival, and how it travels: ten million arrivals as JSON would take a gigabyte to read.
-_EACH: Mapping[str, str] = {"arrivals_s": "<f8", "picks": "<i4", "groups": "<i8"}
-
-
-def encode(loads: Sequence[Load]) -> bytes:
-    """The loads: a line of JSON, and behind it the arrays of all loads, in the order in which they are named in it."""
-    arrays: list[NDArray[Any]] = []
-    line = orjson.dumps([_encoded(load, arrays) for load in loads])
-    # The arrays begin on a multiple of 8 bytes, and so does each of them: a pick takes half of that.
-    padded = line.ljust(-(-(len(line) + 1) // 8) * 8 - 1) + b"\n"
-    return b"".join([padded, *(piece for array in arrays for piece in _bytes(array))])
-
-
-def decode(data: bytes | bytearray) -> list[Load]:
-    """The loads that `encode` wrote; their arrays are views of `data`."""
-    end = data.find(b"\n")
-    line, at = (data, len(data)) if end < 0 else (memoryview(data)[:end], end + 1)
-    loads = []
-    for entry in orjson.loads(line):
-        for name, dtype in _EACH.items():
-            if name in entry:
-                count = entry[name]
-                entry[name] = np.frombuffer(data, dtype, count, at) if count else ()
-                at += -(-np.dtype(dtype).itemsize * count // 8) * 8
-        loads.append(_decoded(entry))
-    return loads
-
-
-def _bytes(array: NDArray[Any]) -> tuple[memoryview | bytes, bytes]:
-    """An array's own bytes, and what is missing to a multiple of 8 of them."""
-    data = np.ascontiguousarray(array).data.cast("B") if len(array) else b""
-    return data, b"\0" * (-len(data) % 8)
-
-
-def _encoded(load: Load, arrays: list[NDArray[Any]]) -> dict[str, Any]:
-    entry = _shallow(load)
-    entry["target"] = _shallow(load.target)
-    for name, dtype in _EACH.items():
-        if name in entry:
-            array = np.asarray(entry[name], dtype)
-            entry[name] = len(array)
-            arrays.append(array)
-    if not isinstance(load, Connects):
-        entry["exchanges"] = [
-            {**_shallow(exchange), "body": base64.b64encode(exchange.body).decode()} for exchange in load.exchanges
-        ]
-    return entry
-
-
-def _shallow(value: Any) -> dict[str, Any]:
-    entry = {field.name: getattr(value, field.name) for field in fields(value)}
-    return {"kind": type(value).__name__, **entry}
-
-
-def _decoded(entry: dict[str, Any]) -> Load:
-    entry["target"] = _built(_TARGETS, entry["target"])
-    if "exchanges" in entry:
-        entry["exchanges"] = tuple(_exchange(exchange) for exchange in entry["exchanges"])
-    load: Load = _built(_LOADS, entry)
-    return load
-
-
-def _exchange(entry: dict[str, Any]) -> Exchange:
-    entry.pop("kind")
-    entry["body"] = base64.b64decode(entry["body"])
-    entry["headers"] = tuple((name, value) for name, value in entry["headers"])
-    return Exchange(**entry)
-
-
-def _built(kinds: Mapping[str, type[Any]], entry: dict[str, Any]) -> Any:
-    kind = kinds[entry.pop("kind")]
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
 
 
 def _outside(picks: Sequence[int] | Ints | Codes, count: int) -> int | None:

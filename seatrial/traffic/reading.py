@@ -102,7 +102,7 @@ class ReadingAttempt(Attempt):
         self._sender.recorder.arrived(self._event_s)
         reply = self._reader.reply(self.status, body or b"")
         exchange = self._request.exchange
-        correct = judge(reply, exchange.expect, exchange.tolerance)
+        correct = judge(reply, exchange.expect, exchange.tolerance, exchange.comparator)
         if kind and correct != UNJUDGED:
             correct = WRONG
         return (

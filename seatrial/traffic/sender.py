@@ -44,7 +44,7 @@ class Prepared:
         self.load = load
         self.case = case
         self.heads = heads
-        self.reader = reader_of(exchange.api)
+        self.reader = reader_of(exchange.api, exchange.source)
         head = request_head(exchange, manner.host, close=not manner.reuse)
         split = len(exchange.body) if manner.body_pause_s is None else len(exchange.body) // 2
         self.data = head + exchange.body[:split]

@@ -1,23 +1,28 @@
-"""What an API's adapter does: it writes the request of a case, and reads the answer.
+"""What an API's adapter does: it writes the request of a case, and says who reads the answer.
 
 An answer of a named API is given to a reader of its own as it arrives: that of a stream tells of each read how many
 events it completed that brought something the model had generated, so that these can be timed. What is no stream is
 read once it is whole.
+
+A file of an adapter has a class `Adapter`. Those of this folder are found by that, and their kind is what a contract
+calls them; one of a user's own stands beside the contract and is named by its path (seatrial.traffic.adapters.own).
+Requests are written where the run is carried out, answers are read by generators, which have Python, NumPy, orjson,
+httptools, and of Seatrial: `traffic`, `observation` and `errors`.
 """
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self
 
 import orjson
 
 from seatrial.errors import InputError
 from seatrial.observation import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.answers import contains
-from seatrial.traffic.plan import Exchange
+from seatrial.traffic.plan import Comparator, Exchange
 
 _MOST_TOKENS = 2**31 - 1  # what a row of the ledger holds
 _TOLD = 160  # characters of what a server sent, in a message
@@ -40,18 +45,47 @@ class Reply:
     reported: bool = False  # output_tokens is the server's own count
 
 
-class Adapter(Protocol):
-    """One API, as one service speaks it."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one service speaks an API, as its contract says; what is not said is empty.
 
-    @property
-    def streaming(self) -> bool:
-        """Whether the answer is asked for as a stream, so that the times of its parts mean something."""
+    Each adapter knows what it needs of it, and refuses what it cannot say.
+    """
+
+    path: str = ""
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    streaming: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # fields of every request
+
+    def refuse(self, adapter: str, *given: str) -> None:
+        """Raises InputError for a setting that is given and that this adapter has no use for."""
+        for name in given:
+            if getattr(self, name) != getattr(_UNSAID, name):
+                raise InputError(f"{name}: expected none for {adapter}, found {getattr(self, name)!r}; leave it out")
+
+    def need(self, adapter: str, name: str, what: str) -> None:
+        """Raises InputError for a setting that is missing, which should say `what`."""
+        if not getattr(self, name):
+            raise InputError(f"{name}: expected {what} for {adapter}, found none; add it")
+
+
+_UNSAID = Settings()
+
+
+class Adapter(Protocol):
+    """One API, as one service speaks it. `readers` are those of its answers, by the `api` of its exchanges."""
+
+    readers: ClassVar[Mapping[str, Callable[[], Reader]]]
+    generates: ClassVar[bool]  # text, so that a case may say what that is (Reply.text)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The adapter with these settings. Raises InputError, the setting's name first, for what it cannot say."""
 
     def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
         """The request for what a case gives, and what its answer must contain. Raises InputError."""
-
-    def reply(self, status: int, body: bytes) -> Reply:
-        """What a whole answer, or what came of one, says. Never raises: whatever a server sends is a finding."""
 
 
 class Reader(Protocol):
@@ -82,13 +116,21 @@ class WholeReader:
         return self.read(status, body)
 
 
-def judge(reply: Reply, expect: Any, tolerance: float) -> int:
-    """RIGHT, WRONG, or UNJUDGED where nothing was expected (the rule: seatrial.traffic.answers)."""
+def judge(reply: Reply, expect: Any, tolerance: float, comparator: Comparator = "subset") -> int:
+    """RIGHT, WRONG, or UNJUDGED where nothing was expected (what a comparator asks: seatrial.traffic.plan)."""
     if reply.problem:
         return WRONG
-    if expect is None:
-        return UNJUDGED
-    return RIGHT if contains(reply.value, expect, tolerance) else WRONG
+    if comparator == "subset":
+        if expect is None:
+            return UNJUDGED
+        is_right = contains(reply.value, expect, tolerance)
+    elif comparator == "equals":
+        is_right = reply.text == expect
+    elif comparator == "contains":
+        is_right = expect in reply.text
+    else:
+        is_right = True
+    return RIGHT if is_right else WRONG
 
 
 def post(

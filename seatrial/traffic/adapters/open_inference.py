@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 from seatrial.errors import InputError
-from seatrial.traffic.adapters.base import Reply, json_reply, post
+from seatrial.traffic.adapters.base import Reader, Reply, Settings, WholeReader, json_reply, post
 from seatrial.traffic.plan import Exchange
 
 API = "open-inference"
@@ -31,19 +31,34 @@ class OpenInference:
     model: str
     version: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: str = ""  # the path, where it is not that of the protocol
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # fields of every request
+    kind: ClassVar[str] = API
+    generates: ClassVar[bool] = False
+    readers: ClassVar[Mapping[str, Callable[[], Reader]]] = {API: lambda: WholeReader(whole)}
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Raises InputError for a setting that the protocol has no use for, or without a model."""
+        settings.refuse(cls.kind, "method", "streaming")
+        settings.need(cls.kind, "model", "the name that the server knows the model by")
+        return cls(settings.model, headers=settings.headers, elsewhere=settings.path, parameters=settings.parameters)
 
     @property
-    def streaming(self) -> bool:
-        return False
+    def api(self) -> str:
+        """Who reads its answers."""
+        return API
 
     @property
     def path(self) -> str:
         """Where the model is asked."""
+        if self.elsewhere:
+            return self.elsewhere
         version = f"/versions/{quote(self.version, safe='')}" if self.version else ""
         return f"/v2/models/{quote(self.model, safe='')}{version}/infer"
 
     def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
-        document = given if isinstance(given, Mapping) else {"inputs": given}
+        document = {**self.parameters, **(given if isinstance(given, Mapping) else {"inputs": given})}
         inputs = document.get("inputs")
         if not isinstance(inputs, list | tuple) or not inputs:
             raise InputError(
@@ -53,10 +68,7 @@ class OpenInference:
         for number, tensor in enumerate(inputs):
             if wrong := _wrong_tensor(tensor):
                 raise InputError(f"case {case}, inputs[{number}]: {wrong}; correct the tensor")
-        return post(case, self.path, self.headers, document, expect, tolerance, API)
-
-    def reply(self, status: int, body: bytes) -> Reply:
-        return whole(status, body)
+        return post(case, self.path, self.headers, document, expect, tolerance, self.api)
 
 
 def whole(status: int, body: bytes) -> Reply:
@@ -99,3 +111,6 @@ def _elements(data: Sequence[Any]) -> int:
             else:
                 found += 1
     return found
+
+
+Adapter = OpenInference

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, cast
 
 import orjson
 
 from seatrial.errors import InputError
 from seatrial.traffic import sse
 from seatrial.traffic.adapters.alike import Alike, alike
-from seatrial.traffic.adapters.base import Reply, count, error_text, excerpt, json_reply
+from seatrial.traffic.adapters.base import Reply, Settings, count, error_text, excerpt, json_reply
 
 Kind = Literal["content", "empty", "usage", "done", "error"]
 Choice = Mapping[str, Any]
@@ -49,6 +49,17 @@ class Model:
     streaming: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    path: str = ""
+    kind: ClassVar[str]
+    generates: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Raises InputError for a setting that these APIs have no use for, or without a model."""
+        settings.need(cls.kind, "model", "the name that the server knows the model by")
+        settings.refuse(cls.kind, "method")
+        adapter = cls(settings.model, settings.streaming, settings.parameters, settings.headers)
+        return replace(adapter, path=settings.path) if settings.path else adapter
 
     def document(self, case: str, asked: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """The request: what the case gives over what is always sent. `asked` is the field that says what is asked.
@@ -165,13 +176,6 @@ class StreamReader:
             cut = "the stream ended within an event" if self._stream.unfinished else ""
             problem = self._stream.error or cut or problem
         return _told(self._whole, problem or _unfinished(self._whole), self._text, self._with_content)
-
-
-def stream_reply(status: int, body: bytes, generated: Callable[[Choice], bool], text: Callable[[Choice], Any]) -> Reply:
-    """What a stream says, whole or cut, all of which has come."""
-    reader = StreamReader(generated, text)
-    reader.feed(body)
-    return reader.reply(status, body)
 
 
 def whole_reply(status: int, body: bytes, text: Callable[[Choice], Any]) -> Reply:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from seatrial.traffic.adapters import openai
-from seatrial.traffic.adapters.base import Reply, post
+from seatrial.traffic.adapters.base import Reader, Reply, WholeReader, post
 from seatrial.traffic.plan import Exchange
 
 WHOLE: Final = "openai-completions"
@@ -19,15 +19,21 @@ class OpenAICompletions(openai.Model):
     """A case gives the prompt (text or token numbers), or the fields of the request."""
 
     path: str = "/v1/completions"
+    kind: ClassVar[str] = WHOLE
+    readers: ClassVar[Mapping[str, Callable[[], Reader]]] = {
+        WHOLE: lambda: WholeReader(whole),
+        STREAM: lambda: reader(),
+    }
 
     def exchange(self, case: str, given: Any, expect: Any = None, tolerance: float = 0.0) -> Exchange:
         fields = given if isinstance(given, Mapping) else {"prompt": given}
         document = self.document(case, "prompt", fields)
-        api = STREAM if self.streaming else WHOLE
-        return post(case, self.path, self.headers, document, expect, tolerance, api)
+        return post(case, self.path, self.headers, document, expect, tolerance, self.api)
 
-    def reply(self, status: int, body: bytes) -> Reply:
-        return openai.stream_reply(status, body, generated, _text) if self.streaming else whole(status, body)
+    @property
+    def api(self) -> str:
+        """Who reads its answers."""
+        return STREAM if self.streaming else WHOLE
 
 
 def generated(choice: openai.Choice) -> bool:
@@ -47,3 +53,6 @@ def reader() -> openai.StreamReader:
 def whole(status: int, body: bytes) -> Reply:
     """What an answer without streaming says."""
     return openai.whole_reply(status, body, _text)
+
+
+Adapter = OpenAICompletions

@@ -10,14 +10,15 @@ from seatrial.traffic.plan import (
     ChosenTarget,
     ClosedLoop,
     Connects,
+    Credentials,
     Exchange,
     Lone,
     OpenLoop,
     PodTarget,
     ServiceTarget,
-    decode,
-    encode,
-)  # fmt: skip
+    Source,
+)
+from seatrial.traffic.plan_codec import decode, encode
 
 EXCHANGES = (
     Exchange("a", "POST", "/x", (("content-type", "application/json"), ("X-Twice", "1")), b"\x00\xff", {"n": [1]}, 0.5),
@@ -62,6 +63,22 @@ def test_loads_keep_their_own_arrivals_and_may_have_them_as_arrays():
     assert [list(load.arrivals_s) for load in found] == [[0.5, 1.5, 2.5], [], [7.0], [0.1, 0.3]]
     assert [list(found[0].picks), list(found[3].picks)] == [[1, 0, 1], []]
     assert [list(found[0].groups), list(found[3].groups)] == [[], [2**40, 1]]
+
+
+def test_an_adapter_travels_once_with_all_requests_that_are_read_by_it():
+    own = Source("own.py", "class Adapter: ...\n" * 100)
+    asked = [
+        Exchange(f"c{n}", "GET", "/z", expect="a", api="own", comparator="contains", source=own) for n in range(50)
+    ]
+    load = OpenLoop("s", SERVICE, (*asked, *EXCHANGES), [0.0])
+    assert decode(encode([load]))[0].exchanges == load.exchanges
+    assert encode([load]).count(b"class Adapter: ...") == 100
+
+
+def test_credentials_that_were_not_filled_in_are_never_sent():
+    proved = Exchange("a", "GET", "/", credentials=Credentials("chat", "Authorization", "Bearer ", "keys", "token"))
+    with pytest.raises(ValueError, match="exchange a: expected its credentials in its headers"):
+        encode([OpenLoop("s", SERVICE, (proved,), [0.0])])
 
 
 def test_a_schedule_of_many_arrivals_travels_in_their_own_size():

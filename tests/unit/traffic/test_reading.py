@@ -9,7 +9,8 @@ from seatrial.errors import InputError
 from seatrial.observation import RIGHT, WRONG
 from seatrial.traffic.adapters.open_inference import OpenInference
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
-from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget, decode, encode
+from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget
+from seatrial.traffic.plan_codec import decode, encode
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 HELLO = {"choices": [{"message": {"content": "Hello, you"}}]}
