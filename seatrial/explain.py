@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 MOST_MESSAGES = 5
 
@@ -55,9 +55,17 @@ def _place(location: Sequence[Any], root: type[BaseModel]) -> _Place:
             continue
         beside = model
         field = model.model_fields.get(str(part)) if model else None
-        model = next(_models_in(field.annotation), None) if field else None
-        tag_follows = field is not None and _alternatives(field.annotation) > 1
+        annotation = _as_written(field.annotation) if field else None
+        model = next(_models_in(annotation), None)
+        tag_follows = _alternatives(annotation) > 1
     return _Place(tuple(path), beside, alternative, choice)
+
+
+def _as_written(annotation: Any) -> Any:
+    """The type of the value in the file: what a `RootModel` stands for."""
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return annotation.model_fields["root"].annotation
+    return annotation
 
 
 def _alternatives(annotation: Any) -> int:

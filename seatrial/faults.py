@@ -142,7 +142,7 @@ def run_row(context: TrialContext, number: int, row: Row, checks: Mapping[str, C
 
 
 def _trials_behind(check: Check, trials: Mapping[type[Observation], Trial]) -> Iterator[type[Observation]]:
-    waiting = list(check.observes().values())
+    waiting = list(trials) if check.sees_all else list(check.observes().values())
     while waiting:
         kind = waiting.pop()
         yield kind

@@ -6,17 +6,15 @@ Source: Kubernetes, "Horizontal Pod Autoscaling"; contract `autoscaling.min` and
 
 from collections.abc import Sequence
 
-from seatrial.contract import Contract
+from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import NO_LOAD, Scaling, judgeable, seen_syncs
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 from seatrial.watch.autoscaler import ReplicaChange, autoscalers, replica_changes, unclamped
 
 
-@check("A6", level="MUST", promise="autoscaling", on_schedule=False, ablation=NO_LOAD)
-def min_and_max_held(contract: Contract, scaling: Scaling) -> Verdict:
-    promise = contract.autoscaling
-    assert promise is not None
+@check("A6", level="MUST", ablation=NO_LOAD)
+def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
     changes = scaling.timeline.changes
     names = autoscalers(changes, scaling.deployment)
     values = replica_changes(changes, scaling.deployment)

@@ -7,7 +7,7 @@ Ready for 45 s and has a metric, and nothing but the bounds held the autoscaler 
 
 from collections.abc import Iterator
 
-from seatrial.contract import Autoscaling, Contract
+from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import CALIBRATE, NO_LOAD, Scaling, judgeable, own_percent, seen_syncs
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
@@ -21,10 +21,8 @@ LOADED = 0.5  # of the target: below it, any two idle pods look alike
 ANSWERED, CPU_RISE = 0.9, 3.0
 
 
-@check("A1", level="MUST", promise="autoscaling", on_schedule=False, ablation=NO_LOAD)
-def replicas_follow_formula(contract: Contract, scaling: Scaling) -> Verdict:
-    promise = contract.autoscaling
-    assert promise is not None
+@check("A1", level="MUST", ablation=NO_LOAD)
+def replicas_follow_formula(promise: Autoscaling, scaling: Scaling) -> Verdict:
     if not any(reading.total_cores > 0 for reading in scaling.beacon):
         return inconclusive("CPU of the beacon from the metrics API", "none", "install metrics-server", n=0)
     if blind := unable(scaling):

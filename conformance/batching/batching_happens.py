@@ -4,7 +4,7 @@ Source: contract `batching`. The sizes that the service reports are not believed
 the time that groups take against their members one by one, must agree.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import Batching, Metrics
 from seatrial.suite import check
 from seatrial.trials.concurrency import (
     LEAST_FOR_S,
@@ -14,7 +14,6 @@ from seatrial.trials.concurrency import (
     ONE_CLIENT,
     REPETITIONS,
     ConcurrentLoad,
-    metrics_tell,
 )
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
 
@@ -23,10 +22,9 @@ LEAST_ANSWERS = 100
 DO = "let a batch wait for company up to the declared delay, and run it as one"
 
 
-@check("B2", level="MUST", promise="batching", on_schedule=False, ablation=ONE_CLIENT)
-def batching_happens(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
-    assert contract.batching is not None
-    size = int(float(contract.batching.max_size))
+@check("B2", level="MUST", ablation=ONE_CLIENT)
+def batching_happens(batching: Batching, metrics: Metrics | None, concurrent: ConcurrentLoad) -> Verdict:
+    size = int(float(batching.max_size))
     if size < 2:
         return skipped(f"batching.max_size is {size}")
     rows = concurrent.ledger.of(LOOP).to(concurrent.pod)
@@ -39,19 +37,18 @@ def batching_happens(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
             "see B1 and the pod's log",
             n=len(answered),
         )
-    if not metrics_tell(contract):
-        return by_time(concurrent, size)
-    return by_metrics(contract, concurrent, len(answered), size)
+    if metrics and metrics.batch_size and metrics.model_runs:
+        return by_metrics(metrics, concurrent, len(answered), size)
+    return by_time(concurrent, size)
 
 
-def by_metrics(contract: Contract, concurrent: ConcurrentLoad, items: int, size: int) -> Verdict:
+def by_metrics(metrics: Metrics, concurrent: ConcurrentLoad, items: int, size: int) -> Verdict:
     """Sizes and runs, both counted by the service."""
-    assert contract.metrics is not None
-    sizes = concurrent.sizes(contract.metrics.batch_size, concurrent.loop)
-    calls = concurrent.counted(contract.metrics.model_runs, concurrent.loop)
+    sizes = concurrent.sizes(metrics.batch_size, concurrent.loop)
+    calls = concurrent.counted(metrics.model_runs, concurrent.loop)
     if sizes is None or calls is None:
         return inconclusive(
-            f"{contract.metrics.batch_size} and {contract.metrics.model_runs} in the scrapes around the load, rising",
+            f"{metrics.batch_size} and {metrics.model_runs} in the scrapes around the load, rising",
             "one of them missing, or begun anew",
             "correct the names in the contract; if the pod was restarted, see its log",
             n=0,
@@ -62,7 +59,7 @@ def by_metrics(contract: Contract, concurrent: ConcurrentLoad, items: int, size:
     found = f"batches of {sizes.mean:.2f} on average, {calls:.0f} model runs for {items} answers"
     if calls > MOST_CALLS * items or not sizes.mean >= LEAST_MEAN:
         return failed(expected, f"{found}, under {concurrent.clients} clients", DO, n=items, measurements=[mean, share])
-    lone = concurrent.sizes(contract.metrics.batch_size, concurrent.lone)
+    lone = concurrent.sizes(metrics.batch_size, concurrent.lone)
     asked = len(concurrent.ledger.of(LONE))
     if lone is None or not lone.runs or lone.runs != lone.items or lone.runs != asked:
         told = f"{lone.runs} batches of {lone.items} in all" if lone else "no count"

@@ -6,6 +6,7 @@ Lone requests are judged by their median, in at most two looks; single late ones
 
 import numpy as np
 
+from seatrial.contract import Batching
 from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
 from seatrial.trials.batch_delay import (
@@ -27,8 +28,8 @@ WANTED_FULL, WANTED_TRICKLE = 24, 20
 MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the delay
 
 
-@check("B4", level="MUST", promise="batching", ablation=FIFTH_OF_THE_LONE)
-def lone_request_within_max_delay(batches: Batches) -> Verdict:
+@check("B4", level="MUST", timed=True, ablation=FIFTH_OF_THE_LONE)
+def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdict:
     ledger = batches.ledger
     full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))
     if doubt := unmeasured(batches):

@@ -3,7 +3,7 @@
 Source: contract `batching.max_size`; sizes as the service's histogram counts them, and the runs of its model.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import Batching, Metrics
 from seatrial.suite import check
 from seatrial.trials.batching import BURST, BURST_OF, NO_BURSTS, RACE, Batches, Setting
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
@@ -13,11 +13,11 @@ WANTED_BURSTS, WANTED_FULL = 20, 10
 BURST_WITHIN_S = 0.02
 
 
-@check("B3", level="MUST", promise="batching", on_schedule=False, ablation=NO_BURSTS)
-def never_above_max_batch(contract: Contract, batches: Batches) -> Verdict:
-    metric = contract.metrics.batch_size if contract.metrics else ""
-    if not metric:
+@check("B3", level="MUST", ablation=NO_BURSTS)
+def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: Batches) -> Verdict:
+    if not (metrics and metrics.batch_size):
         return skipped("the contract does not name metrics.batch_size")
+    metric = metrics.batch_size
     facts: list[str] = []
     measured: list[Measurement] = []
     doubts: list[Verdict] = []
@@ -38,7 +38,7 @@ def never_above_max_batch(contract: Contract, batches: Batches) -> Verdict:
             Measurement(f"mean batch at {setting.size}", seen.mean, n=seen.runs, limit=f"<= {setting.size}")
         )
         n += seen.runs
-        if over := too_large(contract, batches, setting, seen):
+        if over := too_large(metrics, batches, setting, seen):
             return failed(
                 f"no batch above {setting.size} when that is the largest",
                 over,
@@ -68,13 +68,12 @@ def seen_at(batches: Batches, setting: Setting, metric: str) -> Sizes | None:
     return sizes(*pair, metric) if pair else None
 
 
-def too_large(contract: Contract, batches: Batches, setting: Setting, seen: Sizes) -> str:
+def too_large(metrics: Metrics, batches: Batches, setting: Setting, seen: Sizes) -> str:
     """How it shows that some batch was above the size; "" where nothing shows it."""
     if above := seen.at_least(setting.size + 1):
         return f"{above} of {seen.runs} batches above {setting.size}"
     pair = around(batches.scrapes, setting.pod, setting.span.start_s, setting.span.end_s)
-    runs_metric = contract.metrics.model_runs if contract.metrics else ""
-    calls = counted(*pair, runs_metric) if pair and runs_metric else None
+    calls = counted(*pair, metrics.model_runs) if pair and metrics.model_runs else None
     rows = batches.ledger.of(f"{BURST}-{setting.size}", f"{RACE}-{setting.size}").to(setting.pod)
     right = int(rows.right.sum())
     if calls is not None and right > calls * setting.size:

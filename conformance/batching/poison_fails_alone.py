@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 
-from seatrial.contract import Contract, Poison
+from seatrial.contract import Metrics, Poison
 from seatrial.observation import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
@@ -22,11 +22,8 @@ WANTED_ROUNDS, WANTED_SHARED, NEIGHBOURS = 9, 6, 3
 MOST_OF_TIME = 0.6  # of that one by one: what was faster was worked on together
 
 
-@check("B5", level="MUST", promise="batching.poison", on_schedule=False, ablation=NOTHING_FAILS)
-def poison_fails_alone(contract: Contract, batches: Batches) -> Verdict:
-    assert contract.batching is not None
-    poison = contract.batching.poison
-    assert poison is not None
+@check("B5", level="MUST", ablation=NOTHING_FAILS)
+def poison_fails_alone(poison: Poison, metrics: Metrics | None, batches: Batches) -> Verdict:
     alone = batches.ledger.of(ALONE).to(batches.pod)
     if not len(alone) or not all(as_declared(poison, row) for row in alone):
         return inconclusive(
@@ -55,7 +52,7 @@ def poison_fails_alone(contract: Contract, batches: Batches) -> Verdict:
             evidence=[f"round {row.group}: {row.case} {how(row)}" for row in [*hurt, *astray][:5]],
         )
     singles = [round for round in batches.rounds if len(round.poisons) == 1]
-    shared = [round for round in singles if together(contract, batches, round)]
+    shared = [round for round in singles if together(metrics, batches, round)]
     if len(singles) < WANTED_ROUNDS or len(shared) < WANTED_SHARED or len(after) < AFTERWARDS:
         return inconclusive(
             f"the failing request in a batch with {NEIGHBOURS} or more others in {WANTED_SHARED} of {WANTED_ROUNDS} "
@@ -88,11 +85,11 @@ def as_declared(poison: Poison, row: Request) -> bool:
         return False
 
 
-def together(contract: Contract, batches: Batches, round: Round) -> bool:
+def together(metrics: Metrics | None, batches: Batches, round: Round) -> bool:
     """The whole round was one batch, for certain; where nothing counts sizes, the time says so."""
     if round.size <= NEIGHBOURS:
         return False
-    metric = contract.metrics.batch_size if contract.metrics else ""
+    metric = metrics.batch_size if metrics else ""
     if metric:
         pair = around(batches.scrapes, batches.pod, round.span.start_s, round.span.end_s)
         seen = sizes(*pair, metric) if pair else None

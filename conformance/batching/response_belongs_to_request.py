@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seatrial.contract import Contract
+from seatrial.contract import Batching, Contract, Limits, Metrics
 from seatrial.observation import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
@@ -33,9 +33,15 @@ DISTINCT = 64
 OPEN_SHARE = 0.75  # of the clients, on average
 
 
-@check("B1", level="MUST", on_schedule=False, ablation=ONE_CLIENT)
-def response_belongs_to_request(contract: Contract, concurrent: ConcurrentLoad) -> Verdict:
-    rows = answered(contract, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
+@check("B1", level="MUST", ablation=ONE_CLIENT)
+def response_belongs_to_request(
+    contract: Contract,
+    batching: Batching | None,
+    limits: Limits | None,
+    metrics: Metrics | None,
+    concurrent: ConcurrentLoad,
+) -> Verdict:
+    rows = answered(limits, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
     wrong = rows.select(~rows.right)
     swapped = [(row, owner) for row in wrong if (owner := owner_of(contract, row)) and owner != row.case]
     if len(wrong):
@@ -50,7 +56,7 @@ def response_belongs_to_request(contract: Contract, concurrent: ConcurrentLoad) 
             rows=[row for row, _ in swapped] or wrong,
             evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]],
         )
-    if doubt := next(missing(contract, concurrent, rows), None):
+    if doubt := next(missing(contract, batching, metrics, concurrent, rows), None):
         return inconclusive(*doubt, n=len(rows))
     bound = zero_event_bound(len(rows))
     names = set(rows.texts("case"))
@@ -68,10 +74,9 @@ def response_belongs_to_request(contract: Contract, concurrent: ConcurrentLoad) 
     )
 
 
-def answered(contract: Contract, rows: Ledger) -> Ledger:
+def answered(limits: Limits | None, rows: Ledger) -> Ledger:
     """Without those refused as the contract says the service may."""
-    limits = contract.limits
-    refusals = [limit.reject.status for limit in (limits.rate, limits.concurrency) if limit]
+    refusals = [reject.status for reject in limits.rejects] if limits else []
     return rows.select((rows.error != rows.code("")) | ~np.isin(rows.status, refusals))
 
 
@@ -87,7 +92,9 @@ def owner_of(contract: Contract, row: Request) -> str:
     return next((case.case for case in cases if contains(found, case.expect, case.tolerance)), "")
 
 
-def missing(contract: Contract, concurrent: ConcurrentLoad, rows: Ledger) -> Iterator[tuple[str, str, str]]:
+def missing(
+    contract: Contract, batching: Batching | None, metrics: Metrics | None, concurrent: ConcurrentLoad, rows: Ledger
+) -> Iterator[tuple[str, str, str]]:
     """What has to be true for these answers to tell anything: expected, found, and what to do."""
     wanted_open = OPEN_SHARE * max(concurrent.clients, LEAST_CLIENTS)
     if len(rows) < ANSWERS or concurrent.open_at_once() < wanted_open:
@@ -97,7 +104,6 @@ def missing(contract: Contract, concurrent: ConcurrentLoad, rows: Ledger) -> Ite
             "make the cases shorter, or run on a machine with more cores",
         )
     asked = len(set(rows.texts("case")))
-    batching = contract.batching
     if batching is None:
         return
     if asked < DISTINCT:
@@ -107,12 +113,12 @@ def missing(contract: Contract, concurrent: ConcurrentLoad, rows: Ledger) -> Ite
         yield "inputs of equal length among the cases", "none", "declare some of equal length: engines sort by it"
     size = int(float(batching.max_size))
     if size > 1:
-        yield from unseen(contract, concurrent, size)
+        yield from unseen(metrics, concurrent, size)
 
 
-def unseen(contract: Contract, concurrent: ConcurrentLoad, size: int) -> Iterator[tuple[str, str, str]]:
+def unseen(metrics: Metrics | None, concurrent: ConcurrentLoad, size: int) -> Iterator[tuple[str, str, str]]:
     """Batches of two sizes, the largest among them, or, where nothing counts them, their effect on the time."""
-    metric = contract.metrics.batch_size if contract.metrics else ""
+    metric = metrics.batch_size if metrics else ""
     if metric:
         seen = concurrent.sizes(metric, Span(concurrent.loop.start_s, concurrent.few.end_s))
         if seen is None or seen.kinds() < 2 or not seen.at_least(size):

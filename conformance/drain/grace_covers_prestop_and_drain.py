@@ -4,7 +4,7 @@ Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, 
 `drain.budget_s` and `drain.grace_s`.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import Drain
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
@@ -13,10 +13,8 @@ MARGIN_S = 1.0
 LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the test
 
 
-@check("D7", level="MUST", promise="drain", on_schedule=False, ablation=NOTHING_NEAR_THE_BUDGET)
-def grace_covers_prestop_and_drain(contract: Contract, deletion: PodDeletion) -> Verdict:
-    drain = contract.drain
-    assert drain is not None
+@check("D7", level="MUST", ablation=NOTHING_NEAR_THE_BUDGET)
+def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdict:
     undisturbed = deletion.ledger.of("undisturbed")
     if not len(undisturbed) or not undisturbed.right.all():
         return inconclusive(

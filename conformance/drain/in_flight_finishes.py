@@ -9,7 +9,7 @@ it was there before: sent before SIGTERM was due, or open for 20 ms when its con
 
 import numpy as np
 
-from seatrial.contract import Contract
+from seatrial.contract import Drain, Limits
 from seatrial.observation import Ledger
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, REQUESTS, PodDeletion, Round
@@ -21,10 +21,10 @@ RECENT_S = 0.1
 WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT = 20, 5, 3
 
 
-@check("D1", level="MUST", promise="drain", on_schedule=False, ablation=NOTHING_IN_FLIGHT)
-def drain_in_flight_finishes(contract: Contract, deletion: PodDeletion) -> Verdict:
+@check("D1", level="MUST", ablation=NOTHING_IN_FLIGHT)
+def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodDeletion) -> Verdict:
     rounds = deletion.loaded()
-    each = [(round, _accepted(contract, in_flight(deletion, round))) for round in rounds]
+    each = [(round, _accepted(limits, in_flight(deletion, round))) for round in rounds]
     # Selected from the trial's ledger, so that the rows keep their numbers.
     open_then = deletion.ledger.select(np.isin(deletion.ledger.row, [row for _, rows in each for row in rows.row]))
     recent = sum(int((round.told_s - rows.sent_s <= RECENT_S).sum()) for round, rows in each)
@@ -81,9 +81,9 @@ def in_flight(deletion: PodDeletion, round: Round) -> Ledger:
     return sent.select((sent.sent_s <= round.told_s - SETTLED_S) & (~(sent.ended_s <= round.told_s) | cut_early))
 
 
-def _accepted(contract: Contract, rows: Ledger) -> Ledger:
+def _accepted(limits: Limits | None, rows: Ledger) -> Ledger:
     """The rows that got a connection and were not refused for a declared limit."""
-    rejects = [limit.reject for limit in (contract.limits.rate, contract.limits.concurrency) if limit]
+    rejects = limits.rejects if limits else ()
     # A refusal without a declared body could as well be the drain's own.
     told = [row.row for row in rows if any(each.body and is_declared_refusal(row, each) for each in rejects)]
     return rows.select(~np.isnan(rows.connected_s) & ~np.isin(rows.row, told))

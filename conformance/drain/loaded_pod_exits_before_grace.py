@@ -4,7 +4,7 @@ Source: Kubernetes, "Pod Lifecycle", termination of pods: what still runs at the
 killed (exit code 137). The final state is in the object before it is removed.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import Drain
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NO_LOAD, REQUESTS, PodDeletion
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
@@ -13,9 +13,9 @@ MARGIN_S = 1.0
 KILLED = 137
 
 
-@check("D5", level="MUST", on_schedule=False, ablation=NO_LOAD)
-def loaded_pod_exits_before_grace(contract: Contract, deletion: PodDeletion) -> Verdict:
-    exit_codes = contract.drain.exit_codes if contract.drain else (0, 143)
+@check("D5", level="MUST", ablation=NO_LOAD)
+def loaded_pod_exits_before_grace(drain: Drain | None, deletion: PodDeletion) -> Verdict:
+    exit_codes = drain.exit_codes if drain else (0, 143)
     longest_s = 0.0
     states: list[str] = []
     wrong: list[str] = []

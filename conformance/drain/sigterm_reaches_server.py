@@ -5,7 +5,7 @@ Source: Kubernetes, "Pod Lifecycle": the runtime sends SIGTERM to process 1 of e
 
 import json
 
-from seatrial.contract import Contract
+from seatrial.contract import Drain
 from seatrial.observation import Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOT_DELETED, PodDeletion, Round
@@ -16,10 +16,10 @@ WITHIN_S = 2.0
 KILLED = 137
 
 
-@check("D8", level="MUST", on_schedule=False, ablation=NOT_DELETED)
-def sigterm_reaches_server(contract: Contract, deletion: PodDeletion) -> Verdict:
+@check("D8", level="MUST", ablation=NOT_DELETED)
+def sigterm_reaches_server(drain: Drain | None, deletion: PodDeletion) -> Verdict:
     # Without a declared sign a server may drain in silence: then only its end tells.
-    declared = contract.drain is not None and bool(contract.drain.sign_log)
+    declared = drain is not None and bool(drain.sign_log)
     delays_s: list[float] = []
     facts: list[str] = []
     deaf: list[str] = []

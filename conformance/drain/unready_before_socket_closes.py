@@ -17,7 +17,7 @@ CONNECT_PERIOD_S = 0.02
 WANTED_CONNECTS = 20
 
 
-@check("D4", level="MUST", on_schedule=False, ablation=NO_CONNECTS)
+@check("D4", level="MUST", ablation=NO_CONNECTS)
 def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
     broken: list[str] = []
     late: list[str] = []

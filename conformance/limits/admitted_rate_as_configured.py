@@ -4,7 +4,7 @@ Source: contract `limits.rate`; a token bucket admits at most burst + rate x t +
 it is empty exactly the rate.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import RateLimit
 from seatrial.stats.buckets import judge_bucket
 from seatrial.suite import check
 from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited
@@ -14,10 +14,8 @@ WANTED_DEMAND = 3.0
 FIRST_S = 1.0
 
 
-@check("L3", level="MUST", promise="limits.rate", on_schedule=False, ablation=THIRD_OF_THE_DEMAND)
-def admitted_rate_as_configured(contract: Contract, limited: RateLimited) -> Verdict:
-    limit = contract.limits.rate
-    assert limit is not None
+@check("L3", level="MUST", ablation=THIRD_OF_THE_DEMAND)
+def admitted_rate_as_configured(limit: RateLimit, limited: RateLimited) -> Verdict:
     measured: list[Measurement] = []
     facts: list[str] = []
     unsure: list[str] = []

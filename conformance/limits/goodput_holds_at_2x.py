@@ -14,7 +14,7 @@ WANTED_CLOSED, WANTED_OVER = 18, 39
 OVER_WARM_UP_S = 5.0
 
 
-@check("L6", level="MUST", ablation=HARDLY_ANY_OVERLOAD)
+@check("L6", level="MUST", timed=True, ablation=HARDLY_ANY_OVERLOAD)
 def goodput_holds_at_2x(overload: Overload) -> Verdict:
     ledger = overload.ledger
     over = overload.over

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seatrial.contract import Contract
+from seatrial.contract import Concurrency
 from seatrial.observation import Change, Ledger
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.stats.quantiles import upper_bound
@@ -21,11 +21,11 @@ WANTED_ROWS, WANTED_BASELINE = 250, 200
 SLOW_SHARE = 0.15
 
 
-@check("L8", level="MUST", ablation=HARDLY_ANY_OVERLOAD)
-def recovers_after_overload(contract: Contract, overload: Overload) -> Verdict:
+@check("L8", level="MUST", timed=True, ablation=HARDLY_ANY_OVERLOAD)
+def recovers_after_overload(limit: Concurrency | None, overload: Overload) -> Verdict:
     ledger = overload.ledger
     baseline, after = ledger.of(BASELINE), ledger.of(RECOVERY).between(*overload.recovery_s)
-    baseline, after = _without_full(contract, overload, baseline), _without_full(contract, overload, after)
+    baseline, after = _without_full(limit, overload, baseline), _without_full(limit, overload, after)
     if not overload.was_overload:
         return inconclusive(
             OVERLOADED, overload.overload_facts(),
@@ -89,9 +89,8 @@ def recovers_after_overload(contract: Contract, overload: Overload) -> Verdict:
     )  # fmt: skip
 
 
-def _without_full(contract: Contract, overload: Overload, rows: Ledger) -> Ledger:
+def _without_full(limit: Concurrency | None, overload: Overload, rows: Ledger) -> Ledger:
     """The rows but for the declared refusals of a replica that had as much to do as it takes at once."""
-    limit = contract.limits.concurrency
     if limit is None:
         return rows
     refused = rows.select(np.isin(rows.row, [row.row for row in rows if is_declared_refusal(row, limit.reject)]))

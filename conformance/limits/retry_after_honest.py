@@ -3,7 +3,7 @@
 Source: RFC 9110, section 10.2.3; contract `limits.rate.reject`.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import RateLimit, RetryAfter
 from seatrial.observation import Request
 from seatrial.suite import check
 from seatrial.trials.rate_limit import (
@@ -21,10 +21,8 @@ WANTED_REFUSALS = 100
 SLACK_S = 2.0
 
 
-@check("L2", level="MUST", promise="limits.rate.reject.retry_after", on_schedule=False, ablation=NOT_EXHAUSTED)
-def retry_after_honest(contract: Contract, limited: RateLimited) -> Verdict:
-    limit = contract.limits.rate
-    assert limit is not None
+@check("L2", level="MUST", ablation=NOT_EXHAUSTED)
+def retry_after_honest(limit: RateLimit, retry_after: RetryAfter, limited: RateLimited) -> Verdict:
     refused = limited.ledger.of(SATURATE, EXHAUST, FLOOD).with_status(limit.reject.status)
     n = len(refused)
     unreadable = [row for row in refused if promised_wait_s(row, limited.wall_origin_s) is None]

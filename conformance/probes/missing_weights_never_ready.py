@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from seatrial.contract import Contract
+from seatrial.contract import ReadinessProbe, Weights
 from seatrial.suite import check
 from seatrial.trials.weights import (
     ASKED,
@@ -28,9 +28,8 @@ ASKED_SHARE = 0.8  # of the polls and cases that fit in the window
 SLACK_S = 1.0  # of the window, for the clock of the watch
 
 
-@check("P2", level="MUST", promise="weights", on_schedule=False, ablation=WEIGHTS_INTACT)
-def missing_weights_never_ready(contract: Contract, weights: BrokenWeights) -> Verdict:
-    assert contract.weights is not None
+@check("P2", level="MUST", ablation=WEIGHTS_INTACT)
+def missing_weights_never_ready(promised: Weights, readiness: ReadinessProbe | None, weights: BrokenWeights) -> Verdict:
     if not weights.install_s > 0 or {side.kind for side in weights.sides} != set(KINDS):
         return inconclusive(
             "a healthy install that was timed, and both broken ones", f"{len(weights.sides)} broken", "see P1", n=0
@@ -38,7 +37,7 @@ def missing_weights_never_ready(contract: Contract, weights: BrokenWeights) -> V
     n = 0
     facts: list[str] = []
     for side in weights.sides:
-        if doubt := unwatched(contract, weights, side):
+        if doubt := unwatched(promised, readiness, weights, side):
             return doubt
         rows = weights.ledger.of(ASKED, POLLED).in_group(side.index)
         n += len(rows)
@@ -96,9 +95,10 @@ def missing_weights_never_ready(contract: Contract, weights: BrokenWeights) -> V
     )
 
 
-def unwatched(contract: Contract, weights: BrokenWeights, side: Side) -> Verdict | None:
+def unwatched(
+    promised: Weights, readiness: ReadinessProbe | None, weights: BrokenWeights, side: Side
+) -> Verdict | None:
     """Why this release tells nothing, if it does not."""
-    assert contract.weights is not None
     if side.started_s is None:
         return inconclusive(
             "a container that started at least once",
@@ -106,16 +106,16 @@ def unwatched(contract: Contract, weights: BrokenWeights, side: Side) -> Verdict
             "see the events of the stage: the cause is another than the weights",
             n=0,
         )
-    if contract.weights.names not in json.dumps(side.spec):
+    if promised.names not in json.dumps(side.spec):
         return inconclusive(
-            f"{contract.weights.names} in the live pod spec",
+            f"{promised.names} in the live pod spec",
             f"{side.kind}: not there",
             "correct weights.names, or the values that are to take the weights away",
             n=0,
         )
     watched_s = side.watched_until_s - side.started_s
     polls, cases = (weights.ledger.of(stream).in_group(side.index) for stream in (POLLED, ASKED))
-    wanted_polls = ASKED_SHARE * weights.window_s / POLL_PERIOD_S if contract.probes.readiness else 0
+    wanted_polls = ASKED_SHARE * weights.window_s / POLL_PERIOD_S if readiness else 0
     wanted_cases = ASKED_SHARE * weights.window_s / CASE_PERIOD_S
     if watched_s < weights.window_s - SLACK_S or len(polls) < wanted_polls or len(cases) < wanted_cases:
         return inconclusive(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.contract import Contract
+from seatrial.contract import Concurrency, Limits, LivenessProbe, LongCase, RateLimit, ReadinessProbe
 from seatrial.observation import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.suite import check
@@ -50,16 +50,19 @@ class Situation:
         return bool(kinds) and all(len(self.counted.of(kind)) >= WANTED for kind in kinds)
 
 
-@check(
-    "P10", level="MUST", promise="limits.rate|limits.concurrency", on_schedule=False, ablation=(NO_FLOOD, NO_SLOT_HELD)
-)
+@check("P10", level="MUST", ablation=(NO_FLOOD, NO_SLOT_HELD))
 def probes_bypass_auth_and_limits(
-    contract: Contract, limited: RateLimited | None, overload: Overload | None
+    limits: Limits,
+    readiness: ReadinessProbe | None,
+    liveness: LivenessProbe | None,
+    long: LongCase | None,
+    limited: RateLimited | None,
+    overload: Overload | None,
 ) -> Verdict:
-    if not (contract.probes.readiness or contract.probes.liveness):
+    if not (readiness or liveness):
         return skipped("the contract does not promise an HTTP probe")
-    situations = list(_situations(contract, limited, overload))
-    buckets = _buckets(contract, limited)
+    situations = [*_bucket_empty(limits.rate, limited), *_slots_held(limits.concurrency, long, overload)]
+    buckets = _buckets(limits.rate, limited)
     n = sum(len(each.counted) for each in situations)
     facts = [f"{each.where}: {len(each.counted)} probes with a case refused around them" for each in situations]
     # What failed anywhere has failed, whatever elsewhere was not seen often enough.
@@ -112,13 +115,16 @@ def probes_bypass_auth_and_limits(
     )  # fmt: skip
 
 
-def _situations(contract: Contract, limited: RateLimited | None, overload: Overload | None) -> Iterator[Situation]:
-    if limited and contract.limits.rate:
-        refused = limited.ledger.of(FLOOD).with_status(contract.limits.rate.reject.status)
+def _bucket_empty(limit: RateLimit | None, limited: RateLimited | None) -> Iterator[Situation]:
+    if limited and limit:
+        refused = limited.ledger.of(FLOOD).with_status(limit.reject.status)
         for pod in limited.probed:
             yield Situation(f"{pod}, bucket empty", limited.ledger.of(*KINDS).to(pod), refused.to(pod))
-    if overload and contract.limits.concurrency and contract.inference.long:
-        refused = overload.ledger.of(EXTRA).with_status(contract.limits.concurrency.reject.status)
+
+
+def _slots_held(limit: Concurrency | None, long: LongCase | None, overload: Overload | None) -> Iterator[Situation]:
+    if overload and limit and long:
+        refused = overload.ledger.of(EXTRA).with_status(limit.reject.status)
         pod = overload.held_pod
         yield Situation(f"{pod}, slots held", overload.ledger.of(*KINDS).to(pod), refused.to(pod))
 
@@ -139,9 +145,8 @@ def _exhausted_around(probes: Ledger, refused: Ledger) -> Mask:
     return around
 
 
-def _buckets(contract: Contract, limited: RateLimited | None) -> dict[str, BucketJudgement]:
+def _buckets(limit: RateLimit | None, limited: RateLimited | None) -> dict[str, BucketJudgement]:
     """By pod, whether as many cases were admitted as without probes."""
-    limit = contract.limits.rate
     if limited is None or limit is None:
         return {}
     judged = {}

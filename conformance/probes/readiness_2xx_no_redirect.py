@@ -6,14 +6,15 @@ success, with a ProbeWarning event.
 
 import json
 
+from seatrial.contract import ReadinessProbe
 from seatrial.suite import check
 from seatrial.trials.install import READINESS_NOT_ASKED, Install
 from seatrial.verdict import Verdict, failed, inconclusive, passed
 from seatrial.watch.pods import events, ready_at_s
 
 
-@check("P11", level="MUST", promise="probes.readiness", on_schedule=False, ablation=READINESS_NOT_ASKED)
-def readiness_2xx_no_redirect(install: Install) -> Verdict:
+@check("P11", level="MUST", ablation=READINESS_NOT_ASKED)
+def readiness_2xx_no_redirect(readiness: ReadinessProbe, install: Install) -> Verdict:
     changes = install.timeline.changes
     pods = [pod.name for pod in install.pods if ready_at_s(changes, pod.name) is not None]
     asked, nowhere = install.ledger.of("readiness-path"), install.ledger.of("random-path")

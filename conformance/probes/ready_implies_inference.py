@@ -6,7 +6,7 @@ Judged at every container start that the install and the deletions caused, and a
 
 import numpy as np
 
-from seatrial.contract import Contract
+from seatrial.contract import Inference, ReadinessProbe, Restart
 from seatrial.suite import check
 from seatrial.trials.install import Install
 from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED
@@ -15,9 +15,11 @@ from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
 WANTED_STARTS = 3
 
 
-@check("P1", level="MUST", promise="probes.readiness", on_schedule=False, ablation=NO_CASES)
-def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
-    deadline_s = contract.inference.deadline_s or float("inf")
+@check("P1", level="MUST", ablation=NO_CASES)
+def ready_implies_inference(
+    readiness: ReadinessProbe, inference: Inference, restart: Restart | None, install: Install
+) -> Verdict:
+    deadline_s = inference.deadline_s or float("inf")
     judged, restarts, n = 0, 0, 0
     facts: list[str] = []
     for start in install.starts:
@@ -49,7 +51,7 @@ def ready_implies_inference(contract: Contract, install: Install) -> Verdict:
         if not_ready and len(good) and len(cases) >= CASES:
             judged += 1
             restarts += start.restart > 0
-    wanted_restarts = 1 if contract.restart else 0
+    wanted_restarts = 1 if restart else 0
     if judged < WANTED_STARTS or restarts < wanted_restarts:
         return inconclusive(
             f"{WANTED_STARTS} starts with a not-ready phase before the first 2xx, {wanted_restarts} of them a restart",

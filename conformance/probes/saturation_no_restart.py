@@ -6,7 +6,7 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe 
 container and makes the load of the others worse.
 """
 
-from seatrial.contract import Contract
+from seatrial.contract import Contract, ShedsLoad
 from seatrial.observation import Change
 from seatrial.suite import check
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
@@ -18,8 +18,8 @@ LEAST_WINDOW_S = 30.0
 READY_AGAIN_S = 15.0  # of quiet
 
 
-@check("P5", level="MUST", ablation=HARDLY_ANY_OVERLOAD)
-def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
+@check("P5", level="MUST", timed=True, ablation=HARDLY_ANY_OVERLOAD)
+def saturation_no_restart(contract: Contract, sheds: ShedsLoad | None, overload: Overload) -> Verdict:
     start_s, end_s = overload.overload_s
     n = len(overload.over)
     liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.container, "liveness"))]
@@ -37,7 +37,6 @@ def saturation_no_restart(contract: Contract, overload: Overload) -> Verdict:
         )  # fmt: skip
     changes = overload.timeline.changes
     unhealthy = [c for c in events(changes, "Unhealthy") if c.at_s >= start_s]
-    sheds = contract.probes.readiness_sheds_load
     if sheds and (doubt := _not_back(overload, unhealthy)):
         return doubt
     if not sheds and (lost := _unready(changes, start_s)):

@@ -102,7 +102,7 @@ class _Evidence:
     def judge(self, check: Check, contract: Contract) -> Verdict:
         """The verdict on what the record holds."""
         lost: dict[type[Observation], str] = {}
-        for kind in check.observes().values():
+        for kind in self._trials if check.sees_all else check.observes().values():
             name = self._trials.get(kind, "")
             if name in self._failures:
                 lost[kind] = self._failures[name]

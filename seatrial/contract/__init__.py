@@ -5,15 +5,16 @@ A promise that is not made is not checked. A number that a Helm value governs is
 """
 
 from seatrial.contract.autoscaling import Autoscaling
-from seatrial.contract.base import Governed, Json, Number, Part, Positive, Seconds
+from seatrial.contract.base import Governed, Json, Number, Part, Positive, Promise, Seconds
 from seatrial.contract.batching import Batching, Poison
 from seatrial.contract.contract import LEAST_CASES, Contract
 from seatrial.contract.drain import Drain
 from seatrial.contract.inference import Case, Inference, LongCase, Pattern
-from seatrial.contract.limits import Concurrency, Limits, RateLimit, Reject
+from seatrial.contract.limits import Concurrency, ConcurrencyReject, Limits, RateLimit, RateReject, Reject, RetryAfter
 from seatrial.contract.metrics import Metrics
-from seatrial.contract.probes import Probes
+from seatrial.contract.probes import LivenessProbe, Probe, Probes, ReadinessProbe, ShedsLoad
 from seatrial.contract.reading import FILE, read_contract
+from seatrial.contract.restart import Restart
 from seatrial.contract.values import governed, merged, placed
 from seatrial.contract.weights import Weights
 
@@ -24,12 +25,14 @@ __all__ = [
     "Batching",
     "Case",
     "Concurrency",
+    "ConcurrencyReject",
     "Contract",
     "Drain",
     "Governed",
     "Inference",
     "Json",
     "Limits",
+    "LivenessProbe",
     "LongCase",
     "Metrics",
     "Number",
@@ -37,10 +40,17 @@ __all__ = [
     "Pattern",
     "Poison",
     "Positive",
+    "Probe",
     "Probes",
+    "Promise",
     "RateLimit",
+    "RateReject",
+    "ReadinessProbe",
     "Reject",
+    "Restart",
+    "RetryAfter",
     "Seconds",
+    "ShedsLoad",
     "Weights",
     "governed",
     "merged",

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from seatrial.contract.base import Part, Seconds
+from seatrial.contract.base import Part, Promise, Seconds
 
 
-class Autoscaling(Part):
+class Autoscaling(Part, Promise):
     """An autoscaler on CPU, rendered by the chart or brought by an overlay manifest."""
 
     min: Annotated[int, Field(ge=1)]

@@ -1,4 +1,4 @@
-"""What the parts of a contract share: strict models, and numbers that a Helm value may govern."""
+"""What the parts of a contract share: strict models, promises, and numbers that a Helm value may govern."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ class Part(BaseModel):
     """A mapping of the file; keys that mean nothing are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Promise:
+    """A part of the contract that a check or a trial asks for by its type.
+
+    Who asks gets it; where the contract does not make it, a check is skipped and a trial is not run. A promise that
+    stands in the file as a single value (a flag, a name) is a `RootModel`, which is false where it is not made.
+    """
+
+    def __bool__(self) -> bool:
+        return True
 
 
 class Governed(Part):

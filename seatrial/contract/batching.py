@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from seatrial.contract.base import Json, Number, Part
+from seatrial.contract.base import Json, Number, Part, Promise
 
 
-class Poison(Part):
+class Poison(Part, Promise):
     """A request that fails on its own, and how it is answered."""
 
     request: Json
@@ -17,7 +17,7 @@ class Poison(Part):
     body: Json = None
 
 
-class Batching(Part):
+class Batching(Part, Promise):
     """Requests that run together."""
 
     max_size: Number

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from seatrial.contract.autoscaling import Autoscaling
-from seatrial.contract.base import Part, Seconds
+from seatrial.contract.base import Part, Promise, Seconds
 from seatrial.contract.batching import Batching
 from seatrial.contract.drain import Drain
 from seatrial.contract.inference import Inference
 from seatrial.contract.limits import Limits
 from seatrial.contract.metrics import Metrics
 from seatrial.contract.probes import Probes
+from seatrial.contract.promises import path_of, places
+from seatrial.contract.restart import Restart
 from seatrial.contract.weights import Weights
+
+P = TypeVar("P", bound=Promise)
 
 
 class Contract(Part):
@@ -32,12 +36,29 @@ class Contract(Part):
     inference: Inference
     probes: Probes = Probes()
     weights: Weights | None = None
-    restart: tuple[str, ...] = ()
+    restart: Restart = Restart(())
     drain: Drain | None = None
     limits: Limits = Limits()
     batching: Batching | None = None
     metrics: Metrics | None = None
     autoscaling: Autoscaling | None = None
+
+    def promise(self, kind: type[P]) -> P | None:
+        """The promise of this type; None where it is not made. Raises KeyError for a type that no contract has."""
+        value: Any = self
+        for key in places(Contract)[kind]:
+            value = getattr(value, key, None)
+        return value if isinstance(value, kind) and value else None
+
+    @staticmethod
+    def path_of(kind: type[Promise]) -> str:
+        """Where the promise stands in the file. Raises KeyError for a type that no contract has."""
+        return path_of(Contract, kind)
+
+    @staticmethod
+    def promises() -> tuple[type[Promise], ...]:
+        """Every promise that a contract can make, in the order of the file."""
+        return tuple(places(Contract))
 
     @field_validator("service")
     @classmethod

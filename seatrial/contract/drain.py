@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from seatrial.contract.base import Governed, Number, Part, Seconds
+from seatrial.contract.base import Governed, Number, Part, Promise, Seconds
 
 
-class Drain(Part):
+class Drain(Part, Promise):
     """What a pod that is told to stop does with the work it has."""
 
     budget_s: Number

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seatrial.contract.base import Json, Part, Seconds
+from seatrial.contract.base import Json, Part, Promise, Seconds
 
 
 class Case(Part):
@@ -17,7 +17,7 @@ class Case(Part):
     name: str = ""
 
 
-class LongCase(Part):
+class LongCase(Part, Promise):
     """A case whose work takes a chosen time: `{seconds}` in any string of request and answer stands for it."""
 
     request: Json

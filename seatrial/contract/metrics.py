@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from seatrial.contract.base import Part
+from seatrial.contract.base import Part, Promise
 
 
-class Metrics(Part):
+class Metrics(Part, Promise):
     """Where the service counts, and under which names."""
 
     path: str

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from pydantic import ConfigDict, RootModel, model_validator
 
-from seatrial.contract.base import Part
+from seatrial.contract.base import Part, Promise
+
+
+class Probe(RootModel[str | bool], Promise):
+    """An HTTP probe: the Helm value that holds it, or true where the chart fixes it; false where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def __bool__(self) -> bool:
+        return bool(self.root)
+
+    @property
+    def value(self) -> str:
+        """The Helm value that holds it; "" where none does."""
+        return self.root if isinstance(self.root, str) else ""
+
+
+class ReadinessProbe(Probe):
+    """A readiness probe."""
+
+
+class LivenessProbe(Probe):
+    """A liveness probe."""
+
+
+class ShedsLoad(RootModel[bool], Promise):
+    """Whether a saturated pod fails its readiness probe on purpose."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def __bool__(self) -> bool:
+        return self.root
 
 
 class Probes(Part):
-    """Probes that the pods carry: the Helm value that governs each, or true where the chart fixes it."""
+    """Probes that the pods carry."""
 
-    readiness: str | bool = False
-    liveness: str | bool = False
-    readiness_sheds_load: bool = False
+    readiness: ReadinessProbe = ReadinessProbe(False)
+    liveness: LivenessProbe = LivenessProbe(False)
+    readiness_sheds_load: ShedsLoad = ShedsLoad(False)
 
     @model_validator(mode="after")
     def _sheds_by_a_probe(self) -> Probes:

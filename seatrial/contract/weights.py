@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import Field
 
-from seatrial.contract.base import Part
+from seatrial.contract.base import Part, Promise
 
 
-class Weights(Part):
+class Weights(Part, Promise):
     """Values that make the model's weights missing, truncated and whole again."""
 
     missing: dict[str, Any]

@@ -171,12 +171,13 @@ def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ende
 
 def _keep_verdict(record: RecordWriter, progress: Progress, check: Check, verdict: Verdict) -> None:
     trials = load_trials()
+    asked = [trials[kind].name for kind in check.observes().values()]
     record.add_verdict(
         check.id,
         check.level,
         check.title,
         verdict,
-        [trials[kind].name for kind in check.observes().values()],
+        [*record.trials()] if check.sees_all else asked,
         name=check.name,
         promise=check.promise,
         source=f"{check.source.parent.name}/{check.source.name}",

@@ -7,19 +7,8 @@ from collections.abc import Mapping
 from seatrial.contract import Contract
 from seatrial.observation import Observation
 from seatrial.suite.check import Check
+from seatrial.suite.parameters import RunObservations
 from seatrial.verdict import Outcome, Verdict, errored, inconclusive, skipped
-
-
-def promised(contract: Contract, promise: str) -> bool:
-    """Whether the contract makes the promise at a dotted path; alternatives are parted by "|"."""
-    return not promise or any(_made(contract, path) for path in promise.split("|"))
-
-
-def _made(contract: Contract, path: str) -> bool:
-    value: object = contract
-    for part in path.split("."):
-        value = getattr(value, part, None)
-    return bool(value)
 
 
 def judge(
@@ -30,23 +19,30 @@ def judge(
 ) -> Verdict:
     """The verdict of one check.
 
-    `observations` are what the trials saw; `lost` tells why a trial gave none. A check that raises is an error of
-    ours, never a pass. What the common guards of every trial (the generator's schedule and self-test, clock, watch)
-    did not vouch for is not judged.
+    `observations` are what the trials saw; `lost` tells why a trial gave none. For a check that asks for everything
+    seen they have to be all of the run. A check that raises is an error of ours, never a pass. What the common guards
+    of every trial (the generator's schedule and self-test, clock, watch) did not vouch for is not judged.
     """
-    if not promised(contract, check.promise):
-        return skipped(f"the contract does not promise {check.promise}")
+    if unmade := check.unmade(contract):
+        return skipped(f"the contract does not promise {unmade}")
     needed = check.observes()
     for kind in needed.values():
         if kind not in observations and (kind in lost or kind not in check.optional()):
             return errored(
                 lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again"
             )
+    if check.sees_all and not observations:
+        return errored("no trial of this run saw anything", "run it beside checks that ask for trials")
     seen = {name: observations.get(kind) for name, kind in needed.items()}
-    if doubt := next(filter(None, (_doubt(each, check.on_schedule) for each in seen.values() if each)), None):
+    judged_on = observations.values() if check.sees_all else filter(None, seen.values())
+    if doubt := next(filter(None, (_doubt(observation, check.timed) for observation in judged_on)), None):
         return doubt
+    run = RunObservations(
+        {observation.trial: observation for observation in observations.values()},
+        {kind.__name__: why for kind, why in lost.items()},
+    )
     try:
-        verdict = check.function(**seen, **dict.fromkeys(check.contract_parameters(), contract))
+        verdict = check.function(**seen, **check.of_contract(contract), **check.of_run(run))
     except Exception as broken:  # noqa: BLE001 - a broken check is a finding about Seatrial, reported as such
         return errored(f"{check.id} raised {broken!r}", "report this with the run record")
     if verdict.outcome is Outcome.PASS and not verdict.n:
@@ -54,7 +50,7 @@ def judge(
     return verdict
 
 
-def _doubt(seen: Observation, on_schedule: bool) -> Verdict | None:
+def _doubt(seen: Observation, timed: bool) -> Verdict | None:
     health = seen.generator
     if health.self_test:
         return errored(f"the generator's self-test recorded wrongly: {'; '.join(health.self_test)}", "report this")
@@ -66,7 +62,7 @@ def _doubt(seen: Observation, on_schedule: bool) -> Verdict | None:
             f"{health.clock_bound_s * 1000:.1f} ms",
             "run the generator nearer to the API server",
         )
-    if health.sent != health.scheduled or (on_schedule and not health.lag_bound_kept):
+    if health.sent != health.scheduled or (timed and not health.lag_bound_kept):
         return inconclusive(
             f"a generator on schedule: start lag p99 <= {health.lag_p99_bound_s * 1000:.0f} ms, "
             f"at most {health.lag_max_bound_s * 1000:.0f} ms, everything sent",

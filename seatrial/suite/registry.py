@@ -13,14 +13,17 @@ import seatrial.trials
 from seatrial.errors import InputError
 from seatrial.observation import Observation
 from seatrial.suite.check import DECLARED, Check
+from seatrial.suite.parameters import refuse_unknown
 from seatrial.trials.trial import Trial
 
 
 def load_checks(*folders: Path) -> dict[str, Check]:
     """All checks below the folders, by id.
 
-    Raises InputError for an empty folder, a file that cannot be imported, and an id given twice, naming the files.
+    Raises InputError for an empty folder, a file that cannot be imported, an id given twice, and a parameter that
+    nothing can be given for, naming the files.
     """
+    observed = load_trials()
     found: dict[str, Check] = {}
     for folder in folders:
         before = len(found)
@@ -32,6 +35,7 @@ def load_checks(*folders: Path) -> dict[str, Check]:
                     raise InputError(
                         f"{file}: expected an id of its own, found {declared.id} also in {other.source}; rename one"
                     )
+                refuse_unknown(declared.source, declared.function, observed)
                 found[declared.id] = declared
         if len(found) == before:
             raise InputError(f"{folder}: expected checks below this folder, found none; is it the right one?")

@@ -13,7 +13,7 @@ from seatrial.observation import Observation
 from seatrial.record import FirstTry
 from seatrial.suite.agenda import Agenda
 from seatrial.suite.check import Check
-from seatrial.suite.judge import judge, promised
+from seatrial.suite.judge import judge
 from seatrial.trials.context import TrialContext
 from seatrial.trials.trial import Trial, run_trial
 from seatrial.verdict import Verdict
@@ -102,7 +102,7 @@ class Suite:
             trial = self.trials.get(kind)
             if trial is None:
                 self.lost[kind] = f"no trial observes {kind.__name__}"
-            elif not promised(self.contract, trial.promise):
+            elif not trial.promised_by(self.contract):
                 self.absent.add(kind)
             elif kind not in needed:
                 for before in trial.after:
@@ -110,7 +110,7 @@ class Suite:
                 needed[kind] = trial
 
         for check in self.checks.values():
-            if promised(self.contract, check.promise):
+            if not check.unmade(self.contract):
                 for kind in check.observes().values():
                     need(kind)
         return sorted(needed.values(), key=lambda trial: trial.order)
@@ -127,7 +127,7 @@ class Suite:
 
         What decides is the generator's own health, before anything is judged: no run in search of a better verdict.
         """
-        counted = any(c.on_schedule and trial.observes in c.observes().values() for c in self.checks.values())
+        counted = any(c.timed and trial.observes in c.observes().values() for c in self.checks.values())
         if seen.generator.lag_bound_kept or not counted or trial in self.first_tries:
             return None
         return FirstTry.of(seen.generator)
@@ -144,13 +144,13 @@ class Suite:
         self._judge_complete()
 
     def _judge_complete(self) -> None:
-        for check in self.checks.values():
+        for check in sorted(self.checks.values(), key=lambda check: check.sees_all):
             if check.id in self.verdicts:
                 continue
-            needed = check.observes().values()
-            applies = promised(self.contract, check.promise)
             known = {*self.seen, *self.lost, *self.absent}
-            if applies and any(kind not in known for kind in needed):
+            unknown = any(kind not in known for kind in check.observes().values())
+            going_on = check.sees_all and bool(self.agenda.waiting or self.agenda.running)
+            if (unknown or going_on) and not check.unmade(self.contract):
                 continue
             self.verdicts[check.id] = judge(check, self.contract, self.seen, self.lost)
             self.on_verdict(check, self.verdicts[check.id])

@@ -55,9 +55,9 @@ def read_subject(path: Path) -> Subject:
     for setting in governed(contract):
         values = charts.with_value(chart, values, setting.value, setting.set)
     values = charts.with_value(chart, values, contract.replicas, 1)
-    for kind in ("readiness", "liveness"):
-        if isinstance(value := getattr(contract.probes, kind), str):
-            charts.with_value(chart, values, value, {})
+    for promised in (contract.probes.readiness, contract.probes.liveness):
+        if promised.value:
+            charts.with_value(chart, values, promised.value, {})
     manifests = charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=merged(contract.values))
     subject = Subject(contract, file, chart, tuple(manifests))
     if broken := next(_cannot_keep(subject), None):

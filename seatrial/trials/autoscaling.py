@@ -68,7 +68,7 @@ class Scaling(Observation):
     beacon: tuple[CpuReading, ...] = ()
 
 
-@trial("autoscaling", promise="autoscaling", timed=False, order=15, lasts_s=280)
+@trial("autoscaling", promise=Autoscaling, timed=False, order=15, lasts_s=280)
 def autoscaling(context: TrialContext) -> Scaling:
     """The fewest replicas at first; the autoscaler does the rest."""
     promise = context.contract.autoscaling

@@ -69,7 +69,7 @@ class Batches(Observation):
     rounds: tuple[Round, ...] = ()
 
 
-@trial("batching", promise="batching", order=31, lasts_s=65)
+@trial("batching", promise=Batching, order=31, lasts_s=65)
 def batching(context: TrialContext) -> Batches:
     """One replica at its own address."""
     promise = context.contract.batching

@@ -46,7 +46,7 @@ def install(context: TrialContext) -> Install:
         restarted = ""
         if context.contract.restart:
             restarted = pods[0].name
-            sandbox.exec(pods[0], context.contract.restart)
+            sandbox.exec(pods[0], context.contract.restart.command)
             sandbox.wait_change(
                 lambda changes: restarts(changes).get(restarted, 0) > 0, context.contract.ready_within_s
             )

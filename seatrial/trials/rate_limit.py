@@ -68,7 +68,7 @@ class RateLimited(Observation):
     probed: tuple[str, ...] = ()  # the pods that were probed while exhausted
 
 
-@trial("rate-limit", promise="limits.rate", order=40, lasts_s=84)
+@trial("rate-limit", promise=RateLimit, order=40, lasts_s=84)
 def rate_limit(context: TrialContext) -> RateLimited:
     """Two replicas; the limit is the replica's own, so that one pod's address is loaded."""
     limit = context.contract.limits.rate

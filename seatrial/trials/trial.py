@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from seatrial.contract import Contract, Promise
+from seatrial.contract.promises import is_optional, the_one_type
 from seatrial.observation import Observation
 
 if TYPE_CHECKING:
@@ -19,38 +21,54 @@ USUAL_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`run(context, earlier observations…)` applies the stimulus and returns an observation of type `observes`.
+    """`run(context, …)` applies the stimulus and returns an observation of type `observes`.
 
-    `promise` is the part of the contract without which there is nothing to do. `after` are the observation types
-    that `run` needs. `timed` says that its verdicts rest on timings: one lane is kept free of such trials. Those of
-    a lower `order` start first. `lasts_s` is how long it takes on the reference service, embedded cluster, two cores:
-    only the forecast of what is left rests on it.
+    `needs` are the types of its further parameters, in order: observations of earlier trials, and promises.
+    `promises` are those without which there is nothing to do. `timed` says that its verdicts rest on timings: one lane
+    is kept free of such trials. Those of a lower `order` start first. `lasts_s` is how long it takes on the reference
+    service, embedded cluster, two cores: only the forecast of what is left rests on it.
     """
 
     name: str
     observes: type[Observation]
-    after: tuple[type[Observation], ...]
-    promise: str
+    needs: tuple[type[Any], ...]
+    promises: tuple[type[Promise], ...]
     timed: bool
     order: int
     run: Apply
     lasts_s: float = USUAL_S
 
+    @property
+    def after(self) -> tuple[type[Observation], ...]:
+        """The observations that it builds on."""
+        return tuple(kind for kind in self.needs if issubclass(kind, Observation))
+
+    def promised_by(self, contract: Contract) -> bool:
+        """Whether the contract makes every promise that it needs."""
+        return all(contract.promise(kind) for kind in self.promises)
+
 
 def trial(
-    name: str, *, promise: str = "", timed: bool = True, order: int = 50, lasts_s: float = USUAL_S
+    name: str, *, promise: type[Promise] | None = None, timed: bool = True, order: int = 50, lasts_s: float = USUAL_S
 ) -> Callable[[Apply], Trial]:
-    """Declare a trial; what it observes and needs is read from the function's annotations."""
+    """Declare a trial; what it observes and needs is read from the function's annotations.
+
+    A promise that it needs is a parameter, or `promise` where the function has no use for it. `X | None` asks for a
+    promise without needing it.
+    """
 
     def declare(function: Apply) -> Trial:
         hints: dict[str, Any] = typing.get_type_hints(function)
-        parameters = list(inspect.signature(function).parameters)[1:]
-        after = tuple(hints[parameter] for parameter in parameters)
-        return Trial(name, hints["return"], after, promise, timed, order, function, lasts_s)
+        asked = [hints[parameter] for parameter in list(inspect.signature(function).parameters)[1:]]
+        needs = tuple(the_one_type(kind) for kind in asked)
+        required = [kind for kind in asked if not is_optional(kind) and issubclass(kind, Promise)]
+        promises = (*([promise] if promise else []), *required)
+        return Trial(name, hints["return"], needs, promises, timed, order, function, lasts_s)
 
     return declare
 
 
 def run_trial(chosen: Trial, context: TrialContext, earlier: dict[type[Observation], Observation]) -> Observation:
     """Apply the stimulus, handing over what the trial needs; what it observed bears the trial's name."""
-    return replace(chosen.run(context, *[earlier[kind] for kind in chosen.after]), trial=chosen.name)
+    given = [context.contract.promise(kind) if issubclass(kind, Promise) else earlier[kind] for kind in chosen.needs]
+    return replace(chosen.run(context, *given), trial=chosen.name)

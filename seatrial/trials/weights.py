@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from seatrial.contract import Weights
 from seatrial.observation import Change, Observation, Timeline, joined
 from seatrial.traffic.fleet import weakest
 from seatrial.traffic.plan import Load, OpenLoop, Poll
@@ -68,7 +69,7 @@ class BrokenWeights(Observation):
         )
 
 
-@trial("weights", promise="weights", timed=False, order=20, lasts_s=70)
+@trial("weights", promise=Weights, timed=False, order=20, lasts_s=70)
 def weights(context: TrialContext, install: Install) -> BrokenWeights:
     """Both sides at once."""
     base_s = max(install.took_s, LEAST_INSTALL_S)

@@ -25,9 +25,10 @@ def checks() -> dict[str, Check]:
 
 def judged(id: str, *given: object) -> Verdict:
     """What the check says to a contract and observations, handed over by type, as a run does."""
-    function = checks()[id].function
-    kinds = {**checks()[id].observes(), **dict.fromkeys(checks()[id].contract_parameters(), Contract)}
-    return function(**{name: next(one for one in given if isinstance(one, kind)) for name, kind in kinds.items()})
+    check = checks()[id]
+    agreed = next((one for one in given if isinstance(one, Contract)), contract())
+    seen = {name: next(one for one in given if isinstance(one, kind)) for name, kind in check.observes().items()}
+    return check.function(**check.of_contract(agreed), **seen)
 
 
 def contract(**promises: Any) -> Contract:

@@ -67,7 +67,7 @@ def check(id, verdict):
     def judge(seen: One):
         return verdict
 
-    return Check(id, "MUST", "", True, id, "", judge, Path("x.py"))
+    return Check(id, "MUST", True, id, "", judge, Path("x.py"))
 
 
 class TrialContext:
@@ -93,7 +93,7 @@ def cells(monkeypatch):
                 context.injection.patch(list(manifests))
             return One(**{**common(), "logs": (Log("a", "server", False, ((1.0, log),)),)})
 
-        trial = Trial("one", One, (), "", False, 50, apply)
+        trial = Trial("one", One, (), (), False, 50, apply)
         monkeypatch.setattr(faults, "load_trials", lambda: {One: trial})
         checks = {id: check(id, verdict) for id, verdict in verdicts.items()}
         return faults.run_row(TrialContext(), 7, row, checks)

@@ -73,6 +73,31 @@ def chart(tmp_path):
     return write
 
 
+LOST = '''"""No request is lost."""
+from seatrial.contract import Part, Promise
+from seatrial.suite import check
+from seatrial.trials.pod_deletion import PodDeletion
+from seatrial.verdict import passed
+
+class Drian(Part, Promise):
+    """What no contract promises."""
+
+@check("X1", level="MUST")
+def no_request_is_lost(drain: Drian, deletion: PodDeletion):
+    return passed("no loss", "none", n=1)
+'''
+
+
+def test_a_check_of_ones_own_that_asks_for_an_unknown_promise_ends_with_status_3(seatrial, chart, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "loss.py").write_text(LOST)
+    status, told = seatrial("certify", chart(), "--conformance", folder, "--quiet")
+    assert status == 3
+    assert "loss.py, no_request_is_lost: expected parameter `drain` to be a promise of the contract" in told
+    assert "found Drian; did you mean Drain?" in told
+
+
 def test_a_chart_that_can_keep_its_contract_is_a_subject(chart):
     subject = read_subject(chart(drain={"budget_s": {"value": "drain.seconds", "set": 5}}, probes={"readiness": True}))
     assert [manifest["kind"] for manifest in subject.manifests] == ["Deployment", "Service"]

@@ -18,7 +18,7 @@ class One(Observation):
     """What a trial sees."""
 
 
-TRIAL = Trial("one", One, (), "", False, 50, lambda world: None)
+TRIAL = Trial("one", One, (), (), False, 50, lambda world: None)
 
 
 @pytest.mark.parametrize(

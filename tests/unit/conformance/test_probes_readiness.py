@@ -227,7 +227,7 @@ BOTH = promises(rate=rate_limits.LIMIT, concurrency=CONCURRENCY)
 def p10(limited, overloaded, contract=BOTH):
     names = checks()["P10"].observes()
     given = {name: limited if kind is RateLimited else overloaded for name, kind in names.items()}
-    return checks()["P10"].function(contract=contract, **given)
+    return checks()["P10"].function(**checks()["P10"].of_contract(contract), **given)
 
 
 def probes(becomes, kind="probe-", every=1):

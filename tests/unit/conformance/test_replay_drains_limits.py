@@ -33,7 +33,7 @@ def test_every_check_says_the_same_of_what_was_read_back(made, tmp_path):
         read[name] = observation_from_files(tmp_path / name, type(observation))
     for id in IDS:
         check = checks()[id]
-        given = dict.fromkeys(check.contract_parameters(), CONTRACT)
+        given = check.of_contract(CONTRACT)
         first = check.function(**{name: seen[name] for name in check.observes()}, **given)
         again = check.function(**{name: read[name] for name in check.observes()}, **given)
         assert again == first, id

@@ -16,7 +16,7 @@ class First(Observation):
 
 
 def make(name, lasts_s, *, timed=False, observes=None, after=()):
-    return Trial(name, observes or type(name, (Observation,), {}), after, "", timed, 50, lambda context: None, lasts_s)
+    return Trial(name, observes or type(name, (Observation,), {}), after, (), timed, 50, lambda context: None, lasts_s)
 
 
 A, B, C, D = (make(name, lasts_s) for name, lasts_s in (("a", 10), ("b", 20), ("c", 30), ("d", 40)))

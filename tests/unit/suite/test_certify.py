@@ -80,7 +80,7 @@ def seen_one(seen: One):
     return passed("a", "b", n=1)
 
 
-CHECK = Check("X1", "MUST", "", True, "seen_one", "", seen_one, Path("checks/x.py"))
+CHECK = Check("X1", "MUST", True, "seen_one", "", seen_one, Path("checks/x.py"))
 SUBJECT = SimpleNamespace(
     contract=contract(), file=Path("c.yaml"), chart=Path(), manifests=(), digest="ab", rendered=lambda values: []
 )
@@ -104,7 +104,7 @@ def run(tmp_path, monkeypatch):
     """Puts the subject on the one trial; gives the record and what was told, or the error that came out of it."""
 
     def start(apply):
-        trial = Trial("one", One, (), "", False, 50, apply, 7)
+        trial = Trial("one", One, (), (), False, 50, apply, 7)
         monkeypatch.setattr(module, "load_trials", lambda: {One: trial})
         told, error = Told(), None
         try:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.contract import Contract
+from seatrial.contract import Contract, Drain, Inference, Limits, RateLimit, RetryAfter
 from seatrial.observation import GeneratorHealth, Observation, Timeline
+from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
-from seatrial.suite.judge import judge, promised
+from seatrial.suite.judge import judge
 from seatrial.verdict import Outcome, failed, passed
 from tests.helpers.observations import common, contract
 
@@ -27,8 +28,8 @@ CONTRACT = contract(limits={"rate": {"per_second": 1, "burst": 1}})
 GOOD = One(**common())
 
 
-def check(function, promise="", on_schedule=True):
-    return Check("X1", "MUST", promise, on_schedule, function.__name__, "", function, Path("x.py"))
+def check(function, timed=True):
+    return Check("X1", "MUST", timed, function.__name__, "", function, Path("x.py"))
 
 
 def passes(one: One):
@@ -49,30 +50,45 @@ def test_what_was_seen_is_judged():
 
 
 def test_a_promise_that_is_not_made_is_skipped_whatever_was_seen():
-    assert outcome(passes, {}, promise="drain") is Outcome.SKIPPED
+    def drains(drain: Drain, one: One):
+        raise AssertionError("not to be called")
+
+    for observations in ({}, {One: GOOD}):
+        found = judge(check(drains), CONTRACT, observations, {})
+        assert (found.outcome, found.found) == (Outcome.SKIPPED, "the contract does not promise drain")
 
 
-@pytest.mark.parametrize(
-    ("promise", "made"),
-    [
-        ("", True),
-        ("limits.rate", True),
-        ("limits.concurrency", False),
-        ("drain|limits.rate", True),
-        ("drain|batching", False),
-        ("limits.rate.reject.retry_after", False),
-        ("no.such.key", False),
-    ],
-)
-def test_a_promise_is_a_path_in_the_contract(promise, made):
-    assert promised(CONTRACT, promise) is made
+def test_a_check_is_told_where_each_promise_that_it_needs_stands_but_not_what_leads_there():
+    def honest(limit: RateLimit, retry_after: RetryAfter, one: One):
+        return passed("a", "b", n=1)
+
+    def both(drain: Drain, limits: Limits, one: One):
+        return passed("a", "b", n=1)
+
+    assert check(honest).promise == "limits.rate.reject.retry_after"
+    assert check(both).promise == "drain, limits.rate|limits.concurrency"
+    assert check(passes).promise == ""
+    assert judge(check(both), contract(), {One: GOOD}, {}).found.endswith(check(both).promise)
+    assert judge(check(both), CONTRACT, {One: GOOD}, {}).found.endswith("promise drain")
+    assert "promise limits.rate.reject.retry_after" in judge(check(honest), contract(), {One: GOOD}, {}).found
 
 
-def test_the_contract_is_handed_over_by_type():
-    def named(agreed: Contract, one: One):
-        return passed("a", agreed.name, n=1)
+def test_promises_and_what_every_contract_has_are_handed_over_by_type():
+    def named(agreed: Contract, asked: Inference, limit: RateLimit, drain: Drain | None, one: One):
+        return passed("a", f"{agreed.name} {asked.path} {float(limit.burst):g} {drain}", n=1)
 
-    assert judge(check(named), CONTRACT, {One: GOOD}, {}).found == "subject"
+    assert judge(check(named), CONTRACT, {One: GOOD}, {}).found == "subject /infer 1 None"
+
+
+def test_a_check_may_ask_for_everything_seen():
+    def everything(run: RunObservations):
+        return passed("a", f"{[seen.trial for seen in run]}, {dict(run.lost)}", n=len(run))
+
+    found = judge(check(everything), CONTRACT, {One: GOOD}, {Two: "broke"})
+    assert (found.found, found.n) == ("['made-up'], {'Two': 'broke'}", 1)
+    assert judge(check(everything), CONTRACT, {}, {}).outcome is Outcome.ERROR
+    gap = replace(GOOD, timeline=Timeline((), ("x",)))
+    assert judge(check(everything), CONTRACT, {One: gap}, {}).outcome is Outcome.ERROR
 
 
 def test_a_lost_trial_is_an_error_that_says_why():
@@ -125,9 +141,9 @@ def test_a_doubtful_measurement_neither_passes_nor_fails(changed, expected, func
 
 def test_a_check_that_does_not_count_from_the_schedule_bears_a_late_start_but_nothing_unsent():
     late = replace(GOOD, generator=replace(HEALTH, start_lag_max_s=1.0))
-    assert outcome(passes, {One: late}, on_schedule=False) is Outcome.PASS
+    assert outcome(passes, {One: late}, timed=False) is Outcome.PASS
     unsent = replace(GOOD, generator=GeneratorHealth(2, 1, 0.0, 0.0, 0.0, 0.0))
-    assert outcome(passes, {One: unsent}, on_schedule=False) is Outcome.INCONCLUSIVE
+    assert outcome(passes, {One: unsent}, timed=False) is Outcome.INCONCLUSIVE
 
 
 def test_every_observation_is_vouched_for():

@@ -7,12 +7,12 @@ from seatrial.errors import InputError
 from seatrial.suite.registry import load_checks, load_trials, selected
 
 CHECK = '''"""{title}"""
-from seatrial.observation import Observation
 from seatrial.suite import check
+from seatrial.trials.install import Install
 from seatrial.verdict import Verdict, passed
 
 @check("{id}", level="{level}")
-def holds(seen: Observation) -> Verdict:
+def holds(seen: Install) -> Verdict:
     return passed("a", "b", n=1)
 '''
 
@@ -67,6 +67,63 @@ def test_a_check_that_another_file_imports_counts_once(tmp_path):
     write(tmp_path, "x.py", "X1")
     (tmp_path / "y.py").write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom x import holds\n")
     assert list(load_checks(tmp_path)) == ["X1"]
+
+
+ASKING = '''"""Something holds."""
+from dataclasses import dataclass
+from seatrial.contract import Concurrency, Contract, Drain, Part, Promise, RateLimit
+from seatrial.observation import Observation
+from seatrial.suite import RunObservations, check
+from seatrial.trials.install import Install
+from seatrial.verdict import Verdict, passed
+
+class Drian(Part, Promise):
+    """What no contract has."""
+
+class Unseen(Observation):
+    """What no trial observes."""
+
+@check("X1", level="MUST")
+def holds({parameters}) -> Verdict:
+    return passed("a", "b", n=1)
+'''
+
+
+def asking(folder, parameters):
+    (folder / "holds.py").write_text(ASKING.format(parameters=parameters))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("drain: Drian, install: Install", "parameter `drain` .*, found Drian; did you mean Drain"),
+        ("unseen: Unseen | None", "parameter `unseen` .* what a trial observes.*, found Unseen"),
+        ("deletion: 'PodDeletoin'", "name 'PodDeletoin' is not defined; .*; did you mean PodDeletion"),
+        ("drain: Drain, seen", "parameter `seen` .*, found no type; these are known: .*Inference"),
+        ("limit: RateLimit | Concurrency", r"parameter `limit` .* found .*RateLimit \| .*Concurrency"),
+        ("part: Part", "parameter `part` .* found Part"),
+        ("seen: Observation", "parameter `seen` .* found Observation"),
+        ("n: int = 3", "parameter `n` to be a promise of the contract.*, found int; these are known"),
+    ],
+)
+def test_a_parameter_that_nothing_can_be_given_for_is_refused(tmp_path, parameters, said):
+    with pytest.raises(InputError, match=rf"holds\.py, holds: expected .*{said}"):
+        load_checks(asking(tmp_path, parameters))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "drain: Drain, seen: Install",
+        "seen: 'Install'",
+        "limit: RateLimit | None",
+        "all: Contract",
+        "run: RunObservations",
+    ],
+)
+def test_promises_observations_and_what_every_contract_has_may_be_asked_for(tmp_path, parameters):
+    assert list(load_checks(asking(tmp_path, parameters))) == ["X1"]
 
 
 def test_an_unknown_id_is_refused_with_those_there_are(tmp_path):

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from seatrial.contract import Drain
 from seatrial.errors import ClusterError
 from seatrial.observation import Observation
+from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
 from seatrial.suite.runner import Suite
 from seatrial.trials.trial import USUAL_S, Trial
@@ -48,12 +50,16 @@ def either(first: One | None, second: Two | None):
     return passed("a", f"{first is not None} {second is not None}", n=1)
 
 
-def check(id, function, promise="", on_schedule=True):
-    return Check(id, "MUST", promise, on_schedule, function.__name__, "", function, Path("x.py"))
+def drained(drain: Drain, seen: Two):
+    return passed("a", f"{float(drain.budget_s):g}", n=1)
 
 
-def trial(kind, run=None, after=(), promise="", order=50, timed=False):
-    return Trial(kind.__name__.lower(), kind, after, promise, timed, order, run or (lambda *_: kind(**common())))
+def check(id, function, timed=True):
+    return Check(id, "MUST", timed, function.__name__, "", function, Path("x.py"))
+
+
+def trial(kind, run=None, after=(), promises=(), order=50, timed=False):
+    return Trial(kind.__name__.lower(), kind, after, promises, timed, order, run or (lambda *_: kind(**common())))
 
 
 class TrialContext(SimpleNamespace):
@@ -146,12 +152,12 @@ def test_a_check_for_which_there_is_no_trial_is_an_error():
 
 
 def test_a_check_whose_promise_is_not_made_starts_no_trial():
-    verdicts, told = run([check("A1", one, promise="drain")], [trial(One)])
+    verdicts, told = run([check("A1", drained)], [trial(Two)])
     assert (verdicts["A1"].outcome, told) == (Outcome.SKIPPED, [("A1", Outcome.SKIPPED)])
 
 
 def test_an_optional_observation_is_waited_for_only_where_its_trial_is_promised():
-    trials = [trial(One), trial(Two, promise="drain")]
+    trials = [trial(One), trial(Two, promises=(Drain,))]
     assert run([check("A1", either)], trials)[0]["A1"].found == "True False"
     promises = contract(drain={"budget_s": 1})
     assert run([check("A1", either)], trials, promises)[0]["A1"].found == "True True"
@@ -201,22 +207,37 @@ def test_trials_of_a_lower_order_start_first():
     assert [name for name, _ in told if name in ("one", "two")] == ["two", "one"]
 
 
+def test_a_check_of_everything_seen_is_judged_when_all_trials_have_ended():
+    def everything(run: RunObservations):
+        return passed("a", f"{len(run)} seen, {len(run.lost)} lost", n=len(run))
+
+    def breaks(context):
+        raise ClusterError("no room")
+
+    trials = [trial(One, order=1), trial(Two, lambda _: Two(**{**common(), "trial": "two"})), trial(Three, breaks)]
+    asked = [check("A1", everything), check("A2", one), check("A3", two), check("A4", three)]
+    verdicts, told = run(asked, trials)
+    assert verdicts["A1"].found == "2 seen, 1 lost"
+    assert told[-1] == ("A1", Outcome.PASS)
+    assert run([check("A1", everything)], trials)[0]["A1"].outcome is Outcome.ERROR
+
+
 def late(kind):
     seen = kind(**common())
     return replace(seen, generator=replace(seen.generator, start_lag_max_s=2.0))
 
 
-@pytest.mark.parametrize(("on_schedule", "times"), [(True, 2), (False, 1)])
-def test_a_trial_whose_generator_was_late_is_run_once_more_where_a_check_counts_on_it(on_schedule, times):
+@pytest.mark.parametrize(("timed", "times"), [(True, 2), (False, 1)])
+def test_a_trial_whose_generator_was_late_is_run_once_more_where_a_check_counts_on_it(timed, times):
     worlds = []
 
     def apply(context):
         worlds.append(context.run_id)
         return late(One)
 
-    verdicts, _ = run([check("A1", one, on_schedule=on_schedule)], [trial(One, apply)])
+    verdicts, _ = run([check("A1", one, timed=timed)], [trial(One, apply)])
     assert worlds == ["r", "r-again"][:times]
-    assert verdicts["A1"].outcome is (Outcome.INCONCLUSIVE if on_schedule else Outcome.PASS)
+    assert verdicts["A1"].outcome is (Outcome.INCONCLUSIVE if timed else Outcome.PASS)
 
 
 def test_a_trial_whose_generator_is_late_again_is_not_run_a_third_time_and_keeps_its_first_try():
@@ -233,7 +254,7 @@ def test_a_trial_whose_generator_is_late_again_is_not_run_a_third_time_and_keeps
 
 def test_what_builds_on_a_promise_that_is_not_made_is_not_run_and_says_why():
     second = trial(Two, lambda *_: None, after=(One,))
-    verdicts, _ = run([check("A1", two)], [trial(One, promise="drain"), second])
+    verdicts, _ = run([check("A1", two)], [trial(One, promises=(Drain,)), second])
     assert verdicts["A1"].found == "it needs One: the contract does not promise that"
 
 
@@ -244,9 +265,9 @@ def test_how_long_is_left_is_known_before_during_and_after():
         left.append(round(suite.left_s()))
         return One(**common())
 
-    checks = {each.id: each for each in (check("A1", one), check("A2", two, promise="drain"))}
+    checks = {each.id: each for each in (check("A1", one), check("A2", drained))}
     trials = {One: trial(One, apply), Two: trial(Two)}
     suite = Suite(contract(), checks, trials, lambda *_: None, lambda *_: None)
-    left.append(suite.left_s())
+    left.append(round(suite.left_s(), 6))
     suite.run(TrialContext())
     assert [*left, suite.left_s()] == [USUAL_S, USUAL_S, 0]

@@ -1,8 +1,11 @@
 """What trials work out of what they are given, before and after they touch the context."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from seatrial.contract import Drain, RateLimit
 from seatrial.errors import ClusterError, InputError
 from seatrial.observation import Log, Observation, Pod
 from seatrial.traffic.plan import PodTarget
@@ -34,12 +37,25 @@ class Second(Observation):
 
 
 def test_a_trial_says_by_its_annotations_what_it_observes_and_needs():
-    @trial("second", promise="drain", timed=False, order=7)
+    @trial("second", promise=Drain, timed=False, order=7)
     def second(context: object, first: First) -> Second:
         return Second(**{**common(), "namespace": first.namespace})
 
-    assert (second.observes, second.after, second.promise, second.order) == (Second, (First,), "drain", 7)
-    assert run_trial(second, None, {First: First(**common())}).namespace == "ns"
+    assert (second.observes, second.after, second.promises, second.order) == (Second, (First,), (Drain,), 7)
+    context = SimpleNamespace(contract=contract())
+    assert run_trial(second, context, {First: First(**common())}).namespace == "ns"
+
+
+def test_a_trial_is_handed_the_promises_that_it_asks_for():
+    @trial("third")
+    def third(context: object, limit: RateLimit, first: First, drain: Drain | None) -> Second:
+        return Second(**{**common(), "namespace": f"{first.namespace} {float(limit.burst):g} {drain}"})
+
+    promising = contract(limits={"rate": {"per_second": 1, "burst": 3}})
+    assert (third.after, third.promises) == ((First,), (RateLimit,))
+    assert (third.promised_by(promising), third.promised_by(contract())) == (True, False)
+    context = SimpleNamespace(contract=promising)
+    assert run_trial(third, context, {First: First(**common())}).namespace == "ns 3 None"
 
 
 # overload
