@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 LAYERS = (
     ("errors", "documents", "explain", "clock", "lifetime", "contract", "observation", "verdict", "stats", "content"),
-    ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images"),
+    ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images", "dependencies"),
     ("trials",),
     ("loads",),
     ("record", "suite", "reporting", "faults"),
