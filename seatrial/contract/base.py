@@ -11,9 +11,9 @@ Json = Any
 
 
 class Part(BaseModel):
-    """A mapping of the file; keys that mean nothing are refused."""
+    """A mapping of the file; keys that mean nothing are refused. The docstrings of the keys are shown by editors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Promise:
@@ -31,7 +31,9 @@ class Governed(Part):
     """A promised number and the Helm value that governs it."""
 
     value: str
+    """Dotted path in the chart's `values.yaml`; `\\.` is a dot within a key."""
     set: bool | int | float | str
+    """What the trial installs with: the number that is promised then."""
 
     def __float__(self) -> float:
         return float(self.set)

@@ -25,23 +25,41 @@ class Contract(Part):
     """All that one service promises."""
 
     apiVersion: Literal["seatrial/v1"]
+    """The version of this format."""
     name: str
+    """The service's name in reports."""
     chart: str = "."
+    """The chart's folder, from the contract's."""
     service: str = "{release}"
+    """Name of the Service under load; `{release}` is the name of the Deployment."""
     container: str = ""
+    """The container that serves, where the pod has several; the first, where this is left out."""
     port: int = 8080
+    """Port of the Service. Pods are asked on the container's first `containerPort`."""
     replicas: str = "replicaCount"
+    """The Helm value that governs the number of pods."""
     ready_within_s: Seconds = 60.0
+    """A release that is not Ready after that has failed."""
     values: dict[str, Any] = Field(default_factory=dict)
+    """Helm values of every release under trial."""
     inference: Inference
+    """How the service is asked, and what a right answer is."""
     probes: Probes = Probes()
+    """Which HTTP probes the pods carry."""
     weights: Weights | None = None
+    """Helm values that take the model away and give it back."""
     restart: Restart = Restart(())
+    """A command, run in the container, that ends the server so that the container is restarted."""
     drain: Drain | None = None
+    """What a pod that is told to stop does with its work."""
     limits: Limits = Limits()
+    """How the service says no."""
     batching: Batching | None = None
+    """Requests that are worked on together."""
     metrics: Metrics | None = None
+    """Where the service counts, in the Prometheus text format."""
     autoscaling: Autoscaling | None = None
+    """A HorizontalPodAutoscaler on CPU."""
 
     def promise(self, kind: type[P]) -> P | None:
         """The promise of this type; None where it is not made. Raises KeyError for a type that no contract has."""

@@ -13,7 +13,9 @@ class Reject(Part):
     """How a refused request is answered."""
 
     status: int
+    """The status of a refusal."""
     body: Json = None
+    """What the body of a refusal contains; anything, where this is left out."""
 
 
 class RetryAfter(RootModel[bool], Promise):
@@ -29,38 +31,51 @@ class RateReject(Reject):
     """How a request above the rate is refused."""
 
     retry_after: RetryAfter = RetryAfter(False)
+    """A refusal carries Retry-After, in whole seconds."""
 
 
 class ConcurrencyReject(Reject):
     """How a request too many at once is refused. Its Retry-After is declared, and not judged."""
 
     retry_after: bool = False
+    """A refusal carries Retry-After; not judged here."""
 
 
 class RateLimit(Part, Promise):
     """A token bucket: sustained rate and burst of one replica."""
 
     per_second: Positive
+    """Tokens that come back in a second."""
     burst: Positive
+    """Tokens of a full bucket."""
     scope: Literal["replica"] = "replica"
+    """Each replica has a bucket of its own."""
     reject: RateReject = RateReject(status=429)
+    """How a refusal looks."""
     values: dict[str, Any] = Field(default_factory=dict)
+    """Helm values of the releases under this trial."""
 
 
 class Concurrency(Part, Promise):
     """How many requests one replica works on at once; the rest are refused."""
 
     limit: Positive
+    """How many requests one replica works on at once."""
     reject: ConcurrencyReject = ConcurrencyReject(status=503)
+    """How a refusal looks."""
     reject_within_s: Seconds = 0.25
+    """How fast a refusal is; 95 % of them must be."""
     values: dict[str, Any] = Field(default_factory=dict)
+    """Helm values of the releases under this trial."""
 
 
 class Limits(Part, Promise):
     """How the service says no: made where one of the limits is."""
 
     rate: RateLimit | None = None
+    """A token bucket."""
     concurrency: Concurrency | None = None
+    """Requests at once."""
 
     def __bool__(self) -> bool:
         return bool(self.rejects)

@@ -42,8 +42,11 @@ class Probes(Part):
     """Probes that the pods carry."""
 
     readiness: ReadinessProbe = ReadinessProbe(False)
+    """There is an HTTP readiness probe: `true`, or the Helm value that holds it."""
     liveness: LivenessProbe = LivenessProbe(False)
+    """There is an HTTP liveness probe: `true`, or the Helm value that holds it."""
     readiness_sheds_load: ShedsLoad = ShedsLoad(False)
+    """A saturated pod fails its readiness probe on purpose, so that others are asked."""
 
     @model_validator(mode="after")
     def _sheds_by_a_probe(self) -> Probes:

@@ -13,6 +13,10 @@ class Weights(Part, Promise):
     """Values that make the model's weights missing, truncated and whole again."""
 
     missing: dict[str, Any]
+    """Helm values with which the weights are absent."""
     truncated: dict[str, Any]
+    """Helm values with which the weights are cut in half."""
     repaired: dict[str, Any] = Field(default_factory=dict)
+    """Helm values with which the weights are whole; none: just without the values above."""
     names: str
+    """A text in the live pod's spec by which it shows that the weights were the cause."""
