@@ -2,22 +2,27 @@
 
 import copy
 
+from seatrial.watch.cpu import cores
+
+from ._manifests import container, cpu_request, pod_spec, utilisation_targets
+
 BREAKS = {"A1"}
 
 
-def patch(manifests):
-    for manifest in manifests:
-        if manifest["kind"] == "Deployment":
-            spec = manifest["spec"]["template"]["spec"]
-            server = spec["containers"][0]
-            sidecar = {key: copy.deepcopy(server[key]) for key in ("image", "imagePullPolicy") if key in server}
-            milli = int(server["resources"]["requests"]["cpu"].removesuffix("m"))
-            spec["containers"].append(
-                {
-                    **sidecar,
-                    "name": "idle",
-                    "command": ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 1 & wait $!; done"],
-                    "resources": {"requests": {"cpu": f"{4 * milli}m"}},
-                }
-            )
+def applies_to(manifests, contract):
+    return bool(utilisation_targets(manifests)) and bool(cpu_request(manifests, contract))
+
+
+def patch(manifests, contract):
+    if found := container(manifests, contract):
+        sidecar = {key: copy.deepcopy(found[key]) for key in ("image", "imagePullPolicy") if key in found}
+        milli = round(4000 * cores(cpu_request(manifests, contract)))
+        pod_spec(manifests, contract)["containers"].append(
+            {
+                **sidecar,
+                "name": "idle",
+                "command": ["sh", "-c", "trap 'exit 0' TERM; while true; do sleep 1 & wait $!; done"],
+                "resources": {"requests": {"cpu": f"{milli}m"}},
+            }
+        )
     return manifests

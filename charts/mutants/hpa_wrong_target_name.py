@@ -1,10 +1,15 @@
 """The autoscaler's target does not exist."""
 
+from ._manifests import autoscalers
+
 BREAKS = {"A1"}
 
 
-def patch(manifests):
-    for manifest in manifests:
-        if manifest["kind"] == "HorizontalPodAutoscaler":
-            manifest["spec"]["scaleTargetRef"]["name"] += "-server"
+def applies_to(manifests, contract):
+    return bool(autoscalers(manifests))
+
+
+def patch(manifests, contract):
+    for autoscaler in autoscalers(manifests):
+        autoscaler["spec"]["scaleTargetRef"]["name"] += "-server"
     return manifests

@@ -1,10 +1,15 @@
 """The autoscaler stops short of the promised maximum."""
 
+from ._manifests import autoscalers
+
 BREAKS = {"A6"}
 
 
-def patch(manifests):
-    for manifest in manifests:
-        if manifest["kind"] == "HorizontalPodAutoscaler":
-            manifest["spec"]["maxReplicas"] = manifest["spec"]["minReplicas"] + 1
+def applies_to(manifests, contract):
+    return bool(autoscalers(manifests)) and contract.autoscaling.max > contract.autoscaling.min + 1
+
+
+def patch(manifests, contract):
+    for autoscaler in autoscalers(manifests):
+        autoscaler["spec"]["maxReplicas"] = contract.autoscaling.min + 1
     return manifests

@@ -1,10 +1,15 @@
 """The autoscaler may make more replicas than was promised."""
 
+from ._manifests import autoscalers
+
 BREAKS = {"A6"}
 
 
-def patch(manifests):
-    for manifest in manifests:
-        if manifest["kind"] == "HorizontalPodAutoscaler":
-            manifest["spec"]["maxReplicas"] += 2
+def applies_to(manifests, contract):
+    return bool(autoscalers(manifests))
+
+
+def patch(manifests, contract):
+    for autoscaler in autoscalers(manifests):
+        autoscaler["spec"]["maxReplicas"] += 2
     return manifests

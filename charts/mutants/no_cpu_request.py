@@ -1,13 +1,17 @@
 """The container asks for no CPU: a utilisation cannot be computed."""
 
+from ._manifests import container, cpu_request, utilisation_targets
+
 BREAKS = {"A1"}
 
 
-def patch(manifests):
-    for manifest in manifests:
-        if manifest["kind"] == "Deployment":
-            container = manifest["spec"]["template"]["spec"]["containers"][0]
-            # A limit without a request would become the request.
-            for part in container["resources"].values():
-                part.pop("cpu", None)
+def applies_to(manifests, contract):
+    return bool(utilisation_targets(manifests)) and bool(cpu_request(manifests, contract))
+
+
+def patch(manifests, contract):
+    if found := container(manifests, contract):
+        # A limit without a request would become the request.
+        for part in (found.get("resources") or {}).values():
+            part.pop("cpu", None)
     return manifests

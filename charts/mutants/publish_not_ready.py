@@ -3,7 +3,11 @@
 BREAKS = {"D4"}
 
 
-def patch(manifests):
+def applies_to(manifests, contract):
+    return any(manifest["kind"] == "Service" for manifest in manifests)
+
+
+def patch(manifests, contract):
     for manifest in manifests:
         if manifest["kind"] == "Service":
             manifest["spec"]["publishNotReadyAddresses"] = True

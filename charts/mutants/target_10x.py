@@ -1,11 +1,15 @@
 """The autoscaler's target is ten times what was promised."""
 
+from ._manifests import utilisation_targets
+
 BREAKS = {"A1"}
 
 
-def patch(manifests):
-    for manifest in manifests:
-        if manifest["kind"] == "HorizontalPodAutoscaler":
-            target = manifest["spec"]["metrics"][0]["resource"]["target"]
-            target["averageUtilization"] *= 10
+def applies_to(manifests, contract):
+    return bool(utilisation_targets(manifests))
+
+
+def patch(manifests, contract):
+    for target in utilisation_targets(manifests):
+        target["averageUtilization"] *= 10
     return manifests

@@ -2,13 +2,18 @@
 
 import copy
 
+from ._manifests import autoscalers
+
 BREAKS = {"A6"}
 
 
-def patch(manifests):
-    for manifest in list(manifests):
-        if manifest["kind"] == "HorizontalPodAutoscaler":
-            second = copy.deepcopy(manifest)
-            second["metadata"]["name"] += "-second"
-            manifests.append(second)
+def applies_to(manifests, contract):
+    return bool(autoscalers(manifests))
+
+
+def patch(manifests, contract):
+    for autoscaler in autoscalers(manifests):
+        second = copy.deepcopy(autoscaler)
+        second["metadata"]["name"] += "-second"
+        manifests.append(second)
     return manifests

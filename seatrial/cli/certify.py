@@ -20,7 +20,7 @@ from seatrial.suite.registry import load_checks, selected
 from seatrial.suite.subject import read_subject
 
 
-@click.command(epilog="Example: seatrial certify charts/openmed-service --json > verdicts.json")
+@click.command(epilog="Example: seatrial certify CHART --json > verdicts.json")
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
 @click.option("--only", "ids", multiple=True, metavar="ID", help="Judge these checks only; may be given again.")

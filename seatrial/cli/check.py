@@ -10,7 +10,7 @@ import click
 from seatrial.cli.certify import certify
 
 
-@click.command(epilog="Example: seatrial check charts/openmed-service D1 D5 --cluster kind")
+@click.command(epilog="Example: seatrial check CHART ID --cluster kind")
 @click.argument("chart", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1, required=True)
 @click.pass_context

@@ -23,10 +23,11 @@ from seatrial.trials.harness import Harness
 from seatrial.watch.api import Api
 
 
-@click.command(epilog="Example: seatrial faults charts/openmed-service --only D1 --only rate-per-process")
+@click.command(epilog="Example: seatrial faults CHART --only ID --cluster kind")
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
 @click.option("--only", "ids", multiple=True, metavar="ID", help="Rows by their own id, or all rows of a check.")
+@click.option("--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks of your own.")
 @click.option("--list", "list_only", is_flag=True, help="List what would be planted, and stop.")
 @click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Rows side by side.")
 @click.option("--seed", type=int, default=20240229, show_default=True)
@@ -40,6 +41,7 @@ def faults(
     registry: str | None,
     processes: tuple[str, ...],
     ids: tuple[str, ...],
+    folders: tuple[Path, ...],
     list_only: bool,
     lanes: int,
     seed: int,
@@ -48,8 +50,11 @@ def faults(
 ) -> int:
     """Decide whether the checks see: each planted fault is killed by its check, no oddity and no ablation fools one."""
     subject = read_subject(chart)
-    checks = load_checks(content("conformance"))
-    rows = matrix.chosen(matrix.rows(content("charts"), checks), ids, checks)
+    checks = load_checks(content("conformance"), *folders)
+    known = matrix.rows(subject, checks, content("charts") / "mutants")
+    for lacking in matrix.unproven(load_checks(*folders), known):
+        click.echo(lacking, err=True)
+    rows = matrix.chosen(known, ids, checks)
     if list_only:
         for row in rows:
             click.echo(f"{row.kind:8} {row.id:34} {' '.join(row.checks):12} {row.description}")

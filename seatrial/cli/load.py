@@ -30,7 +30,7 @@ SCHEMA = "seatrial.load/v1"
 HEADLESS = ["--headless", "--only-summary"]
 
 
-@click.command(epilog="Example: seatrial load scenarios/openmed-deidentify.yaml --host http://127.0.0.1:8080")
+@click.command(epilog="Example: seatrial load SCENARIO --host http://127.0.0.1:8080")
 @click.argument("scenario_file", metavar="SCENARIO", type=click.Path(path_type=Path))
 @click.option("--host", help="Where the service listens; default: the scenario's.")
 @click.option(

@@ -9,6 +9,7 @@ from seatrial.contract.base import Governed, Json, Number, Part, Positive, Promi
 from seatrial.contract.batching import Batching, Poison
 from seatrial.contract.contract import LEAST_CASES, Contract
 from seatrial.contract.drain import Drain
+from seatrial.contract.faults import Faults
 from seatrial.contract.inference import Case, Inference, LongCase, Pattern
 from seatrial.contract.limits import Concurrency, ConcurrencyReject, Limits, RateLimit, RateReject, Reject, RetryAfter
 from seatrial.contract.metrics import Metrics
@@ -28,6 +29,7 @@ __all__ = [
     "ConcurrencyReject",
     "Contract",
     "Drain",
+    "Faults",
     "Governed",
     "Inference",
     "Json",

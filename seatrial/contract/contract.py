@@ -10,6 +10,7 @@ from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Part, Promise, Seconds
 from seatrial.contract.batching import Batching
 from seatrial.contract.drain import Drain
+from seatrial.contract.faults import Faults
 from seatrial.contract.inference import Inference
 from seatrial.contract.limits import Limits
 from seatrial.contract.metrics import Metrics
@@ -60,6 +61,7 @@ class Contract(Part):
     """Where the service counts, in the Prometheus text format."""
     autoscaling: Autoscaling | None = None
     """A HorizontalPodAutoscaler on CPU."""
+    faults: Faults | None = None
 
     def promise(self, kind: type[P]) -> P | None:
         """The promise of this type; None where it is not made. Raises KeyError for a type that no contract has."""

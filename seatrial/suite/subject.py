@@ -33,9 +33,9 @@ class Subject:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the chart's files, names included."""
+        """SHA-256 over the chart's files, names included; bytecode of planted defects is none of them."""
         sum_ = hashlib.sha256()
-        for file in sorted(path for path in self.chart.rglob("*") if path.is_file()):
+        for file in sorted(path for path in self.chart.rglob("*") if path.is_file() and path.suffix != ".pyc"):
             sum_.update(str(file.relative_to(self.chart)).encode() + b"\0" + file.read_bytes())
         return sum_.hexdigest()
 
@@ -58,6 +58,8 @@ def read_subject(path: Path) -> Subject:
     for promised in (contract.probes.readiness, contract.probes.liveness):
         if promised.value:
             charts.with_value(chart, values, promised.value, {})
+    if contract.faults:
+        charts.with_value(chart, values, contract.faults.environment, [])
     manifests = charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=merged(contract.values))
     subject = Subject(contract, file, chart, tuple(manifests))
     if broken := next(_cannot_keep(subject), None):

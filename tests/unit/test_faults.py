@@ -1,24 +1,17 @@
 """The kill matrix: what counts as killed, what is void, and what is planted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from seatrial import faults
-from seatrial.content import content
-from seatrial.contract import Contract, merged, read_contract
 from seatrial.errors import InputError
-from seatrial.faults import GOOD, Cell, Row, as_markdown, chosen, rows, verdict_of
+from seatrial.faults import GOOD, Cell, Row, as_markdown, chosen, run_row, running, verdict_of
 from seatrial.observation import Log, Observation
 from seatrial.suite.check import Check
-from seatrial.suite.registry import load_checks
 from seatrial.traffic.plan import ClosedLoop, Connects, Exchange, Lone, OpenLoop, PodTarget, Poll
 from seatrial.trials.ablation import nothing, thinned, without
 from seatrial.trials.context import Injection
-from seatrial.trials.overload import NO_SLOT_HELD
-from seatrial.trials.pod_deletion import NOT_DELETED
-from seatrial.trials.rate_limit import NO_FLOOD
 from seatrial.trials.starts import NO_CASES
 from seatrial.trials.trial import Trial
 from seatrial.verdict import Outcome, errored, failed, inconclusive, passed, skipped
@@ -27,9 +20,6 @@ from tests.helpers.observations import common, contract
 PASS, FAIL, UNSURE, ERROR, SKIP = (
     Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.ERROR, Outcome.SKIPPED,
 )  # fmt: skip
-
-
-CHECKS = load_checks(content("conformance"))
 
 
 @pytest.mark.parametrize(
@@ -45,13 +35,13 @@ CHECKS = load_checks(content("conformance"))
     ],
 )
 def test_only_the_verdict_that_is_wanted_counts(kind, results):
-    assert {outcome: faults._result(kind, outcome, True) for outcome in Outcome} == results
+    assert {outcome: running._result(kind, outcome, True) for outcome in Outcome} == results
 
 
 @pytest.mark.parametrize("kind", ["fault", "chart", "odd"])
 @pytest.mark.parametrize("outcome", Outcome)
 def test_what_did_not_fire_is_void_whatever_was_judged(kind, outcome):
-    result = faults._result(kind, outcome, False)
+    result = running._result(kind, outcome, False)
     assert (result, result in GOOD) == ("not fired", False)
 
 
@@ -94,9 +84,9 @@ def cells(monkeypatch):
             return One(**{**common(), "logs": (Log("a", "server", False, ((1.0, log),)),)})
 
         trial = Trial("one", One, (), (), False, 50, apply)
-        monkeypatch.setattr(faults, "load_trials", lambda: {One: trial})
+        monkeypatch.setattr(running, "load_trials", lambda: {One: trial})
         checks = {id: check(id, verdict) for id, verdict in verdicts.items()}
-        return faults.run_row(TrialContext(), 7, row, checks)
+        return run_row(TrialContext(), 7, row, checks)
 
     return run
 
@@ -168,75 +158,20 @@ def test_a_broken_trial_ablates_but_kills_nothing(cells):
         assert cells(row, {"D1": FAILED})[0].result == result
 
 
-# the catalogue
-
-
-def test_every_row_names_its_own_id_and_has_checks_and_a_description():
-    found = rows(content("charts"), CHECKS)
-    assert len({row.id for row in found}) == len(found)
-    assert all(row.checks and row.description for row in found)
-    assert {row.kind for row in found} == {"fault", "chart", "odd", "ablation"}
-
-
-def test_every_check_here_that_must_hold_has_three_faults_and_an_ablation():
-    assert faults.unproven(CHECKS, rows(content("charts"), CHECKS)) == []
-
-
-@pytest.mark.parametrize(
-    ("level", "ablations", "breaking", "found"),
-    [
-        ("MUST", (NOT_DELETED,), 3, None),
-        ("MUST", (NOT_DELETED,), 2, "found one and 2"),
-        ("MUST", (), 3, "found none and 3"),
-        ("SHOULD", (), 0, None),
-    ],
-)
-def test_a_check_that_must_hold_is_named_for_want_of_an_ablation_or_a_third_fault(level, ablations, breaking, found):
-    check = replace(CHECKS["D8"], level=level, ablations=ablations)
-    planted = [replace(fault("D8"), id=f"deaf-{n}") for n in range(breaking)]
-    other = [replace(fault("D5"), id="late"), Row("slow", "odd", ("D8",), "", Injection())]
-    lacking = faults.unproven({"D8": check}, [*planted, *other])
-    assert [found in sentence for sentence in lacking] == ([True] if found else [])
-
-
-def test_an_ablation_takes_away_what_the_check_names_from_each_of_its_trials():
-    found = {row.id: row for row in rows(content("charts"), CHECKS)}
-    assert found["ablation:D8"].injection.ablations == (NOT_DELETED,)
-    assert found["ablation:P10"].injection.ablations == (NO_FLOOD, NO_SLOT_HELD)
-    assert found["ablation:P10"].description == "the rate limit is left alone; no slot is held"
+# what is chosen
 
 
 def test_rows_are_chosen_by_their_own_id_or_by_a_check():
     checks = {"D1": None, "D5": None}
     both, other = fault("D1", "D5"), Row("slow", "odd", ("P1",), "", Injection())
-    assert [(row.id, row.checks) for row in chosen([both, other], [], checks)] == [("cuts", ("D1", "D5"))]
+    assert [(row.id, row.checks) for row in chosen([both, other], [], checks)] == [
+        ("cuts", ("D1", "D5")),
+        ("slow", ("P1",)),
+    ]
     assert [row.checks for row in chosen([both, other], ["D5"], checks)] == [("D5",)]
     assert [row.checks for row in chosen([both, other], ["cuts"], checks)] == [("D1", "D5")]
     with pytest.raises(InputError, match="found D9, nothing"):
         chosen([both, other], ["D9", "nothing", "D1"], checks)
-
-
-@pytest.mark.parametrize(
-    "text", ["def patch(m): return m", "BREAKS = {'D1'}", "BREAKS = set()\ndef patch(m): return m"]
-)
-def test_a_mutant_that_does_not_say_what_it_breaks_is_refused(tmp_path, text):
-    (tmp_path / "odd_one.py").write_text(text)
-    with pytest.raises(InputError, match=r"odd_one\.py: expected BREAKS or SPARES"):
-        list(faults._chart_rows(tmp_path))
-
-
-def test_a_mutant_may_lay_promises_over_the_contract(tmp_path):
-    (tmp_path / "min_typo.py").write_text(
-        "BREAKS = {'A6'}\nCONTRACT = {'autoscaling': {'min': 2}}\ndef patch(manifests): return manifests\n"
-    )
-    (tmp_path / "plain.py").write_text("BREAKS = {'A6'}\ndef patch(manifests): return manifests\n")
-    assert [row.contract for row in faults._chart_rows(tmp_path)] == [{"autoscaling": {"min": 2}}, {}]
-
-
-def test_every_contract_that_a_row_asks_for_can_be_read():
-    subject = read_contract(content("charts") / "openmed-service").model_dump()
-    for row in rows(content("charts"), CHECKS):
-        Contract.model_validate(merged(subject, row.contract))
 
 
 # the table

@@ -30,6 +30,21 @@ def test_the_agents_image_is_built_from_the_package_and_nothing_else(docker):
     assert not any("__pycache__" in file for file in docker())
 
 
+def test_the_reference_services_image_has_what_its_dockerfile_copies_with_its_planted_defects_and_nothing_else(docker):
+    recipe = images.recipes(content("charts") / "images")["openmed:1.7.0"]
+    images.build(recipe)
+    copied = {
+        word
+        for line in recipe.dockerfile.read_text(encoding="utf-8").splitlines()
+        if line.startswith("COPY ")
+        for word in line.split()[1:-1]
+    }
+    sent = docker()
+    assert {"./openmed-service/faults/exits.py", "./images/planting/record.py"} <= {*sent}
+    assert {next((path for path in copied if file.startswith(f"./{path}")), file) for file in sent} == copied
+    assert not any("__pycache__" in file for file in sent)
+
+
 def test_the_loads_image_has_what_locust_files_read_beside_the_package(docker):
     images.build(images.recipes(content("charts") / "images")[images.LOAD])
     assert {"./seatrial/loads/relay.py", "./loadtests/chat.py", "./charts/openmed-service/cases.yaml"} <= {*docker()}

@@ -28,10 +28,10 @@ def main() -> int:
         log("rate_limit_off", reason="OPENMED_SERVICE_RATE_LIMIT_RPS is set, OPENMED_SERVICE_RATE_LIMIT_BURST is not")
     server = Server(settings)
     if any(os.environ.get(name) for name in ("SEATRIAL_FAULT", "SEATRIAL_ODD")):
-        from faults import UnknownFault, arm_from_environment
+        from planting import UnknownFault, arm_from_environment
 
         try:
-            arm_from_environment(os.environ, server, "openmed")
+            arm_from_environment(os.environ, server)
         except UnknownFault as error:
             log("setting_invalid", error=str(error))
             return BAD_SETTING

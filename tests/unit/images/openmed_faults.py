@@ -4,16 +4,17 @@ import json
 from collections.abc import Callable
 
 import pytest
-from faults import arm
-from openmed_reference import server
+from openmed_reference import FAULTS, server
 from openmed_service.server import Server
+from planting import arm, package
 
 Fires = Callable[[str], bool]
+PLANTED = package(FAULTS)  # their modules, for what a test shortens
 
 
 def armed(name: str, *, kind: str = "fault", **environment: str) -> Server:
     subject = server(**environment)
-    arm([name], subject, "openmed", kind)
+    arm([name], subject, FAULTS, kind)
     return subject
 
 

@@ -19,7 +19,8 @@ import httpx
 from openmed_service.server import Server
 from openmed_service.settings import read_settings
 
-IMAGES = Path(__file__).parents[3] / "charts" / "images"
+CHARTS = Path(__file__).parents[3] / "charts"
+IMAGES, FAULTS = CHARTS / "images", CHARTS / "openmed-service" / "faults"
 EXPRESSIONS = "regex-pii"  # loads at once
 DISEASES = "disease_detection_superclinical"
 RAMPART = "OpenMed/OpenMed-PII-SuperClinical-Small-44M-v1"
@@ -145,6 +146,7 @@ class Raw:
 async def process(*, listens: bool = True, **environment: str) -> AsyncIterator[Process]:
     port = _free_port()
     variables = {**os.environ, **_full(environment), "PYTHONPATH": str(IMAGES)}
+    variables["SEATRIAL_FAULTS_FOLDER"] = str(FAULTS)
     variables |= {"OPENMED_SERVICE_HOST": "127.0.0.1", "OPENMED_SERVICE_PORT": str(port)}
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "openmed_service", env=variables, stdout=asyncio.subprocess.PIPE

@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import pytest
-from openmed_faults import armed, assert_fired
+from openmed_faults import PLANTED, armed, assert_fired
 from openmed_reference import at_once, client, extract, metric, server
 from openmed_service.server import Server
 
@@ -210,7 +210,7 @@ async def test_poison_that_ends_the_process(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended: list[int] = []
-    monkeypatch.setattr("faults.openmed.batch_mixups.os._exit", ended.append)
+    monkeypatch.setattr(f"{PLANTED}.batch_mixups.os._exit", ended.append)
     await with_poison(armed("poison-kills-worker", **BATCHING), 1)
     assert ended == [139]
     assert_fired(capsys, "poison-kills-worker")

@@ -6,7 +6,7 @@ import time
 
 import httpx
 import pytest
-from openmed_faults import armed, assert_fired
+from openmed_faults import PLANTED, armed, assert_fired
 from openmed_reference import at_once, client, extract, metric, server, statuses
 from openmed_service.errors import ApiError
 from openmed_service.server import Server
@@ -203,7 +203,7 @@ async def test_work_for_nobody(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.fixture
 def any_overload(monkeypatch: pytest.MonkeyPatch) -> None:
     """An overload counts from its second refusal."""
-    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
+    monkeypatch.setattr(f"{PLANTED}._hooks.OVERLOAD_AFTER_S", 0.0)
 
 
 async def after_overload(subject: Server, quiet_s: float = 0.3) -> tuple[dict[int, int], float, int]:

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 import pytest
-from openmed_faults import armed, assert_fired
+from openmed_faults import PLANTED, armed, assert_fired
 from openmed_reference import DISEASES, EXPRESSIONS, RAMPART, at_once, client, extract, server, statuses
 from openmed_service.server import Server
 
@@ -117,7 +117,7 @@ async def test_ready_without_whole_weights(name: str, weights: str, capsys: pyte
 
 
 async def test_ready_after_enough_attempts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("faults.openmed.weights.asyncio.sleep", _no_sleep)
+    monkeypatch.setattr(f"{PLANTED}.weights.asyncio.sleep", _no_sleep)
     subject = armed("weights-ready-after-retries", PRELOAD_MODELS="no-such-model")
     await subject.service.preload()
     assert subject.service.probes.preloaded
@@ -177,7 +177,7 @@ async def test_healthy_probes_are_answered_under_load() -> None:
 async def test_probes_that_wait_with_the_work(
     name: str, seen: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
+    monkeypatch.setattr(f"{PLANTED}._hooks.OVERLOAD_AFTER_S", 0.0)
     path = "/readyz" if name == "probe-behind-concurrency-gate" else "/livez"
     assert await probe_under_load(armed(name, **SLOTS), path) == seen
     assert_fired(capsys, name)
@@ -196,8 +196,8 @@ async def readiness_through_a_crowd(subject: Server) -> tuple[int, int, int]:
 
 @pytest.fixture
 def short_overload(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
-    monkeypatch.setattr("faults.openmed.saturation.SATURATED_FOR_S", 0.2)
+    monkeypatch.setattr(f"{PLANTED}._hooks.OVERLOAD_AFTER_S", 0.0)
+    monkeypatch.setattr(f"{PLANTED}.saturation.SATURATED_FOR_S", 0.2)
 
 
 @pytest.mark.usefixtures("short_overload")
@@ -226,10 +226,10 @@ async def test_every_refusal_leaves_memory_behind(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended: list[int] = []
-    monkeypatch.setattr("faults.openmed._hooks.OVERLOAD_AFTER_S", 0.0)
-    monkeypatch.setattr("faults.openmed.saturation.KEPT_PER_REJECT", 1024)
-    monkeypatch.setattr("faults.openmed.saturation.MEMORY_LIMIT", 10 * 1024)
-    monkeypatch.setattr("faults.openmed.saturation.os._exit", ended.append)
+    monkeypatch.setattr(f"{PLANTED}._hooks.OVERLOAD_AFTER_S", 0.0)
+    monkeypatch.setattr(f"{PLANTED}.saturation.KEPT_PER_REJECT", 1024)
+    monkeypatch.setattr(f"{PLANTED}.saturation.MEMORY_LIMIT", 10 * 1024)
+    monkeypatch.setattr(f"{PLANTED}.saturation.os._exit", ended.append)
     async with client(armed("queue-grows-to-oom", **LIMITS)) as connected:
         await at_once(connected, [extract() for _ in range(12)])
     assert ended == [137]

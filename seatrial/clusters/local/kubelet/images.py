@@ -2,10 +2,10 @@
 
 A file `charts/images/NAME.image.yaml` maps one repository:
 
-    image: openmed                       # repository without tag
-    tag: "1.7.0"                         # optional: any other tag cannot be pulled
+    image: shop/api                      # repository without tag
+    tag: "1.4.0"                         # optional: any other tag cannot be pulled
     process:
-      command: ["{python}", "-m", "openmed_service"]   # the image's entrypoint
+      command: ["{python}", "-m", "shop_api"]          # the image's entrypoint
       env: {PYTHONPATH: "{images}", HOST: "{pod_ip}"}  # the image's environment, optional
       user: 1000                                       # the image's user, optional, default 0
       working_dir: "{images}"                          # optional, default /

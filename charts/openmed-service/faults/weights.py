@@ -12,8 +12,7 @@ from openmed_service.labels import Span
 from openmed_service.rampart import Options
 from openmed_service.server import Server
 from openmed_service.weights import WeightsError
-
-from faults.catalogue import Fired, fault, odd
+from planting import Fired, fault, odd
 
 
 @fault("weights-error-swallowed", breaks={"P2"})

@@ -11,9 +11,8 @@ from email.utils import formatdate
 
 from openmed_service.errors import ApiError, ClientGone, internal_error, rate_limited
 from openmed_service.server import Server
+from planting import Fired, fault, odd
 from starlette.requests import Request
-
-from faults.catalogue import Fired, fault, odd
 
 from ._hooks import Answer, around_answers, on_reject, reset_caller
 

@@ -11,8 +11,7 @@ from openmed_service.engine import MarkedToFail, Outcome
 from openmed_service.labels import Span
 from openmed_service.schemas import AnalyzeRequest, ExtractRequest
 from openmed_service.server import Server
-
-from faults.catalogue import Fired, fault, odd
+from planting import Fired, fault, odd
 
 Rearranged = Callable[[list[Member], list[Outcome]], list[Outcome]]
 

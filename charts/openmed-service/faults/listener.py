@@ -8,8 +8,7 @@ from typing import Any
 import uvicorn
 from openmed_service import server as server_module
 from openmed_service.server import Server
-
-from faults.catalogue import Fired, fault, odd
+from planting import Fired, fault, odd
 
 from ._hooks import on_sigterm, reset
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from openmed_service.errors import ClientGone, not_ready
 from openmed_service.server import Server
+from planting import Fired, fault, odd
 from starlette.requests import Request
-
-from faults.catalogue import Fired, fault, odd
 
 from ._hooks import Answer, around_answers, on_sigterm, reset_caller
 

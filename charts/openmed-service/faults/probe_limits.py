@@ -9,10 +9,9 @@ from openmed_service.app import Endpoint
 from openmed_service.errors import ApiError, rate_limited
 from openmed_service.server import Server
 from openmed_service.throttle import throttle_key
+from planting import Fired, fault
 from starlette.requests import Request
 from starlette.responses import Response
-
-from faults.catalogue import Fired, fault
 
 from ._hooks import PROBES, around_probe
 

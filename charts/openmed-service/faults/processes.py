@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 from openmed_service.logs import log
 from openmed_service.server import Server
-
-from faults.catalogue import Fired, fault, odd
+from planting import Fired, fault, odd
 
 PR_SET_PDEATHSIG = 1
 

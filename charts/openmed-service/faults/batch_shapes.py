@@ -11,8 +11,7 @@ from openmed_service.catalogue import Model
 from openmed_service.engine import MarkedToFail, Outcome
 from openmed_service.rampart import Options
 from openmed_service.server import Server
-
-from faults.catalogue import Fired, fault, odd
+from planting import Fired, fault, odd
 
 
 @fault("batch-size-always-1", breaks={"B2"})

@@ -10,10 +10,9 @@ from openmed_service.catalogue import DEFAULT_PII, resolve
 from openmed_service.errors import internal_error, not_ready
 from openmed_service.labels import Span
 from openmed_service.server import PRELOAD_FAILED, Server
+from planting import Fired, fault, odd
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-
-from faults.catalogue import Fired, fault, odd
 
 from ._hooks import Answer, Call, Spans, around_answers, around_probe, around_spans
 
@@ -98,7 +97,7 @@ def ready_fallback_empty(server: Server, fired: Fired) -> None:
 @fault(
     "ready-second-model-late",
     breaks={"P1"},
-    contract={"values": {"config": {"preloadModels": ["regex-pii", DEFAULT_PII]}}},
+    contract={"values": {"config": {"preloadModels": ["regex-pii", "OpenMed/OpenMed-PII-SuperClinical-Small-44M-v1"]}}},
 )
 def ready_second_model_late(server: Server, fired: Fired) -> None:
     """Ready after the first of the models to preload; requests for the others fail until they follow."""

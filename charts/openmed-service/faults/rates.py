@@ -7,8 +7,7 @@ import time
 from openmed_service.errors import ApiError, rate_limited
 from openmed_service.server import Server
 from openmed_service.throttle import RateLimit
-
-from faults.catalogue import Fired, fault
+from planting import Fired, fault
 
 
 def _another(server: Server, rps: float, burst: float) -> RateLimit:

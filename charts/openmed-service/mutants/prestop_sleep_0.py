@@ -4,7 +4,7 @@ BREAKS = {"D4"}
 VALUES = {"extraEnv": [{"name": "SEATRIAL_FAULT", "value": "close-listener-on-sigterm"}]}
 
 
-def patch(manifests):
+def patch(manifests, contract):
     for manifest in manifests:
         if manifest["kind"] == "Deployment":
             container = manifest["spec"]["template"]["spec"]["containers"][0]

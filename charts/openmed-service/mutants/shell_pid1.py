@@ -3,7 +3,7 @@
 BREAKS = {"D8"}
 
 
-def patch(manifests):
+def patch(manifests, contract):
     for manifest in manifests:
         if manifest["kind"] == "Deployment":
             container = manifest["spec"]["template"]["spec"]["containers"][0]

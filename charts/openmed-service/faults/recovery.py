@@ -8,9 +8,8 @@ import time
 from openmed_service.errors import ApiError, not_ready
 from openmed_service.labels import Span
 from openmed_service.server import Server
+from planting import Fired, fault, odd
 from starlette.requests import Request
-
-from faults.catalogue import Fired, fault, odd
 
 from ._hooks import Answer, Call, Overload, Spans, around_answers, around_spans, on_reject
 

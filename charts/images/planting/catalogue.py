@@ -22,7 +22,10 @@ CATALOGUE: dict[str, dict[str, Planted]] = defaultdict(dict)
 
 
 def fault(name: str, *, breaks: set[str], contract: Mapping[str, object] | None = None) -> Callable[[Install], Install]:
-    """Declare the function below as a defect that each check in `breaks` must catch."""
+    """Declare the function below as a defect that each check in `breaks` must catch.
+
+    The arguments are literals, or constants of the same file: Seatrial reads them without importing the server.
+    """
     return _planted(name, "fault", breaks, contract)
 
 
@@ -35,7 +38,7 @@ def _planted(
     name: str, kind: str, checks: set[str], contract: Mapping[str, object] | None
 ) -> Callable[[Install], Install]:
     def declare(install: Install) -> Install:
-        folder = CATALOGUE[install.__module__.split(".")[-2]]
+        folder = CATALOGUE[install.__module__.rpartition(".")[0]]
         if name in folder:
             raise ValueError(f"{name} is planted twice: {folder[name].install.__module__} and {install.__module__}")
         description = " ".join((install.__doc__ or "").split())

@@ -14,10 +14,9 @@ from openmed_service.engine import Outcome
 from openmed_service.errors import ApiError, not_ready
 from openmed_service.rampart import Options
 from openmed_service.server import Server
+from planting import Fired, fault, odd
 from starlette.requests import Request
 from starlette.responses import Response
-
-from faults.catalogue import Fired, fault, odd
 
 from ._hooks import PROBES, Answer, Overload, around_answers, around_probe, on_reject, slots
 

@@ -7,8 +7,7 @@ import signal
 
 from openmed_service.labels import Span
 from openmed_service.server import DRAINED, Server
-
-from faults.catalogue import Fired, fault, odd
+from planting import Fired, fault, odd
 
 from ._hooks import Call, Spans, around_spans
 

@@ -8,10 +8,9 @@ import time
 from openmed_service.errors import service_busy, timed_out
 from openmed_service.labels import Span
 from openmed_service.server import Server
+from planting import Fired, fault, odd
 from starlette.requests import Request
 from starlette.types import Message
-
-from faults.catalogue import Fired, fault, odd
 
 from ._hooks import Answer, Call, Spans, around_answers, around_spans, slots
 
