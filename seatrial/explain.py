@@ -43,7 +43,7 @@ class _Place:
 
 def _place(location: Sequence[Any], root: type[BaseModel]) -> _Place:
     model: type[BaseModel] | None = root
-    beside, alternative, tag_follows = model, "", False
+    beside, alternative, tag_follows, key_follows = model, "", False, False
     path: list[str] = []
     choice: tuple[str, ...] = ()
     for part in location:
@@ -53,11 +53,15 @@ def _place(location: Sequence[Any], root: type[BaseModel]) -> _Place:
         path.append(str(part))
         if isinstance(part, int):
             continue
+        if key_follows:  # of a mapping that its author names: what is beside it, is no key of a model
+            beside, key_follows = None, False
+            continue
         beside = model
         field = model.model_fields.get(str(part)) if model else None
         annotation = _as_written(field.annotation) if field else None
         model = next(_models_in(annotation), None)
         tag_follows = _alternatives(annotation) > 1
+        key_follows = model is not None and get_origin(annotation) is dict
     return _Place(tuple(path), beside, alternative, choice)
 
 

@@ -1,6 +1,6 @@
 """Every request gets its own answer, however many are worked on at once.
 
-Source: contract `inference.cases`, whose answers differ pairwise; `batching`.
+Source: the cases of the contract's API, whose answers differ pairwise; `batching`.
 A wrong answer is held against what was expected of every other case, so that a swap is told from nonsense.
 """
 
@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seatrial.contract import Batching, Contract, Limits, Metrics
+from seatrial.contract import Api, Batching, Case, Limits, Metrics
 from seatrial.observation import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
-from seatrial.trials import workload
 from seatrial.trials.concurrency import (
     ANSWERS,
     FEW,
@@ -35,7 +34,7 @@ OPEN_SHARE = 0.75  # of the clients, on average
 
 @check("B1", level="MUST", ablation=ONE_CLIENT)
 def response_belongs_to_request(
-    contract: Contract,
+    api: Api,
     batching: Batching | None,
     limits: Limits | None,
     metrics: Metrics | None,
@@ -43,7 +42,7 @@ def response_belongs_to_request(
 ) -> Verdict:
     rows = answered(limits, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
     wrong = rows.select(~rows.right)
-    swapped = [(row, owner) for row in wrong if (owner := owner_of(contract, row)) and owner != row.case]
+    swapped = [(row, owner) for row in wrong if (owner := owner_of(api, row)) and owner != row.case]
     if len(wrong):
         first, owner = swapped[0] if swapped else (next(iter(wrong)), "")
         lost = first.error or (f"answered {first.status}" if first.status >= 400 else "an answer that no case has")
@@ -56,7 +55,7 @@ def response_belongs_to_request(
             rows=[row for row, _ in swapped] or wrong,
             evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]],
         )
-    if doubt := next(missing(contract, batching, metrics, concurrent, rows), None):
+    if doubt := next(missing(api, batching, metrics, concurrent, rows), None):
         return inconclusive(*doubt, n=len(rows))
     bound = zero_event_bound(len(rows))
     names = set(rows.texts("case"))
@@ -80,22 +79,33 @@ def answered(limits: Limits | None, rows: Ledger) -> Ledger:
     return rows.select((rows.error != rows.code("")) | ~np.isin(rows.status, refusals))
 
 
-def owner_of(contract: Contract, row: Request) -> str:
+def owner_of(api: Api, row: Request) -> str:
     """The case whose answer this is; "" if it is nobody's."""
-    try:
-        found = json.loads(row.body)
-    except ValueError:
-        return ""
     if row.error or not 200 <= row.status < 300:
         return ""
-    cases = workload.cases(contract)
-    return next((case.case for case in cases if contains(found, case.expect, case.tolerance)), "")
+    return next((name for name, case in api.named_cases() if is_its_answer(case, row.body, api.tolerance)), "")
+
+
+def is_its_answer(case: Case, body: str, tolerance: float) -> bool:
+    """Whether a body is the answer of a case, or has the text in it that was to be generated."""
+    if case.comparator != "subset":
+        return bool(case.right) and json.dumps(case.right)[1:-1] in body
+    try:
+        return contains(json.loads(body), case.right, tolerance)
+    except ValueError:
+        return False
 
 
 def missing(
-    contract: Contract, batching: Batching | None, metrics: Metrics | None, concurrent: ConcurrentLoad, rows: Ledger
+    api: Api, batching: Batching | None, metrics: Metrics | None, concurrent: ConcurrentLoad, rows: Ledger
 ) -> Iterator[tuple[str, str, str]]:
     """What has to be true for these answers to tell anything: expected, found, and what to do."""
+    if unknown := sum(case.comparator == "any" for case in api.cases):
+        yield (
+            "cases whose answers are known",
+            f"{unknown} of {len(api.cases)} that any answer will do for",
+            "give `equals`, `contains` or `expect` for each",
+        )
     wanted_open = OPEN_SHARE * max(concurrent.clients, LEAST_CLIENTS)
     if len(rows) < ANSWERS or concurrent.open_at_once() < wanted_open:
         yield (
@@ -108,7 +118,7 @@ def missing(
         return
     if asked < DISTINCT:
         yield f"{DISTINCT} distinct inputs", f"{asked}", "declare more cases, or a pattern"
-    lengths = Counter(len(case.body) for case in workload.cases(contract))
+    lengths = Counter(len(json.dumps(case.request)) for case in api.cases)
     if max(lengths.values()) < 2:
         yield "inputs of equal length among the cases", "none", "declare some of equal length: engines sort by it"
     size = int(float(batching.max_size))

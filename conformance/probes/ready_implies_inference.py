@@ -6,7 +6,7 @@ Judged at every container start that the install and the deletions caused, and a
 
 import numpy as np
 
-from seatrial.contract import Inference, ReadinessProbe, Restart
+from seatrial.contract import Api, ReadinessProbe, Restart
 from seatrial.suite import check
 from seatrial.trials.install import Install
 from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED
@@ -16,10 +16,8 @@ WANTED_STARTS = 3
 
 
 @check("P1", level="MUST", ablation=NO_CASES)
-def ready_implies_inference(
-    readiness: ReadinessProbe, inference: Inference, restart: Restart | None, install: Install
-) -> Verdict:
-    deadline_s = inference.deadline_s or float("inf")
+def ready_implies_inference(readiness: ReadinessProbe, api: Api, restart: Restart | None, install: Install) -> Verdict:
+    deadline_s = api.deadline_s or float("inf")
     judged, restarts, n = 0, 0, 0
     facts: list[str] = []
     for start in install.starts:

@@ -4,34 +4,50 @@ A promise that is not made is not checked. A number that a Helm value governs is
 `{value: dotted.path, set: X}`: the trial installs with X there, and the chart must have the path.
 """
 
+from seatrial.contract.apis import (
+    LEAST_CASES,
+    AdapterFile,
+    Answer,
+    Api,
+    Case,
+    Comparator,
+    Credentials,
+    LongCase,
+    Pattern,
+    SecretKey,
+)
 from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Governed, Json, Number, Part, Positive, Promise, Seconds
 from seatrial.contract.batching import Batching, Poison
-from seatrial.contract.contract import LEAST_CASES, Contract
+from seatrial.contract.contract import Contract
 from seatrial.contract.drain import Drain
 from seatrial.contract.faults import Faults
-from seatrial.contract.inference import Case, Inference, LongCase, Pattern
 from seatrial.contract.limits import Concurrency, ConcurrencyReject, Limits, RateLimit, RateReject, Reject, RetryAfter
 from seatrial.contract.metrics import Metrics
 from seatrial.contract.probes import LivenessProbe, Probe, Probes, ReadinessProbe, ShedsLoad
 from seatrial.contract.reading import FILE, read_contract
 from seatrial.contract.restart import Restart
+from seatrial.contract.streaming import Streaming
 from seatrial.contract.values import governed, merged, placed
 from seatrial.contract.weights import Weights
 
 __all__ = [
     "FILE",
     "LEAST_CASES",
+    "AdapterFile",
+    "Answer",
+    "Api",
     "Autoscaling",
     "Batching",
     "Case",
+    "Comparator",
     "Concurrency",
     "ConcurrencyReject",
     "Contract",
+    "Credentials",
     "Drain",
     "Faults",
     "Governed",
-    "Inference",
     "Json",
     "Limits",
     "LivenessProbe",
@@ -52,7 +68,9 @@ __all__ = [
     "Restart",
     "RetryAfter",
     "Seconds",
+    "SecretKey",
     "ShedsLoad",
+    "Streaming",
     "Weights",
     "governed",
     "merged",

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
+from seatrial.contract.apis import Api
 from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Part, Promise, Seconds
 from seatrial.contract.batching import Batching
 from seatrial.contract.drain import Drain
 from seatrial.contract.faults import Faults
-from seatrial.contract.inference import Inference
 from seatrial.contract.limits import Limits
 from seatrial.contract.metrics import Metrics
 from seatrial.contract.probes import Probes
 from seatrial.contract.promises import path_of, places
 from seatrial.contract.restart import Restart
+from seatrial.contract.streaming import Streaming
 from seatrial.contract.weights import Weights
+from seatrial.errors import InputError
 
 P = TypeVar("P", bound=Promise)
+_API = "inference"  # where the promises of an API stand; with several, one of them is meant
 
 
 class Contract(Part):
@@ -43,8 +48,10 @@ class Contract(Part):
     """A release that is not Ready after that has failed."""
     values: dict[str, Any] = Field(default_factory=dict)
     """Helm values of every release under trial."""
-    inference: Inference
-    """How the service is asked, and what a right answer is."""
+    inference: Api | None = None
+    """How the service is asked, and what a right answer is; this or `apis`."""
+    apis: dict[str, Api] = Field(default_factory=dict)
+    """Several of these, by name."""
     probes: Probes = Probes()
     """Which HTTP probes the pods carry."""
     weights: Weights | None = None
@@ -62,12 +69,13 @@ class Contract(Part):
     autoscaling: Autoscaling | None = None
     """A HorizontalPodAutoscaler on CPU."""
     faults: Faults | None = None
+    """How defects of the server are planted for the kill matrix."""
 
     def promise(self, kind: type[P]) -> P | None:
         """The promise of this type; None where it is not made. Raises KeyError for a type that no contract has."""
         value: Any = self
         for key in places(Contract)[kind]:
-            value = getattr(value, key, None)
+            value = self._asked_for(kind) if key == _API else getattr(value, key, None)
         return value if isinstance(value, kind) and value else None
 
     @staticmethod
@@ -90,16 +98,53 @@ class Contract(Part):
         return given
 
     @model_validator(mode="after")
-    def _cases_tell_apart(self) -> Contract:
-        answers = [str(case.expect) for case in self.inference.cases]
-        if len(answers) < LEAST_CASES:
-            raise ValueError(f"inference.cases: expected at least {LEAST_CASES} cases, found {len(answers)}; add some")
-        if twins := sorted({answer for answer in answers if answers.count(answer) > 1}):
+    def _is_asked_somehow(self) -> Contract:
+        if self.inference is None and not self.apis:
+            raise ValueError("expected `inference` or `apis`, found neither; say how the service is asked")
+        if self.inference is not None and self.apis:
             raise ValueError(
-                f"inference.cases: expected answers that differ pairwise, found {len(twins)} given twice "
-                f"(the first {twins[0][:80]}); a wrong answer could not be told from a right one"
+                "expected `inference` (one API) or `apis` (several), found both; "
+                "move what is in `inference` into `apis`, under a name of its own"
             )
+        if len(defaults := [name for name, api in self.apis.items() if api.default]) > 1:
+            raise ValueError(f"apis: expected one with `default: true`, found {' and '.join(defaults)}; keep one")
+        for place, api in self.every_api().items():
+            api.refuse_cases(place)
         return self
 
+    def every_api(self) -> Mapping[str, Api]:
+        """Every API, by where it stands in the file."""
+        return {"inference": self.inference} if self.inference else {f"apis.{n}": api for n, api in self.apis.items()}
 
-LEAST_CASES = 16
+    def place_of(self, api: str = "") -> str:
+        """Where the API of this name stands in the file; "": the default one, or the first where none is marked.
+
+        Raises InputError for a name that the contract does not have.
+        """
+        if self.inference is not None and api in ("", "inference"):
+            return "inference"
+        if api in self.apis:
+            return f"apis.{api}"
+        if not api:
+            return next(
+                (f"apis.{name}" for name, each in self.apis.items() if each.default), f"apis.{next(iter(self.apis))}"
+            )
+        names = list(self.apis) or ["inference"]
+        near = get_close_matches(api, names, n=1)
+        hint = f"did you mean {near[0]}?" if near else "name one of them"
+        raise InputError(f"api: expected one of {', '.join(names)}, found {api!r}; {hint}")
+
+    def api(self, name: str = "") -> Api:
+        """The API of this name, or the default one. Raises InputError as `place_of`."""
+        return self.every_api()[self.place_of(name)]
+
+    def _asked_for(self, kind: type[Promise]) -> Api:
+        """The API whose promise of this type is meant."""
+        return self.api(self.streaming_api if kind is Streaming else "")
+
+    @property
+    def streaming_api(self) -> str:
+        """The name of the API that streams: the default one, or the first that does; "" where none does."""
+        if self.api().streaming:
+            return self.place_of().rpartition(".")[2]
+        return next((name for name, api in self.apis.items() if api.streaming), "")

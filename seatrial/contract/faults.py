@@ -11,3 +11,4 @@ class Faults(Part):
     """Which Helm value gives variables to the server's environment: a list of env entries, or a mapping."""
 
     environment: str = Field(min_length=1)
+    """The Helm value that gives variables to the server's environment."""

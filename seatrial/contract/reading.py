@@ -7,14 +7,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from seatrial.contract.apis import Pattern
 from seatrial.contract.base import Json
 from seatrial.contract.contract import Contract
-from seatrial.contract.inference import Pattern
-from seatrial.documents import UniqueKeys, read_yaml
+from seatrial.documents import UniqueKeys, read_text, read_yaml
 from seatrial.errors import InputError
 from seatrial.explain import explained
 
 FILE = "contract.yaml"
+_TEXTS = ("equals", "contains")  # of a case: text, even where it is only a number
 
 
 def read_contract(path: Path) -> Contract:
@@ -33,32 +34,54 @@ def read_contract(path: Path) -> Contract:
         found = "an empty file" if document is None else f"a {type(document).__name__}"
         raise InputError(f"{file}: expected a mapping of promises, found {found}; see docs/contract.md")
     try:
-        return Contract.model_validate(_with_cases(document, file))
+        return Contract.model_validate(_whole(document, file))
     except ValidationError as refused:
         raise InputError(explained(file, refused.errors(), Contract)) from None
 
 
-def _with_cases(document: dict[str, Any], file: Path) -> dict[str, Any]:
-    inference = document.get("inference")
-    if not isinstance(inference, dict):
-        return document
-    cases = inference.get("cases")
+def _whole(document: dict[str, Any], file: Path) -> dict[str, Any]:
+    """The document with all that it names of other files: the cases of its APIs, and their adapters."""
+    whole = dict(document)
+    if isinstance(document.get("inference"), dict):
+        whole["inference"] = _whole_api(document["inference"], file, ("inference",))
+    if isinstance(document.get("apis"), dict):
+        whole["apis"] = {
+            name: _whole_api(api, file, ("apis", str(name))) if isinstance(api, dict) else api
+            for name, api in document["apis"].items()
+        }
+    return whole
+
+
+def _whole_api(api: dict[str, Any], file: Path, place: tuple[str, ...]) -> dict[str, Any]:
+    whole = dict(api)
+    cases = api.get("cases")
     if isinstance(cases, str):
-        beside = file.parent / cases
         try:
-            cases = read_yaml(beside, "cases", UniqueKeys)
+            whole["cases"] = read_yaml(file.parent / cases, "cases", UniqueKeys)
         except InputError as broken:
-            raise InputError(f"{file}, inference.cases: expected a list of cases, found none: {broken}") from None
+            where = ".".join((*place, "cases"))
+            raise InputError(f"{file}, {where}: expected a list of cases, found none: {broken}") from None
     elif isinstance(cases, dict):
-        try:
-            pattern = Pattern.model_validate(cases)
-        except ValidationError as refused:
-            raise InputError(explained(file, refused.errors(), Pattern, ("inference", "cases"))) from None
-        cases = [
-            {"request": _numbered(pattern.request, i), "expect": _numbered(pattern.expect, i)}
-            for i in range(pattern.count)
-        ]
-    return {**document, "inference": {**inference, "cases": cases}}
+        whole["cases"] = _numbered_cases(cases, file, (*place, "cases"))
+    if isinstance(adapter := api.get("adapter"), str):
+        beside = file.parent / adapter
+        whole["adapter"] = {"file": str(beside), "text": read_text(beside, "an adapter")}
+    return whole
+
+
+def _numbered_cases(pattern: dict[str, Any], file: Path, place: tuple[str, ...]) -> list[dict[str, Any]]:
+    try:
+        count = Pattern.model_validate(pattern).count
+    except ValidationError as refused:
+        raise InputError(explained(file, refused.errors(), Pattern, place)) from None
+    return [
+        {
+            key: value.replace("{i}", str(i)) if key in _TEXTS and isinstance(value, str) else _numbered(value, i)
+            for key, value in pattern.items()
+            if key != "count"
+        }
+        for i in range(count)
+    ]
 
 
 def _numbered(template: Json, i: int) -> Json:

@@ -10,10 +10,15 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from seatrial.contract.apis import AdapterFile, Case, LongCase, Pattern
 from seatrial.contract.contract import Contract
-from seatrial.contract.inference import Case, Pattern
+from seatrial.contract.streaming import Streaming
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SHORT = {
+    Streaming: {"type": "boolean", "description": "Whether answers come as streams of events."},
+    AdapterFile: {"type": "string", "description": "Its path, from the contract."},
+}
 FILE_OF_CASES = {"type": "string", "description": "A YAML file beside the contract that holds the list."}
 
 
@@ -26,7 +31,7 @@ class WithoutTitles(GenerateJsonSchema):
 
 
 def contract_schema() -> dict[str, Any]:
-    """The schema of a contract as it may stand in its file: cases listed, as a pattern, or in a file of their own."""
+    """The schema of a contract as it may stand in its file: with what it names of other files, and short forms."""
     schema = Contract.model_json_schema(schema_generator=WithoutTitles)
     models = schema["$defs"]
     models[Pattern.__name__] = Pattern.model_json_schema(schema_generator=WithoutTitles)
@@ -36,7 +41,14 @@ def contract_schema() -> dict[str, Any]:
                 listed = {key: written[key] for key in ("type", "items")}
                 choice = [listed, {"$ref": f"#/$defs/{Pattern.__name__}"}, FILE_OF_CASES]
                 model["properties"][name] = {**_without(written, listed), "anyOf": choice}
-    return {"$schema": DIALECT, **schema}
+            for kind, short in _SHORT.items():
+                if {"$ref": f"#/$defs/{kind.__name__}"} in written.get("anyOf", ()):
+                    written["anyOf"].append(short)
+    for kind in (Case, LongCase, Pattern):
+        answered = models[kind.__name__]
+        answered["required"].remove("expect")
+        answered["anyOf"] = [{"required": [name]} for name in ("expect", "equals", "contains", "any")]
+    return {"$schema": DIALECT, **schema, "anyOf": [{"required": ["inference"]}, {"required": ["apis"]}]}
 
 
 def _lists_cases(written: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from seatrial import charts
 from seatrial.contract import Contract, governed, merged, read_contract
 from seatrial.errors import InputError
+from seatrial.trials.asking import refuse_unaskable
 from seatrial.trials.overlay import read_overlay
 from seatrial.trials.workload import probe
 
@@ -48,6 +49,7 @@ def read_subject(path: Path) -> Subject:
     """
     contract = read_contract(path)
     file = path / "contract.yaml" if path.is_dir() else path
+    refuse_unaskable(contract, file)
     chart = (file.parent / contract.chart).resolve()
     if not (chart / "Chart.yaml").is_file():
         raise InputError(f"{file}, chart: expected a chart in {chart}, found no Chart.yaml there; correct the path")
@@ -95,10 +97,11 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
                 f"drain.budget_s: expected less than the grace period of {grace:g} s, "
                 f"found {float(drain.budget_s):g}; a drain that long is killed"
             )
-        if contract.inference.long and contract.inference.long.seconds > float(drain.budget_s):
+        long = contract.api().long
+        if long and long.seconds > float(drain.budget_s):
             yield (
-                f"inference.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
-                f"found {contract.inference.long.seconds:g}; shorten the long case"
+                f"{contract.place_of()}.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
+                f"found {long.seconds:g}; shorten the long case"
             )
     if scaling := contract.autoscaling:
         if scaling.overlay and not (subject.file.parent / scaling.overlay).is_file():

@@ -123,7 +123,7 @@ def overload(context: TrialContext) -> Overload:
         pods = sandbox.wait_pods(REPLICAS, contract.ready_within_s)
         cases, target = workload.cases(contract), sandbox.service()
         lone = sandbox.measure_lone(pods[0], cases, count=30)
-        deadline_s = contract.inference.deadline_s or 10 * float(np.quantile(lone.latency_s, 0.95))
+        deadline_s = contract.api().deadline_s or 10 * float(np.quantile(lone.latency_s, 0.95))
         concurrency = 2 * REPLICAS * int(float(limit.limit) if limit else UNDECLARED_CONCURRENCY)
 
         start_s = sandbox.now() + 0.3
@@ -183,7 +183,7 @@ def _patience_s(sandbox: Sandbox, pods: tuple[Pod, ...]) -> float:
 def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int) -> str:
     """Hold every slot of one pod with long cases, try cases that must be refused, and probe meanwhile."""
     contract = sandbox.context.contract
-    if contract.inference.long is None or not pods:
+    if contract.api().long is None or not pods:
         return ""
     pod, cases = pods[0], workload.cases(contract)
     hold = workload.long_case(contract, PROBES / PROBE_RPS + 2.0)

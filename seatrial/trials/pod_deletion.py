@@ -126,7 +126,7 @@ def pod_deletion(context: TrialContext) -> PodDeletion:
 
 def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
     """One request as long as those that must survive a drain, with nobody disturbing it."""
-    if sandbox.context.contract.inference.long and budget_s:
+    if sandbox.context.contract.api().long and budget_s:
         target = sandbox.pod_target(sandbox.pods()[0])
         nearly = workload.long_case(sandbox.context.contract, NEARLY * budget_s)
         sandbox.collect(sandbox.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
@@ -212,7 +212,7 @@ def _mix(
             [index] * len(arrivals),
         ),
     ]
-    if long := contract.inference.long:
+    if long := contract.api().long:
         spread = [sigterm_s - 0.2 - n * long.seconds / 8 for n in range(8)]
         longs = (workload.long_case(contract, long.seconds),)
         loads.append(OpenLoop("long", target, longs, sorted(spread), (), [index] * 8))

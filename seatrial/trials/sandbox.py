@@ -17,8 +17,19 @@ from seatrial.clusters.base import Address
 from seatrial.errors import ClusterError
 from seatrial.observation import Change, GeneratorHealth, Ledger, Pod, Scrape, joined
 from seatrial.traffic.fleet import Fleet, FleetRun
-from seatrial.traffic.plan import ChosenTarget, Exchange, Load, Lone, OpenLoop, PodTarget, ServiceTarget, Target
+from seatrial.traffic.plan import (
+    ChosenTarget,
+    Credentials,
+    Exchange,
+    Load,
+    Lone,
+    OpenLoop,
+    PodTarget,
+    ServiceTarget,
+    Target,
+)
 from seatrial.trials.context import RUN_LABEL, TrialContext
+from seatrial.trials.credentials import of_environment, of_secret, signed
 from seatrial.trials.harness import BEACON_PORT
 from seatrial.trials.overlay import object_path, read_overlay
 from seatrial.watch import pods as pod_facts
@@ -202,7 +213,13 @@ class Sandbox:
         for ablation in self.context.injection.ablations:
             if ablation.loads:
                 kept = ablation.loads(kept)
-        return kept
+        return signed(kept, self._credential)
+
+    def _credential(self, asked: Credentials) -> str:
+        if not asked.secret:
+            return of_environment(asked)
+        name = asked.secret.format(release=self.full_name())
+        return of_secret(asked, name, self.context.api.find(f"/api/v1/namespaces/{self.namespace}/secrets/{name}"))
 
     def _keep(self, run: FleetRun) -> FleetRun:
         self._runs.append(run)

@@ -14,53 +14,34 @@ from seatrial.errors import InputError
 from seatrial.observation import Pod, Request
 from seatrial.traffic.answers import contains
 from seatrial.traffic.plan import Exchange, PodTarget
+from seatrial.trials.asking import asking
 
 
-def cases(contract: Contract) -> tuple[Exchange, ...]:
-    """Every case, in the contract's order."""
-    return tuple(
-        _exchange(contract, case.name or f"case-{number}", case.request, case.expect)
-        for number, case in enumerate(contract.inference.cases)
-    )
+def cases(contract: Contract, api: str = "") -> tuple[Exchange, ...]:
+    """Every case of an API, the default one where none is named, in the contract's order. Raises InputError."""
+    return asking(contract, api).cases()
 
 
-def long_case(contract: Contract, seconds: float) -> Exchange:
-    """The long case at a chosen length. Raises InputError when the contract has none."""
-    long = contract.inference.long
-    if long is None:
-        raise InputError("contract, inference.long: expected a long case for this trial, found none; declare one")
-    return _exchange(contract, f"long-{seconds:g}", _filled(long.request, seconds), _filled(long.expect, seconds))
+def streams(contract: Contract) -> tuple[Exchange, ...]:
+    """Every case of the API that promises `Streaming`; the ledger has the times of their events.
+
+    Raises InputError where no API streams.
+    """
+    if not contract.streaming_api:
+        raise InputError("contract: expected an API with `streaming` for this trial, found none; declare one")
+    return asking(contract, contract.streaming_api).cases()
+
+
+def long_case(contract: Contract, seconds: float, api: str = "") -> Exchange:
+    """The long case at a chosen length. Raises InputError when the API has none."""
+    return asking(contract, api).long_case(seconds)
 
 
 def poison(contract: Contract) -> Exchange:
-    """The request that fails on its own."""
+    """The request that fails on its own; its answer is kept and not read."""
     if contract.batching is None or contract.batching.poison is None:
         raise InputError("contract, batching.poison: expected a request that fails, found none; declare one")
-    return _exchange(contract, "poison", contract.batching.poison.request, None)
-
-
-def _exchange(contract: Contract, name: str, request: Json, expect: Json) -> Exchange:
-    inference = contract.inference
-    headers = {"Content-Type": "application/json", **inference.headers}
-    return Exchange(
-        name,
-        inference.method,
-        inference.path,
-        tuple(headers.items()),
-        json.dumps(request).encode(),
-        expect,
-        inference.tolerance,
-    )
-
-
-def _filled(template: Json, seconds: float) -> Json:
-    if isinstance(template, str):
-        return template.replace("{seconds}", f"{seconds:g}")
-    if isinstance(template, list):
-        return [_filled(item, seconds) for item in template]
-    if isinstance(template, dict):
-        return {key: _filled(value, seconds) for key, value in template.items()}
-    return template
+    return asking(contract).unjudged("poison", contract.batching.poison.request)
 
 
 def is_declared_refusal(row: Request, reject: Reject) -> bool:

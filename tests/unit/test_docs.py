@@ -7,12 +7,18 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from pydantic import BaseModel, RootModel
 
 from seatrial.cli.main import seatrial_command
 from seatrial.content import content
-from seatrial.contract import Case, Contract, Governed, Pattern
+from seatrial.contract import AdapterFile, Case, Contract, Governed, Pattern, read_contract
 from seatrial.suite.registry import load_checks
+from seatrial.traffic.adapters import own
+from seatrial.traffic.adapters.apis import read
+from seatrial.traffic.adapters.base import Reply, Settings
+from seatrial.traffic.plan import Source
+from seatrial.trials.asking import refuse_unaskable
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -40,11 +46,12 @@ def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, typi
     for name, field in model.model_fields.items():
         yield f"{above}{name}", field
         for inner in models_in(field.annotation):
-            if inner is not Governed and not issubclass(inner, RootModel):
+            if inner not in (Governed, AdapterFile) and not issubclass(inner, RootModel):
                 yield from keys_of(inner, f"{above}{name}.")
 
 
-FIELDS = dict(keys_of(Contract))
+# Each API of `apis` has the keys of `inference`.
+FIELDS = {key: field for key, field in keys_of(Contract) if not key.startswith("apis.")}
 BESIDE = {name for model in (Governed, Pattern) for name in model.model_fields}
 
 
@@ -84,6 +91,25 @@ def test_governed_numbers_are_called_governed():
 
 def test_a_case_is_documented_as_the_contract_has_it():
     assert {key.rpartition(".")[2] for key in FIELDS if key.startswith("inference.cases.")} == set(Case.model_fields)
+
+
+def test_the_adapter_that_users_are_shown_is_one():
+    (shown,) = re.findall(r"```python\n(.*?)```", page("docs/contract.md"), re.DOTALL)
+    source = Source("sentences.py", shown)
+    exchange = own.loaded(source).of(Settings(path="/say")).exchange("a", "Hello?")
+    assert (exchange.path, exchange.body) == ("/say", b"Hello?")
+    assert read(exchange.api, 200, b"Hello.", source) == Reply("", "Hello.")
+    assert read(exchange.api, 200, b"Hel", source).problem
+
+
+def test_the_contract_of_apis_that_users_are_shown_is_one(tmp_path):
+    (shown,) = re.findall(r"```yaml\n(apis:.*?)```", page("docs/contract.md"), re.DOTALL)
+    (tmp_path / "contract.yaml").write_text(f"apiVersion: seatrial/v1\nname: shown\n{shown}", encoding="utf-8")
+    cases = [{"request": n, "expect": n} for n in range(16)]
+    (tmp_path / "tokens.yaml").write_text(yaml.safe_dump(cases), encoding="utf-8")
+    contract = read_contract(tmp_path)
+    refuse_unaskable(contract, tmp_path / "contract.yaml")
+    assert (list(contract.apis), contract.place_of()) == (["chat", "tokenize"], "apis.chat")
 
 
 def test_the_catalogue_has_every_check_with_its_name_level_and_promise():

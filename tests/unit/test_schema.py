@@ -64,6 +64,11 @@ def test_the_repository_has_contracts_with_cases_in_each_form():
     [
         ("inference.cases", "cases.yaml"),
         ("inference.cases", {"count": 16, "request": {"n": "{i}"}, "expect": {"n": "{i}"}}),
+        ("inference.cases", {"count": 16, "request": "a {i}", "equals": "{i}"}),
+        ("inference.cases", [{"request": 1, "any": True}]),
+        ("inference.adapter", "mine.py"),
+        ("inference.streaming", True),
+        ("inference.streaming", {"usage": True}),
         ("drain", {"budget_s": 5}),
         ("drain", {"budget_s": {"value": "drain.seconds", "set": 5}}),
         ("drain", None),
@@ -88,6 +93,9 @@ def test_what_may_stand_in_the_file_is_taken(path, value):
         ("inference.cases", [{"request": 1}]),
         ("inference.cases", {"count": 16, "request": 1}),
         ("inference.cases", [{"request": 1, "expect": 1, "expected": 1}]),
+        ("inference.streaming", {"usge": True}),
+        ("inference.credentials", {"secret": {"name": "a"}}),
+        ("apis", {"chat": {"path": "/"}}),
         ("probes", {"readiness": 3}),
         ("limits.rate.reject.status", "429"),
         ("restart", "kill 1"),
@@ -97,6 +105,15 @@ def test_what_may_stand_in_the_file_is_taken(path, value):
 def test_unknown_keys_and_wrong_types_are_refused_wherever_they_stand(path, value):
     with pytest.raises(ValidationError):
         VALIDATOR.validate(laid(path, value))
+
+
+def test_a_contract_of_several_apis_is_one_by_the_schema():
+    document = {**LEAST, "apis": {"chat": {**LEAST["inference"], "kind": "openai-chat"}}}
+    del document["inference"]
+    VALIDATOR.validate(document)
+    del document["apis"]
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate(document)
 
 
 def test_every_key_is_explained():

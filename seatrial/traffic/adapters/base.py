@@ -43,6 +43,7 @@ class Reply:
     input_tokens: int | None = None  # as the server reported; None: it did not
     output_tokens: int | None = None  # as reported, else the events with content; None: neither is known
     reported: bool = False  # output_tokens is the server's own count
+    says_failed: bool = False  # the server told an error of its own in a stream that had begun
 
 
 @dataclass(frozen=True, slots=True)

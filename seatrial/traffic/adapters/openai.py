@@ -36,6 +36,7 @@ class Piece(NamedTuple):
     kind: Kind
     chunk: Mapping[str, Any] = {}
     problem: str = ""
+    says_failed: bool = False  # the error is the server's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def piece(event: sse.Event, generated: Callable[[Choice], bool]) -> Piece:
         chunk = None
     problem = error_text(chunk)
     if problem or event.type == "error":
-        return Piece("error", problem=f"error in the stream: {problem or excerpt(event.data)}")
+        return Piece("error", problem=f"error in the stream: {problem or excerpt(event.data)}", says_failed=True)
     if not isinstance(chunk, dict):
         return Piece("error", problem=f"expected a JSON object in each event, found {excerpt(event.data)}")
     for choice in choices(chunk):
@@ -115,6 +116,7 @@ class StreamReader:
         self._any = False
         self._over = False  # [DONE], or an error: nothing that follows is read
         self._problem = "the stream ended without [DONE]"
+        self._says_failed = False
         self._alike: Alike | None = None  # what nearly every event is, as long as one may begin
         self._texts: list[str] = []  # of such events, that are not in the whole yet
         self._in_vain = 0
@@ -137,7 +139,7 @@ class StreamReader:
             if part.kind == "content":
                 count += 1
             elif part.kind == "error":
-                self._over, self._problem = True, part.problem
+                self._over, self._problem, self._says_failed = True, part.problem, part.says_failed
                 break
             elif part.kind == "done":
                 self._over, self._problem = True, ""
@@ -175,7 +177,8 @@ class StreamReader:
         if not self._over:
             cut = "the stream ended within an event" if self._stream.unfinished else ""
             problem = self._stream.error or cut or problem
-        return _told(self._whole, problem or _unfinished(self._whole), self._text, self._with_content)
+        told = _told(self._whole, problem or _unfinished(self._whole), self._text, self._with_content)
+        return replace(told, says_failed=self._says_failed) if self._says_failed else told
 
 
 def whole_reply(status: int, body: bytes, text: Callable[[Choice], Any]) -> Reply:

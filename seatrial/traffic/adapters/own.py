@@ -41,7 +41,7 @@ def loaded(source: Source) -> type[Adapter]:
     try:
         exec(compile(tree, source.file, "exec"), module.__dict__)
     except Exception as raised:  # noqa: BLE001 - whatever the user's program does wrong is told as that
-        raise _refusal(source, raised, "while it was loaded") from None
+        raise refusal(source, raised, "while it was loaded") from None
     return _class_in(module, source)
 
 
@@ -129,7 +129,7 @@ class _Guarded:
         try:
             return call()
         except Exception as raised:  # noqa: BLE001 - whatever the user's program does wrong is told as that
-            _failures.setdefault(self._source, str(_refusal(self._source, raised, "when an answer was read")))
+            _failures.setdefault(self._source, str(refusal(self._source, raised, "when an answer was read")))
             return None
 
     def _is(self, kind: type, method: str, found: object) -> bool:
@@ -139,7 +139,8 @@ class _Guarded:
         return isinstance(found, kind)
 
 
-def _refusal(source: Source, raised: Exception, when: str) -> InputError:
+def refusal(source: Source, raised: Exception, when: str) -> InputError:
+    """What a user's adapter raised, with the line of it that did."""
     lines = [frame.lineno for frame in traceback.extract_tb(raised.__traceback__) if frame.filename == source.file]
     line = f", line {lines[-1]}" if lines else ""
     said = " ".join(str(raised).split())

@@ -102,3 +102,19 @@ def test_inputs_of_different_lengths_only_say_nothing_of_swaps_by_length():
     cases = [{"request": {"t": "x" * n}, "expect": {"answer": n}, "name": f"c{n}"} for n in range(72)]
     promised = contract(cases=cases, batching=BATCHING, metrics=METRICS)
     assert judged("B1", promised, concurrent_load()).outcome == INCONCLUSIVE
+
+
+def test_cases_that_any_answer_will_do_for_say_nothing():
+    anything = [{"request": {"text": str(n)}, "any": True, "name": f"c{n}"} for n in range(72)]
+    verdict = judged("B1", contract(cases=anything, batching=BATCHING, metrics=METRICS), concurrent_load())
+    assert (verdict.outcome, verdict.found) == (INCONCLUSIVE, "72 of 72 that any answer will do for")
+
+
+def test_generated_text_of_another_request_is_told_whose_it_is():
+    texts = [{"request": f"Count {n}", "contains": f"it is {n}!", "name": f"c{n}"} for n in range(72)]
+    rows = loop_rows()
+    other = wrong(rows[100], '{"choices": [{"message": {"content": "I think it is 55!"}}]}')
+    verdict = judged(
+        "B1", contract(cases=texts, batching=BATCHING, metrics=METRICS), concurrent_load(with_row(rows, 100, other))
+    )
+    assert (verdict.outcome, "c28 got that of c55" in verdict.found) == (FAIL, True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.contract import Contract, Drain, Inference, Limits, RateLimit, RetryAfter
+from seatrial.contract import Api, Contract, Drain, Limits, RateLimit, RetryAfter
 from seatrial.observation import GeneratorHealth, Observation, Timeline
 from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
@@ -74,7 +74,7 @@ def test_a_check_is_told_where_each_promise_that_it_needs_stands_but_not_what_le
 
 
 def test_promises_and_what_every_contract_has_are_handed_over_by_type():
-    def named(agreed: Contract, asked: Inference, limit: RateLimit, drain: Drain | None, one: One):
+    def named(agreed: Contract, asked: Api, limit: RateLimit, drain: Drain | None, one: One):
         return passed("a", f"{agreed.name} {asked.path} {float(limit.burst):g} {drain}", n=1)
 
     assert judge(check(named), CONTRACT, {One: GOOD}, {}).found == "subject /infer 1 None"

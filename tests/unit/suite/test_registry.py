@@ -100,7 +100,7 @@ def asking(folder, parameters):
         ("drain: Drian, install: Install", "parameter `drain` .*, found Drian; did you mean Drain"),
         ("unseen: Unseen | None", "parameter `unseen` .* what a trial observes.*, found Unseen"),
         ("deletion: 'PodDeletoin'", "name 'PodDeletoin' is not defined; .*; did you mean PodDeletion"),
-        ("drain: Drain, seen", "parameter `seen` .*, found no type; these are known: .*Inference"),
+        ("drain: Drain, seen", "parameter `seen` .*, found no type; these are known: .*Api"),
         ("limit: RateLimit | Concurrency", r"parameter `limit` .* found .*RateLimit \| .*Concurrency"),
         ("part: Part", "parameter `part` .* found Part"),
         ("seen: Observation", "parameter `seen` .* found Observation"),

@@ -1,0 +1,23 @@
+"""What the streams of an API promise."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from seatrial.contract.base import Part, Promise, Seconds
+
+
+class Streaming(Part, Promise):
+    """An API whose answers come in parts: each ends with its end mark, and every choice in it with its reason.
+
+    A stream that is open when its pod is told to stop goes on to its end, or (`on_drain: error`) is ended by an event
+    that says what happened; one that just stops is cut either way. `usage`: its tokens are told before its end.
+    `longest_gap_s` is the most between two of its events while nothing disturbs it.
+    """
+
+    usage: bool = False
+    """The server counts the tokens of each stream, and tells before its end."""
+    longest_gap_s: Seconds | None = None
+    """The most between two events of a stream that nothing disturbs."""
+    on_drain: Literal["complete", "error"] = "complete"
+    """What becomes of streams that are open when their pod is told to stop."""

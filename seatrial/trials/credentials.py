@@ -1,0 +1,79 @@
+"""What requests prove themselves by: read where they are sent from, into their headers, and kept nowhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from seatrial.errors import ClusterError, InputError
+from seatrial.traffic.plan import Connects, Credentials, Exchange, Load
+
+Secret = Mapping[str, Any]
+
+
+def signed(loads: Iterable[Load], value: Callable[[Credentials], str]) -> list[Load]:
+    """The loads with the credentials of their requests in their headers; `value` finds each, once."""
+    values: dict[Credentials, str] = {}
+
+    def filled_in(exchange: Exchange) -> Exchange:
+        asked = exchange.credentials
+        if asked is None:
+            return exchange
+        if asked not in values:
+            values[asked] = value(asked)
+        headers = (*exchange.headers, (asked.header, f"{asked.prefix}{values[asked]}"))
+        return replace(exchange, headers=headers, credentials=None)
+
+    return [
+        load if isinstance(load, Connects) else replace(load, exchanges=tuple(map(filled_in, load.exchanges)))
+        for load in loads
+    ]
+
+
+def of_secret(asked: Credentials, name: str, secret: Secret | None) -> str:
+    """What the key of a Secret holds, without white space around it; `secret` is None where there is none.
+
+    Raises ClusterError, which never shows a value, where it holds nothing that a header can say.
+    """
+    where = f"{asked.api}.credentials.secret"
+    if secret is None:
+        raise ClusterError(
+            f"{where}: expected a Secret named {name} in the release's namespace, found none; "
+            "correct the name, or let the chart or a dependency bring it"
+        )
+    data = secret.get("data") or {}
+    if asked.key not in data:
+        found = ", ".join(sorted(data)) or "none"
+        raise ClusterError(f"{where}: expected the key {asked.key} in Secret {name}, found {found}; correct the key")
+    try:
+        text = base64.b64decode(data[asked.key], validate=True).decode("ascii").strip()
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    if not text.isprintable() or not text:
+        raise ClusterError(
+            f"{where}: expected one line of ASCII in the key {asked.key} of Secret {name}, found something else; "
+            "store what the header is to say"
+        )
+    return text
+
+
+def of_environment(asked: Credentials) -> str:
+    """What the environment variable holds. Raises InputError where it is not named, or not set."""
+    where = f"{asked.api}.credentials.environment"
+    if not asked.environment:
+        raise InputError(
+            f"{where}: expected the name of an environment variable where no release is at hand, found only a Secret; "
+            "add one beside it"
+        )
+    text = os.environ.get(asked.environment, "").strip()
+    if not text or not text.isascii() or not text.isprintable():
+        found = "it is not set" if not text else "something else"
+        raise InputError(
+            f"{where}: expected one line of ASCII in the environment variable {asked.environment}, found {found}; "
+            "set it"
+        )
+    return text
