@@ -1,53 +1,24 @@
-"""Container images that this project or the user can build: found by path, built and taken into a cluster."""
+"""The container images of a run: which there are, how the cluster gets them, and whether its nodes can pull them."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seatrial.clusters.base import Cluster
+from seatrial.clusters.recipe import Recipe, read_recipe, split_reference
 from seatrial.content import content
-from seatrial.errors import ClusterError, InputError
+from seatrial.errors import InputError
 from seatrial.watch.api import Api
 
 AGENT, LOAD = "seatrial/agent:0.1.0", "seatrial/load:0.1.0"
-ENGINE = Path(__file__).resolve().parent.parent  # holds the package: a checkout, or where a wheel was installed
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How an image is built."""
-
-    image: str  # with tag
-    dockerfile: Path
-    context: Path
-    target: str
-    include: tuple[str, ...] = ()  # of the context; all of it where none is named
-    content: tuple[str, ...] = ()  # folders that come with the package, whether a checkout or a wheel
-
-
-def recipes(folder: Path) -> dict[str, Recipe]:
-    """Every `*.image.yaml` of a folder that names a Dockerfile, by image."""
-    found: dict[str, Recipe] = {}
-    for file in sorted(folder.glob("*.image.yaml")):
-        entry = yaml.safe_load(file.read_text(encoding="utf-8"))
-        if "dockerfile" in entry:
-            image = f"{entry['image']}:{entry.get('tag', 'latest')}"
-            context = (folder / entry.get("context", ".").replace("{engine}", str(ENGINE))).resolve()
-            include = tuple(entry.get("include", ()))
-            beside, target = tuple(entry.get("content", ())), entry.get("target", "")
-            found[image] = Recipe(image, folder / entry["dockerfile"], context, target, include, beside)
-    return found
+def own_recipes() -> list[Recipe]:
+    """Those of the images that Seatrial itself runs on clusters."""
+    folder = content("charts") / "images"
+    return [read_recipe(folder / f"{image.partition(':')[0].replace('/', '-')}.image.yaml") for image in (AGENT, LOAD)]
 
 
 def images_of(manifests: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -69,24 +40,21 @@ def _images_in(value: Any) -> Iterator[str]:
             yield from _images_in(inner)
 
 
-def take_in(cluster: Cluster, images: Iterable[str], folder: Path) -> None:
-    """Build what has a recipe, and load what this machine has; what is left, the cluster pulls by itself.
+def take_in(cluster: Cluster, images: Iterable[str], recipes: Sequence[Recipe]) -> None:
+    """Have a cluster that is up get each image: by its recipe where it has one, as the cluster can where it has none.
 
-    The embedded cluster runs images as processes, and only has to know them; an existing cluster pulls them all.
-    Raises ClusterError when a build fails, InputError for an image that the embedded cluster does not know.
+    Raises ClusterError when a build fails, InputError for an image that the cluster cannot get.
     """
-    if cluster.name == "existing":
-        return
-    known = recipes(folder)
+    by_repository = {recipe.repository: recipe for recipe in recipes}
     for image in sorted(set(images)):
-        if cluster.name == "local":
-            cluster.load_image(image)
-            continue
-        if recipe := known.get(image):
-            build(recipe)
-        elif not _here(image):
-            continue
-        cluster.load_image(image)
+        cluster.take_in(image, by_repository.get(split_reference(image)[0]))
+
+
+def of_subject(manifests: Iterable[dict[str, Any]], recipes: Iterable[Recipe]) -> list[str]:
+    """The images that a chart renders, and those that have a recipe because the service starts them itself."""
+    rendered = sorted(set(images_of(manifests)))
+    repositories = {split_reference(image)[0] for image in rendered}
+    return [*rendered, *(recipe.image for recipe in recipes if recipe.repository not in repositories)]
 
 
 # What the kubelet says of an image that it cannot get. One failed pull may be the registry's bad moment, so that
@@ -115,7 +83,7 @@ def try_pulls(cluster: Cluster, api: Api, namespace: str, manifests: Sequence[Ma
     background, and a chart that brings credentials of its own for its pulls is not looked at.
     """
     spec = next(m for m in manifests if m["kind"] == "Deployment")["spec"]["template"]["spec"]
-    if cluster.name == "local" or spec.get("imagePullSecrets") or spec.get("serviceAccountName"):
+    if not cluster.pulls or spec.get("imagePullSecrets") or spec.get("serviceAccountName"):
         return
     path = f"/api/v1/namespaces/{namespace}/pods"
     api.create(path, _pulling_pod(spec))
@@ -162,55 +130,3 @@ def _pulled(pod: Mapping[str, Any], least: int) -> bool:
         or state.get("waiting", {}).get("reason") in ("RunContainerError", "CrashLoopBackOff", "CreateContainerError")
         for state in states
     )
-
-
-def build(recipe: Recipe) -> None:
-    """Build one image; $PYTHON_IMAGE is the base where it is set."""
-    if not shutil.which("docker"):
-        raise InputError(f"{recipe.image}: expected `docker` on PATH to build it, found none; see `seatrial doctor`")
-    command = [
-        "docker",
-        "build",
-        "--quiet",
-        "--network",
-        "host",
-        "--file",
-        str(recipe.dockerfile),
-        "--tag",
-        recipe.image,
-    ]
-    if base := os.environ.get("PYTHON_IMAGE"):
-        command += ["--build-arg", f"PYTHON_IMAGE={base}"]
-    if recipe.target:
-        command += ["--target", recipe.target]
-    with _context(recipe) as context:
-        done = subprocess.run([*command, str(context)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(
-            f"{recipe.image}: expected an image, found that its build failed: {' '.join(done.stderr.split())[-800:]}; "
-            "mend that; $PYTHON_IMAGE names another base image, where the usual one cannot be pulled"
-        )
-
-
-@contextmanager
-def _context(recipe: Recipe) -> Iterator[Path]:
-    """The build's context. Only what is included is copied there: Docker sends all of it, virtual environments too."""
-    if not recipe.include:
-        yield recipe.context
-        return
-    with tempfile.TemporaryDirectory(prefix="seatrial-") as folder:
-        sources = {name: recipe.context / name for name in recipe.include}
-        for name, source in [*sources.items(), *((name, content(name)) for name in recipe.content)]:
-            copy = Path(folder) / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_dir():
-                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, copy)
-        yield Path(folder)
-
-
-def _here(image: str) -> bool:
-    if not shutil.which("docker"):
-        return False
-    return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0

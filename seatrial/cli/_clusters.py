@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import click
 
 from seatrial.clusters.base import Cluster
+from seatrial.clusters.recipe import split_reference
 from seatrial.errors import InputError
 
 
@@ -57,6 +59,19 @@ def chosen_cluster(
     from seatrial.clusters.local.cluster import LocalCluster
 
     return LocalCluster(processes=processes)
+
+
+def refuse_unused(processes: Sequence[str], images: Sequence[str]) -> None:
+    """Raises InputError for a --process that stands for none of the chart's images: the chart would run without it."""
+    repositories = dict.fromkeys(split_reference(image)[0] for image in images)
+    for entry in processes:
+        given = split_reference(entry.partition("=")[0])[0]
+        if given and given not in repositories:
+            near = sorted(repositories, key=lambda name: SequenceMatcher(None, given, name).ratio(), reverse=True)
+            raise InputError(
+                f"--process {entry!r}: expected an image of the chart before the =, found {given}; "
+                f"the chart has {', '.join(near) or 'none'}; correct it"
+            )
 
 
 def writable(option: str, file: Path | None, *, folder: bool = False) -> None:

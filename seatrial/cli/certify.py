@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
+from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
 from seatrial.cli._progress import Narrator, Silence
 from seatrial.content import content
 from seatrial.record import RunRecord
@@ -56,6 +56,7 @@ def certify(
     writable("--runs", runs, folder=True)
     writable("--html", html)
     cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
+    refuse_unused(processes, subject.images)
     progress.doing(f"cluster {cluster_name}")
     cluster.up()
     try:

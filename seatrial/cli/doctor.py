@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -15,7 +14,7 @@ from typing import Literal
 
 import click
 
-from seatrial.clusters.local.kubelet.isolation import probe
+from seatrial.clusters.local import isolation_offered
 
 Need = Literal["local", "kind", "reference", "reports"]
 
@@ -48,7 +47,7 @@ def findings() -> Iterator[Finding]:
     yield Finding(
         "local",
         "isolation of containers",
-        _isolation(),
+        isolation_offered(),
         "containers run without namespaces; some checks are inconclusive",
     )
     for module in ("onnxruntime", "tokenizers", "starlette", "uvicorn"):
@@ -75,11 +74,6 @@ def _engine() -> str:
         [docker, "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _isolation() -> str:
-    found = asyncio.run(probe())
-    return str(found) if found.namespaces else ""
 
 
 @click.command(epilog="Example: seatrial doctor")

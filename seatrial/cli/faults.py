@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 from seatrial import faults as matrix
-from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
+from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
 from seatrial.clock import RunClock
 from seatrial.content import content
-from seatrial.images import AGENT, images_of, take_in, try_pulls
+from seatrial.images import AGENT, own_recipes, take_in, try_pulls
 from seatrial.suite.registry import load_checks
 from seatrial.suite.subject import read_subject
 from seatrial.trials.context import TrialContext
@@ -62,6 +62,7 @@ def faults(
     writable("--markdown", markdown)
     writable("--json", json_file)
     cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
+    refuse_unused(processes, subject.images)
     cluster.up()
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     started = time.monotonic()
@@ -82,7 +83,8 @@ def faults(
             click.echo(f"{head} {result} {cell.row:34} {cell.check:4} {cell.outcome}: {cell.found}", err=True)
 
     try:
-        take_in(cluster, [AGENT, *images_of(subject.manifests)], content("charts") / "images")
+        take_in(cluster, [AGENT], own_recipes())
+        take_in(cluster, subject.images, subject.recipes)
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         clock = RunClock.start()
         run_id = f"m{int(time.time()) % 100000}"

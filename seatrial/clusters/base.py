@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from seatrial.clusters.recipe import Recipe
+
 GeneratorPlace = Literal["process", "pod"]
 
 
@@ -57,8 +59,16 @@ class Cluster(Protocol):
     def kubeconfig(self) -> Path:
         """A kubeconfig file of the running cluster."""
 
-    def load_image(self, image: str) -> None:
-        """Make `image`, which exists on this machine, usable by pods with `imagePullPolicy: IfNotPresent`."""
+    @property
+    def pulls(self) -> bool:
+        """Whether its nodes pull the images that they were not given."""
+
+    def take_in(self, image: str, recipe: Recipe | None) -> None:
+        """Have a cluster that is up get `image`: by `recipe` where there is one, else from where it gets any image.
+
+        The recipe is one of its repository, and makes nothing where it is for another tag. Pods use the image with
+        `imagePullPolicy: IfNotPresent`. Raises InputError where nothing can stand for it.
+        """
 
     def pod_image(self, image: str) -> str:
         """The name under which pods find one of Seatrial's own images."""

@@ -10,6 +10,7 @@ from kubernetes import client
 
 from seatrial.clusters.base import Address
 from seatrial.clusters.connection import ask, connect, in_cluster_address, kubernetes_version
+from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 
 # API group, resource and subresource to the verbs that a run uses. A run makes its own namespaces, so all of
@@ -44,6 +45,7 @@ class ExistingCluster:
 
     name: Final = "existing"
     certificate: Final = "certified"
+    pulls: Final = True
 
     def __init__(
         self, *, kubeconfig: Path | None = None, context: str | None = None, registry: str | None = None
@@ -71,7 +73,7 @@ class ExistingCluster:
     def kubeconfig(self) -> Path:
         return self._kubeconfig
 
-    def load_image(self, image: str) -> None:
+    def take_in(self, image: str, recipe: Recipe | None) -> None:
         """Nothing: the nodes pull."""
 
     def pod_image(self, image: str) -> str:

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from kubernetes import client
 
+from seatrial.clusters import docker
 from seatrial.clusters.base import Address
 from seatrial.clusters.connection import ask, connect, contexts, in_cluster_address, kubernetes_version
+from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 
 NODE_IMAGE = "kindest/node:v1.34.4"
@@ -32,6 +34,7 @@ class KindCluster:
 
     name: Final = "kind"
     certificate: Final = "certified"
+    pulls: Final = True
 
     def __init__(
         self,
@@ -77,7 +80,16 @@ class KindCluster:
             raise ClusterError(f"kind cluster {self.cluster}: expected it to be up, found it is not; call up() first")
         return self._kubeconfig
 
+    def take_in(self, image: str, recipe: Recipe | None) -> None:
+        """Built where its recipe says how, loaded where this machine's Docker has it; the nodes pull what is left."""
+        if recipe is not None and recipe.build is not None and recipe.makes(image):
+            docker.build(image, recipe.build)
+        elif not docker.has(image):
+            return
+        self.load_image(image)
+
     def load_image(self, image: str) -> None:
+        """Raises InputError for an image that this machine's Docker does not have."""
         try:
             _run("kind", "load", "docker-image", "--name", self.cluster, image)
         except ClusterError as error:

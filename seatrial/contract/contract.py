@@ -46,6 +46,8 @@ class Contract(Part):
     """The Helm value that governs the number of pods."""
     ready_within_s: Seconds = 60.0
     """A release that is not Ready after that has failed."""
+    images: tuple[str, ...] = ()
+    """Recipes of the chart's images, from the contract's folder."""
     values: dict[str, Any] = Field(default_factory=dict)
     """Helm values of every release under trial."""
     inference: Api | None = None

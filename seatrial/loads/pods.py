@@ -9,9 +9,8 @@ from pathlib import Path
 from types import TracebackType
 
 from seatrial.clusters.base import Cluster
-from seatrial.content import content
 from seatrial.errors import ClusterError, SeatrialError
-from seatrial.images import LOAD, take_in
+from seatrial.images import LOAD, own_recipes, take_in
 from seatrial.loads.bundle import Bundle
 from seatrial.loads.locust_run import worker_folder
 from seatrial.loads.pod_process import PodProcess
@@ -46,7 +45,7 @@ def load_pods(
     """
     cluster.up()
     try:
-        take_in(cluster, [LOAD], content("charts") / "images")
+        take_in(cluster, [LOAD], own_recipes())
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         with LoadPods(cluster, api, workers, files, environment, folder, say) as pods:
             yield pods

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import secrets
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,9 +18,8 @@ import yaml
 
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
-from seatrial.content import content
 from seatrial.errors import SeatrialError
-from seatrial.images import AGENT, images_of, take_in, try_pulls
+from seatrial.images import AGENT, own_recipes, take_in, try_pulls
 from seatrial.record import RecordWriter, RunHeader, summarise, utc_now
 from seatrial.suite.check import Check
 from seatrial.suite.registry import load_trials
@@ -29,6 +29,7 @@ from seatrial.trials.context import RUN_LABEL, Injection, TrialContext
 from seatrial.trials.harness import Harness
 from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
+from seatrial.watch.images import images_run
 
 
 class Progress(Protocol):
@@ -91,7 +92,8 @@ def certify(
     progress.plan(len(suite.agenda.waiting), suite.left_s)
     try:
         progress.doing("images")
-        take_in(cluster, [AGENT, *images_of(subject.manifests)], content("charts") / "images")
+        take_in(cluster, [AGENT], own_recipes())
+        take_in(cluster, subject.images, subject.recipes)
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         progress.doing("harness")
         with Harness(cluster, api, clock, run_id.rpartition("-")[2], progress.doing) as harness:
@@ -165,7 +167,8 @@ def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ende
         record.add_trial_failure(name, ended.reason, ended.first_try)
     else:
         manifests = yaml.safe_dump_all(subject.rendered(seen.values))
-        record.add_trial(name, seen, {"manifests.yaml": manifests}, ended.first_try)
+        images = json.dumps([asdict(image) for image in images_run(seen.timeline)], indent=1)
+        record.add_trial(name, seen, {"manifests.yaml": manifests, "images.json": images}, ended.first_try)
     progress.trial(ended)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from seatrial import charts
+from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.contract import Contract, governed, merged, read_contract
 from seatrial.errors import InputError
+from seatrial.images import of_subject
 from seatrial.trials.asking import refuse_unaskable
 from seatrial.trials.overlay import read_overlay
 from seatrial.trials.workload import probe
@@ -27,6 +29,12 @@ class Subject:
     file: Path
     chart: Path
     manifests: tuple[Manifest, ...]
+    recipes: tuple[Recipe, ...] = ()
+
+    @property
+    def images(self) -> list[str]:
+        """What the cluster has to get for this subject."""
+        return of_subject(self.manifests, self.recipes)
 
     def rendered(self, values: Mapping[str, Any]) -> list[Manifest]:
         """What the chart makes of these values."""
@@ -63,10 +71,26 @@ def read_subject(path: Path) -> Subject:
     if contract.faults:
         charts.with_value(chart, values, contract.faults.environment, [])
     manifests = charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=merged(contract.values))
-    subject = Subject(contract, file, chart, tuple(manifests))
+    subject = Subject(contract, file, chart, tuple(manifests), tuple(_recipes(contract, file)))
     if broken := next(_cannot_keep(subject), None):
         raise InputError(f"{file}, {broken}")
     return subject
+
+
+def _recipes(contract: Contract, file: Path) -> Iterator[Recipe]:
+    """Raises InputError for a file that is no recipe, and for two of one image."""
+    files: dict[str, str] = {}
+    for name in contract.images:
+        try:
+            recipe = read_recipe(file.parent / name)
+        except InputError as broken:
+            raise InputError(f"{file}, images: expected recipes of the chart's images, found {broken}") from None
+        if (before := files.setdefault(recipe.repository, name)) != name:
+            raise InputError(
+                f"{file}, images: expected one recipe for each image, found {before} and {name} for "
+                f"{recipe.repository}; leave one out"
+            )
+        yield recipe
 
 
 def _cannot_keep(subject: Subject) -> Iterator[str]:

@@ -70,6 +70,12 @@ def test_an_image_that_docker_has_is_taken_in(kind):
     assert f"docker.io/library/{image}" in subprocess.run(listed, capture_output=True, text=True).stdout.split()
 
 
+def test_an_image_that_neither_docker_nor_a_recipe_has_is_left_to_the_nodes(kind):
+    kind.take_in("no-such-image:1", None)
+    listed = ["docker", "exec", f"{kind.cluster}-worker", "ctr", "--namespace", "k8s.io", "images", "list", "--quiet"]
+    assert "no-such-image" not in subprocess.run(listed, capture_output=True, text=True).stdout
+
+
 def test_an_image_that_docker_lacks_is_refused(kind):
     with pytest.raises(InputError, match="build or pull it first"):
         kind.load_image("no-such-image:1")

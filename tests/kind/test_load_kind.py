@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from seatrial.clusters.kind import KindCluster
-from seatrial.content import content
 from seatrial.errors import ClusterError
-from seatrial.images import LOAD, take_in
+from seatrial.images import LOAD, own_recipes, take_in
 from seatrial.loads.scenario import read_scenario
 from seatrial.loads.schedule import due, windows
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
@@ -71,7 +70,7 @@ def cluster():
         kind.attach()
     except ClusterError as error:
         pytest.skip(f"no kind cluster: {error}")
-    take_in(kind, [LOAD], content("charts") / "images")
+    take_in(kind, [LOAD], own_recipes())
     return kind
 
 

@@ -20,7 +20,7 @@ def cluster(request):
     try:
         # A test run is no reason to create a cluster of containers on somebody's machine.
         made.attach() if request.param == "kind" else made.up()
-        if not has_image(made):
+        if request.param == "kind" and not has_image(made):
             made.load_image(IMAGE)
     except SeatrialError as error:
         pytest.skip(f"no {request.param} cluster: {error}")

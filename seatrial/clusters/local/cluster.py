@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -17,28 +18,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from seatrial.clusters.base import Address
-from seatrial.content import content
+from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound, SharedImages
+from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 
 UP_WITHIN_S = 30.0
-PID_FILE = "node.pid"
+PID_FILE, IMAGES_FILE = "node.pid", "images.json"
 DOWN_WITHIN_S = 10.0
 
 
 class LocalCluster:
     """A cluster of its own for this object; it ends with `down`, and at the latest with this process.
 
-    Images are processes: those of the charts, those in the folders `images`, and `processes` (IMAGE=COMMAND).
-    Its files are in a new folder below `root`, by default `STATE/seatrial/local`.
+    Images are processes: those that `processes` names (IMAGE=COMMAND), and those that `take_in` is given a recipe of.
+    Its files are in a new folder below `root`, by default `STATE/seatrial/local`. Raises InputError for a malformed
+    IMAGE=COMMAND.
     """
 
     name: Final = "local"
     certificate: Final = "preflight"
     context: Final = None
+    pulls: Final = False
 
-    def __init__(self, *, processes: Sequence[str] = (), images: Sequence[Path] = (), root: Path | None = None) -> None:
-        self._processes = tuple(processes)
-        self._images = (content("charts") / "images", *images)
+    def __init__(self, *, processes: Sequence[str] = (), root: Path | None = None) -> None:
+        self._images = ImageMap.of_processes(processes)
         self._root = (root or state_folder()) / uuid.uuid4().hex[:8]
         self._process: subprocess.Popen[bytes] | None = None
         self._said: dict[str, Any] = {}
@@ -47,6 +50,7 @@ class LocalCluster:
         if self._process is not None and self._process.poll() is None:
             return
         self._root.mkdir(parents=True, exist_ok=True)
+        self._share_images()
         with (self._root / "node.log").open("ab") as log:
             # Our end of stdin closes with this process, however that ends, and the cluster with it.
             self._process = subprocess.Popen(
@@ -82,11 +86,14 @@ class LocalCluster:
         """How containers are kept apart on this machine, for the run record."""
         return str(self._up()["isolation"])
 
-    def load_image(self, image: str) -> None:
-        from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound
-
+    def take_in(self, image: str, recipe: Recipe | None) -> None:
+        """A process stands for it from now on; each recipe is for this cluster alone."""
+        self._up()
+        if recipe is not None:
+            self._images = self._images.with_recipe(recipe)
+            self._share_images()
         try:
-            ImageMap.read(self._images, self._processes).find(image)
+            self._images.find(image)
         except ImageNotFound as error:
             raise InputError(str(error)) from None
 
@@ -111,12 +118,10 @@ class LocalCluster:
         return {"kubernetes": str(self._get("/version")["gitVersion"]), "isolation": self.isolation}
 
     def _command(self) -> list[str]:
-        command = [sys.executable, "-m", "seatrial.clusters.local.node", "--root", str(self._root)]
-        for folder in self._images:
-            command += ["--images", str(folder)]
-        for entry in self._processes:
-            command += ["--process", entry]
-        return command
+        return [sys.executable, "-m", "seatrial.clusters.local.node", "--root", str(self._root)]
+
+    def _share_images(self) -> None:
+        SharedImages(self._root / IMAGES_FILE).write(self._images)
 
     def _first_line(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         """What the process says once it is up. Raises what it raised, or ClusterError."""
@@ -156,6 +161,14 @@ class LocalCluster:
         except OSError as error:
             raise ClusterError(f"local cluster: expected an answer from {url}, found {error}") from None
         return found
+
+
+def isolation_offered() -> str:
+    """How containers would be kept apart on this machine; "" where nothing keeps them apart."""
+    from seatrial.clusters.local.kubelet.isolation import probe
+
+    found = asyncio.run(probe())
+    return str(found) if found.namespaces else ""
 
 
 def state_folder() -> Path:

@@ -1,9 +1,10 @@
 """The process that is the embedded cluster: API server, controllers, kubelet and Service proxy on one loop.
 
-    python -m seatrial.clusters.local.node --root DIR [--images FOLDER]... [--process IMAGE=COMMAND]... [--detach]
+    python -m seatrial.clusters.local.node --root DIR [--detach]
 
-Once up it prints one line of JSON, {"url", "kubeconfig", "isolation"}, and serves until SIGTERM or SIGINT. It also
-ends when its stdin does, so that it cannot outlive whoever started it, unless it is told to --detach.
+Which processes stand for images is read from DIR/images.json whenever a container starts. Once up it prints one line
+of JSON, {"url", "kubeconfig", "isolation"}, and serves until SIGTERM or SIGINT. It also ends when its stdin does, so
+that it cannot outlive whoever started it, unless it is told to --detach.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from seatrial.clusters.local.api.server import ApiServer
 from seatrial.clusters.local.api_access import SecureFront
 from seatrial.clusters.local.controllers.manager import ControllerManager
 from seatrial.clusters.local.hooks import NodeHooks
-from seatrial.clusters.local.kubelet.images import ImageMap
+from seatrial.clusters.local.kubelet.images import SharedImages
 from seatrial.clusters.local.kubelet.kubelet import Kubelet
 from seatrial.clusters.local.proxy import ServiceProxy
 from seatrial.clusters.local.store import Store
@@ -35,11 +36,11 @@ from seatrial.errors import ClusterError, SeatrialError
 class Node:
     """One embedded cluster, in this process. `root` is its folder and belongs to it alone."""
 
-    def __init__(self, root: Path, images: ImageMap) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
         self._store = Store()
         self._secure = SecureFront()
-        self._kubelet = Kubelet(self._store, images, root)
+        self._kubelet = Kubelet(self._store, SharedImages(root / "images.json"), root)
         hooks = NodeHooks(self._store, self._kubelet)
         claims = root.resolve() / "claims"
         root_ca = self._secure.certificate.decode()
@@ -72,7 +73,7 @@ class Node:
         await self._kubelet.stop()
 
 
-async def serve(root: Path, images: ImageMap, *, detach: bool) -> None:
+async def serve(root: Path, *, detach: bool) -> None:
     """Be the cluster until told to end."""
     loop = asyncio.get_running_loop()
     told_to_end = asyncio.Event()
@@ -81,7 +82,7 @@ async def serve(root: Path, images: ImageMap, *, detach: bool) -> None:
     if not detach:
         # Not PDEATHSIG: that is bound to the thread that started us, which may be gone long before its process.
         loop.add_reader(sys.stdin.fileno(), _end_with_stdin, told_to_end)
-    node = Node(root, images)
+    node = Node(root)
     try:
         print(json.dumps(await node.start() | {"pid": os.getpid()}), flush=True)
         await told_to_end.wait()
@@ -99,15 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status: 0 after a stop, else that of the error."""
     parser = argparse.ArgumentParser(prog="seatrial.clusters.local.node", description="The embedded cluster.")
     parser.add_argument("--root", type=Path, required=True, help="the cluster's own folder")
-    parser.add_argument("--images", type=Path, action="append", default=[], help="a folder of *.image.yaml files")
-    parser.add_argument("--process", action="append", default=[], metavar="IMAGE=COMMAND", help="an image as process")
     parser.add_argument("--detach", action="store_true", help="live on when stdin ends")
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        images = ImageMap.read(options.images, options.process)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(options.root, images, detach=options.detach))
+            runner.run(serve(options.root, detach=options.detach))
     except SeatrialError as error:
         print(json.dumps({"error": str(error), "exit_code": error.exit_code}), flush=True)
         return error.exit_code

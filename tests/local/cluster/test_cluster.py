@@ -8,6 +8,7 @@ from kubernetes import client, watch
 from workloads import BURNER, IMAGE, deployment, eventually, service
 
 from seatrial.clusters.local import LocalCluster
+from seatrial.clusters.recipe import read_recipe
 from seatrial.errors import ClusterError, InputError
 
 pytestmark = pytest.mark.local
@@ -152,9 +153,27 @@ def test_a_port_of_a_service_has_an_address_for_measured_traffic(namespace):
 
 
 def test_an_image_that_no_process_stands_for_is_refused_with_advice(cluster):
-    cluster.load_image(IMAGE)
+    cluster.take_in(IMAGE, None)
     with pytest.raises(InputError, match="--process"):
-        cluster.load_image("nobody/knows:this")
+        cluster.take_in("nobody/knows:this", None)
+
+
+def test_an_image_that_is_taken_in_by_its_recipe_runs_as_that_process(namespace, tmp_path):
+    """Also on a cluster that is up already, and under its own name only."""
+    file = tmp_path / "shop.image.yaml"
+    file.write_text('image: shop/api\nprocess: {command: ["{python}", -c, "print(1)", "{pod_ip}"]}\n')
+    namespace.cluster.take_in("shop/api:7", read_recipe(file))
+    spec = {"restartPolicy": "Never", "containers": [{"name": "api", "image": "shop/api:7"}]}
+    namespace.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "api"}, "spec": spec})
+
+    def succeeded():
+        found = namespace.core.read_namespaced_pod("api", namespace.name).status
+        return found.phase == "Succeeded" and found
+
+    (status,) = eventually(succeeded).container_statuses
+    assert status.image_id == f"process named by {file}: {sys.executable} -c 'print(1)' '{{pod_ip}}'"
+    with pytest.raises(InputError, match="found none"):
+        namespace.cluster.take_in("shop/apis:7", None)
 
 
 def test_a_cluster_that_is_down_says_so():

@@ -11,7 +11,6 @@ import pytest
 from workloads import eventually
 
 from seatrial.clusters.local import LocalCluster
-from seatrial.errors import InputError
 
 pytestmark = pytest.mark.local
 
@@ -68,12 +67,6 @@ def test_down_leaves_neither_processes_nor_files(tmp_path):
     cluster.down()
     assert not processes(str(tmp_path).encode())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_wrong_image_file_is_reported_by_up(tmp_path):
-    (tmp_path / "broken.image.yaml").write_text("image: 7")
-    with pytest.raises(InputError, match=r"broken\.image\.yaml"):
-        LocalCluster(root=tmp_path / "root", images=[tmp_path]).up()
 
 
 def test_the_node_ends_with_its_stdin(tmp_path):

@@ -14,7 +14,7 @@ from seatrial.clusters.local.store import Store
 @pytest.fixture
 async def node(tmp_path: Path) -> AsyncIterator[Node]:
     store = Store()
-    kubelet = Kubelet(store, ImageMap.read(), tmp_path / "kubelet")
+    kubelet = Kubelet(store, ImageMap(), tmp_path / "kubelet")
     await kubelet.start()
     yield Node(store, kubelet)
     await kubelet.stop()

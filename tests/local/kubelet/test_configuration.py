@@ -15,6 +15,7 @@ from seatrial.clusters.local.kubelet.kubelet import Kubelet
 from seatrial.clusters.local.kubelet.node import Capacity
 from seatrial.clusters.local.kubelet.sandbox import ApiAccess
 from seatrial.clusters.local.store import Store
+from seatrial.clusters.recipe import read_recipe
 
 pytestmark = pytest.mark.local
 
@@ -35,7 +36,7 @@ def mount(name: str, path: str, **fields):
 @asynccontextmanager
 async def node_with(folder: Path, images: ImageMap | None = None, **options: Any) -> AsyncIterator[Node]:
     store = Store()
-    kubelet = Kubelet(store, images or ImageMap.read(), folder / "kubelet", **options)
+    kubelet = Kubelet(store, images or ImageMap(), folder / "kubelet", **options)
     await kubelet.start()
     yield Node(store, kubelet)
     await kubelet.stop()
@@ -184,7 +185,8 @@ async def test_an_image_brings_command_and_environment(tmp_path: Path) -> None:
     images.mkdir()
     (images / "serve.py").write_text(SERVE)
     (images / "shop.image.yaml").write_text(SHOP)
-    async with node_with(tmp_path, ImageMap.read([images])) as node:
+    recipe = read_recipe(images / "shop.image.yaml")
+    async with node_with(tmp_path, ImageMap().with_recipe(recipe)) as node:
         port = [{"name": "PORT", "value": "80"}]
         api = {"name": "web", "image": "shop/api:2", "args": ["--port", "$(PORT)"], "env": port}
         greeting, ip, *arguments = (await output(node, pod(api, restartPolicy="Never"))).split()

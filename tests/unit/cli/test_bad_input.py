@@ -358,6 +358,47 @@ def test_an_option_of_another_cluster_is_refused_rather_than_ignored(seatrial, c
     assert (status, f"{option[0]}: expected --cluster " in told) == (3, True), told
 
 
+@pytest.mark.parametrize("command", ["certify", "faults"])
+@pytest.mark.parametrize("given", ["example/servr=serve", "server:1=serve", "exampleserver=serve"])
+def test_a_process_for_an_image_that_the_chart_does_not_have_is_refused(seatrial, chart, tmp_path, command, given):
+    """It would be passed over, and something else put on trial."""
+    deployment = DEPLOYMENT.replace("containers:", "initContainers: [{name: init, image: busybox}]\n      containers:")
+    arguments = ["--runs", tmp_path / "runs"] if command == "certify" else []
+    status, told = seatrial(command, chart(deployment=deployment), "--process", given, *arguments)
+    assert status == 3
+    assert f"--process {given!r}: expected an image of the chart before the =, found " in told
+    assert "the chart has example/server, busybox; correct it" in told
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "a.image.yaml: expected a recipe of an image, found No such file"),
+        ({"a": "image: x"}, "a.image.yaml: expected `dockerfile`, `process` or both, found neither"),
+        ({"a": "image: x\nprocess: {command: x}"}, "a.image.yaml, process.command"),
+        (
+            {"a": "image: x\ndockerfile: D", "b": "image: docker.io/x\ndockerfile: E"},
+            "expected one recipe for each image, found a.image.yaml and b.image.yaml for x",
+        ),
+    ],
+    ids=["missing", "empty", "wrong type", "two of one image"],
+)
+def test_recipes_that_are_none_are_told_before_anything_is_deployed(seatrial, chart, files, said):
+    folder = chart(images=[f"{name}.image.yaml" for name in files or {"a": ""}])
+    for name, text in files.items():
+        (folder / f"{name}.image.yaml").write_text(text)
+    status, told = seatrial("certify", folder)
+    assert (status, f"{folder / 'contract.yaml'}, images: expected " in told, said in told) == (3, True, True), told
+
+
+def test_a_recipe_is_found_from_the_contract_and_is_the_subjects_own(chart):
+    folder = chart(images=["../shop.image.yaml"])
+    (folder.parent / "shop.image.yaml").write_text("image: example/server\nprocess: {command: [serve]}\n")
+    subject = read_subject(folder)
+    assert subject.images == ["example/server:1"]
+    assert [recipe.makes("example/server:1") for recipe in subject.recipes] == [True]
+
+
 def test_a_name_that_no_kind_cluster_can_have_is_refused(seatrial):
     for name in ("", "--help", "a b"):
         status, told = seatrial("down", f"--name={name}")

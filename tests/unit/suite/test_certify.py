@@ -82,7 +82,14 @@ def seen_one(seen: One):
 
 CHECK = Check("X1", "MUST", True, "seen_one", "", seen_one, Path("checks/x.py"))
 SUBJECT = SimpleNamespace(
-    contract=contract(), file=Path("c.yaml"), chart=Path(), manifests=(), digest="ab", rendered=lambda values: []
+    contract=contract(),
+    file=Path("c.yaml"),
+    chart=Path(),
+    manifests=(),
+    digest="ab",
+    rendered=lambda values: [],
+    images=[],
+    recipes=(),
 )
 CLUSTER = SimpleNamespace(
     name="local", certificate="preflight", context=None, kubeconfig=lambda: Path("k"), versions=dict

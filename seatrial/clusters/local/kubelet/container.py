@@ -53,6 +53,7 @@ class Container:
         self._changed = changed
         self._folder = sandbox.folder / "containers" / self.name
         self._process_spec: ProcessSpec | None = None
+        self._image_id = ""
         self._backoff = Backoff()
         self._ended_at_s = 0.0
         self._ended_before_at_s: float | None = None  # the run before the last one; None: there was none
@@ -80,6 +81,7 @@ class Container:
 
     async def _run_once(self) -> int:
         image = await pull(self._sandbox, self.name, self.spec["image"], self._waits)
+        self._image_id = image.id
         spec = await self._configured(image)
         log = ContainerLog(self._sandbox.log_path(self.name, len(self.logs)))
         self.logs.append(log)
@@ -130,6 +132,7 @@ class Container:
             record.last_state = record.state
         record.restart_count = len(self.logs) - 1
         record.container_id = f"local://{uuid4().hex}{uuid4().hex}"
+        record.image_id = self._image_id
         record.state = state
 
     def _could_not_start(self, why: str) -> None:

@@ -1,53 +1,27 @@
 """Which process stands for which container image on this machine.
 
-A file `charts/images/NAME.image.yaml` maps one repository:
-
-    image: shop/api                      # repository without tag
-    tag: "1.4.0"                         # optional: any other tag cannot be pulled
-    process:
-      command: ["{python}", "-m", "shop_api"]          # the image's entrypoint
-      env: {PYTHONPATH: "{images}", HOST: "{pod_ip}"}  # the image's environment, optional
-      user: 1000                                       # the image's user, optional, default 0
-      working_dir: "{images}"                          # optional, default /
-
-Placeholders: {python} is the interpreter that runs Seatrial, {images} the folder of the file, {pod_ip} the
-pod's address. Repositories that begin with `python`, `debian` or `busybox` stand for this machine: they run
-the pod's own command.
+A cluster is told of each image by whoever needs it there: by a recipe (`seatrial/clusters/recipe.py`), or by
+`--process IMAGE=COMMAND`, which goes before. Nothing is known by itself but THIS_MACHINE, whose images bring an
+operating system or an interpreter and no service: they run the pod's own command, as this machine does.
 """
 
+import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Protocol
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
+from seatrial.clusters.recipe import Recipe, split_reference
 from seatrial.errors import InputError
 
-THIS_MACHINE = ("python", "debian", "busybox")
+THIS_MACHINE = ("python", "debian", "busybox")  # repositories, to the letter
+OPTION = "--process"
 
 
 class ImageNotFound(Exception):
     """No process stands for this image; the message says how to name one."""
-
-
-class _Process(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    command: Annotated[list[str], Field(min_length=1)]
-    env: dict[str, str] = {}
-    user: int = 0
-    working_dir: str = "/"
-
-
-class _ImageFile(BaseModel):
-    # How the image is built for other clusters stands beside it.
-    model_config = ConfigDict(extra="ignore")
-    image: Annotated[str, Field(min_length=1)]
-    tag: str | None = None
-    process: _Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +33,69 @@ class Image:
     user: int = 0
     working_dir: str = "/"
     tag: str | None = None  # None: every tag exists
-    folder: Path | None = None  # the processes of the image read files here
+    folder: str = ""  # the processes of the image read files here
+    named_by: str = "this machine"  # the recipe's file, or OPTION
 
     def at(self, pod_ip: str) -> "Image":
         """With the placeholders filled in."""
-        values = {"{python}": sys.executable, "{images}": str(self.folder or ""), "{pod_ip}": pod_ip}
+        values = {"{python}": sys.executable, "{images}": self.folder, "{pod_ip}": pod_ip}
 
         def fill(text: str) -> str:
             for placeholder, value in values.items():
                 text = text.replace(placeholder, value)
             return text
 
-        return Image(
+        return replace(
+            self,
             command=tuple(map(fill, self.command)),
             env={name: fill(value) for name, value in self.env.items()},
-            user=self.user,
             working_dir=fill(self.working_dir),
-            tag=self.tag,
-            folder=self.folder,
         )
+
+    @property
+    def id(self) -> str:
+        """What a pod's status says as imageID: that a process stood for the image, which one, and who named it.
+
+        The pod's address stays a placeholder, so that all pods of an image have the same.
+        """
+        command = shlex.join(self.at("{pod_ip}").command) or "the pod's own command"
+        return f"process named by {self.named_by}: {command}"
+
+
+class Images(Protocol):
+    """Where a kubelet looks images up."""
+
+    def find(self, reference: str) -> Image:
+        """The image for `repository[:tag][@digest]`; raises ImageNotFound."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageMap:
     """The images that this machine can run, by repository."""
 
-    images: Mapping[str, Image]
+    images: Mapping[str, Image] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folders: Iterable[Path] = (), processes: Iterable[str] = ()) -> "ImageMap":
-        """From `*.image.yaml` files in `folders` and `IMAGE=COMMAND` entries, which go before the files.
+    def of_processes(cls, entries: Iterable[str]) -> "ImageMap":
+        """From IMAGE=COMMAND entries. Raises InputError for a malformed one."""
+        return cls(dict(map(_read_entry, entries)))
 
-        Raises InputError for a malformed file or entry.
-        """
-        images: dict[str, Image] = {}
-        for folder in folders:
-            for path in sorted(folder.glob("*.image.yaml")):
-                repository, image = _read_file(path)
-                images[repository] = image
-        images.update(map(_read_entry, processes))
-        return cls(images)
+    def with_recipe(self, recipe: Recipe) -> "ImageMap":
+        """With the process of a recipe beside; what --process named stays."""
+        known = self.images.get(recipe.repository)
+        if recipe.process is None or (known is not None and known.named_by == OPTION):
+            return self
+        process = recipe.process
+        image = Image(
+            command=process.command,
+            env=process.env,
+            user=process.user,
+            working_dir=process.working_dir,
+            tag=recipe.tag,
+            folder=str(recipe.file.parent),
+            named_by=str(recipe.file),
+        )
+        return ImageMap({**self.images, recipe.repository: image})
 
     def find(self, reference: str) -> Image:
         """The image for `repository[:tag][@digest]`; raises ImageNotFound."""
@@ -106,46 +103,39 @@ class ImageMap:
         image = self.images.get(repository)
         if image is not None:
             if image.tag not in (None, tag):
-                raise ImageNotFound(f"{repository}:{tag}: not found; the only tag there is, is {image.tag}")
+                raise ImageNotFound(
+                    f"{repository}:{tag}: expected the tag {image.tag}, the only one that {image.named_by} is for, "
+                    "found another; correct the tag, or the recipe"
+                )
             return image
-        if repository.startswith(THIS_MACHINE):
+        if repository in THIS_MACHINE:
             return Image()
         raise ImageNotFound(
-            f"{repository}: not found; the local cluster runs processes instead of images and knows none for "
-            f'this one, name it with --process "{repository}=COMMAND"'
+            f"{reference}: expected a process that stands for this image on the local cluster, found none; name it "
+            f'with --process "{repository}=COMMAND", or a recipe of it under `images` in the contract'
         )
 
 
-def split_reference(reference: str) -> tuple[str, str]:
-    """Repository (without Docker Hub's implied prefixes) and tag of an image reference."""
-    name = reference.partition("@")[0]
-    head, slash, last = name.rpartition("/")
-    last, _, tag = last.partition(":")
-    repository = f"{head}{slash}{last}"
-    for prefix in ("docker.io/library/", "docker.io/"):
-        repository = repository.removeprefix(prefix)
-    return repository, tag or "latest"
+@dataclass(frozen=True, slots=True)
+class SharedImages:
+    """An ImageMap in a file, which the cluster's owner writes and its kubelet reads, in processes of their own."""
 
+    file: Path
 
-def _read_file(path: Path) -> tuple[str, Image]:
-    try:
-        content: Any = yaml.safe_load(path.read_text())
-        read = _ImageFile.model_validate(content)
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: expected readable YAML, found: {error}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
-        raise InputError(f"{path}, {where}: {first['msg']}; expected image and process.command") from None
-    process = read.process
-    return split_reference(read.image)[0], Image(
-        command=tuple(process.command),
-        env=process.env,
-        user=process.user,
-        working_dir=process.working_dir,
-        tag=read.tag,
-        folder=path.parent.resolve(),
-    )
+    def write(self, images: ImageMap) -> None:
+        """In one step: whoever reads sees the map before or after."""
+        entries = {repository: asdict(image) for repository, image in images.images.items()}
+        beside = self.file.with_suffix(".new")
+        beside.write_text(json.dumps(entries), encoding="utf-8")
+        beside.replace(self.file)
+
+    def find(self, reference: str) -> Image:
+        """The image for `repository[:tag][@digest]`; raises ImageNotFound."""
+        entries = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
+        images = {
+            repository: Image(**{**entry, "command": tuple(entry["command"])}) for repository, entry in entries.items()
+        }
+        return ImageMap(images).find(reference)
 
 
 def _read_entry(entry: str) -> tuple[str, Image]:
@@ -153,10 +143,19 @@ def _read_entry(entry: str) -> tuple[str, Image]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise InputError(f"--process {entry!r}: expected IMAGE=COMMAND, found {error}") from None
+        raise InputError(
+            f"{OPTION} {entry!r}: expected IMAGE=COMMAND, found {error}; quote the command as a shell would have it"
+        ) from None
     if not equals or not reference or not words:
         raise InputError(
-            f"--process {entry!r}: expected IMAGE=COMMAND, "
+            f"{OPTION} {entry!r}: expected IMAGE=COMMAND, found {_lack(reference, equals)}; give both, "
             'such as --process "shop/api=uvicorn app:app --host {pod_ip} --port 8080"'
         )
-    return split_reference(reference)[0], Image(command=tuple(words), working_dir=str(Path.cwd()), folder=Path.cwd())
+    here = str(Path.cwd())
+    return split_reference(reference)[0], Image(command=tuple(words), working_dir=here, folder=here, named_by=OPTION)
+
+
+def _lack(reference: str, equals: str) -> str:
+    if not reference:
+        return "no image"
+    return "no command" if equals else "no ="

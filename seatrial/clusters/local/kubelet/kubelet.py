@@ -13,7 +13,7 @@ from seatrial.clusters.local.kubelet.changes import Changes
 from seatrial.clusters.local.kubelet.container import Container
 from seatrial.clusters.local.kubelet.events import Recorder
 from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning
-from seatrial.clusters.local.kubelet.images import ImageMap
+from seatrial.clusters.local.kubelet.images import Images
 from seatrial.clusters.local.kubelet.isolation import Isolation, probe
 from seatrial.clusters.local.kubelet.logs import LogOptions
 from seatrial.clusters.local.kubelet.metrics import WINDOW_S, Meter, PodMetrics
@@ -41,7 +41,7 @@ class Kubelet:
     def __init__(
         self,
         store: Store,
-        images: ImageMap,
+        images: Images,
         root: Path,
         *,
         isolation: Isolation | None = None,

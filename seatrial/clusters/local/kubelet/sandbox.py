@@ -13,7 +13,7 @@ from seatrial.clusters.local.kubelet import hosts
 from seatrial.clusters.local.kubelet.addresses import Addresses
 from seatrial.clusters.local.kubelet.changes import Changes
 from seatrial.clusters.local.kubelet.events import Recorder
-from seatrial.clusters.local.kubelet.images import ImageMap
+from seatrial.clusters.local.kubelet.images import Images
 from seatrial.clusters.local.kubelet.isolation import Isolation
 from seatrial.clusters.local.kubelet.process import Mount
 from seatrial.clusters.local.kubelet.volumes import Volumes
@@ -39,7 +39,7 @@ class Context:
     """What all pods of the node share. `api` comes last: it is offered once the API server is up."""
 
     store: Store
-    images: ImageMap
+    images: Images
     folder: Path
     isolation: Isolation
     recorder: Recorder

@@ -28,6 +28,7 @@ class ContainerRecord:
     started: bool = False
     ready: bool = False
     container_id: str = ""
+    image_id: str = ""  # of what stands for the image, once it is known
 
     @property
     def running(self) -> bool:
@@ -49,7 +50,7 @@ class ContainerRecord:
         return {
             "name": self.name,
             "image": self.image,
-            "imageID": self.image if self.container_id else "",
+            "imageID": self.image_id,
             **({"containerID": self.container_id} if self.container_id else {}),
             "state": self.state,
             "lastState": self.last_state,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.clusters.local.kubelet.images import Image, ImageMap, ImageNotFound, split_reference
+from seatrial.clusters.local.kubelet.images import Image, ImageMap, ImageNotFound, SharedImages
+from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.errors import InputError
 
 OPENMED = """
@@ -19,24 +20,15 @@ process:
 
 
 @pytest.fixture
-def images(tmp_path: Path) -> ImageMap:
-    (tmp_path / "openmed.image.yaml").write_text(OPENMED)
-    return ImageMap.read([tmp_path], ['shop/api=uvicorn "my app:app" --host {pod_ip}'])
+def recipe(tmp_path: Path) -> Recipe:
+    file = tmp_path / "openmed.image.yaml"
+    file.write_text(OPENMED)
+    return read_recipe(file)
 
 
-@pytest.mark.parametrize(
-    ("reference", "repository", "tag"),
-    [
-        ("openmed", "openmed", "latest"),
-        ("openmed:1.7.0", "openmed", "1.7.0"),
-        ("docker.io/library/python:3.11-slim", "python", "3.11-slim"),
-        ("ghcr.io/maziyarpanahi/openmed:1", "ghcr.io/maziyarpanahi/openmed", "1"),
-        ("localhost:5000/openmed", "localhost:5000/openmed", "latest"),
-        ("openmed:1@sha256:00ff", "openmed", "1"),
-    ],
-)
-def test_references(reference: str, repository: str, tag: str) -> None:
-    assert split_reference(reference) == (repository, tag)
+@pytest.fixture
+def images(recipe: Recipe) -> ImageMap:
+    return ImageMap.of_processes(['shop/api=uvicorn "my app:app" --host {pod_ip}']).with_recipe(recipe)
 
 
 def test_placeholders_are_filled_in_for_the_pod(images: ImageMap, tmp_path: Path) -> None:
@@ -49,36 +41,72 @@ def test_a_command_line_entry_maps_any_tag_and_is_split_as_a_shell_would(images:
     assert images.find("shop/api:9").at("127.64.0.7").command == ("uvicorn", "my app:app", "--host", "127.64.0.7")
 
 
-def test_an_entry_goes_before_a_file(tmp_path: Path) -> None:
-    (tmp_path / "openmed.image.yaml").write_text(OPENMED)
-    assert ImageMap.read([tmp_path], ["openmed=serve"]).find("openmed:2").command == ("serve",)
+def test_an_entry_goes_before_a_recipe(recipe: Recipe) -> None:
+    named = ImageMap.of_processes(["openmed=serve"])
+    assert named.with_recipe(recipe).find("openmed:2").command == ("serve",)
 
 
-@pytest.mark.parametrize("reference", ["python:3.11-slim-bookworm", "busybox", "debian:bookworm-slim"])
+def test_a_recipe_without_a_process_stands_for_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "shop.image.yaml"
+    file.write_text("image: shop\ndockerfile: Dockerfile\n")
+    with pytest.raises(ImageNotFound):
+        ImageMap().with_recipe(read_recipe(file)).find("shop:latest")
+
+
+def test_without_a_recipe_an_image_is_unknown_whatever_it_is_called() -> None:
+    """`openmed:1.7.0` is what the upstream image is called, too."""
+    with pytest.raises(ImageNotFound, match="expected a process that stands for this image"):
+        ImageMap().find("openmed:1.7.0")
+
+
+@pytest.mark.parametrize(
+    "reference", ["python:3.11-slim-bookworm", "busybox", "docker.io/library/debian:bookworm-slim"]
+)
 def test_plain_images_stand_for_this_machine(images: ImageMap, reference: str) -> None:
     assert images.find(reference) == Image()
 
 
+@pytest.mark.parametrize(
+    "reference", ["python-model-server:1", "python/server", "busybox2", "debian.example.org/server", "acme/python:3.11"]
+)
+def test_an_image_that_only_begins_or_ends_like_one_does_not(images: ImageMap, reference: str) -> None:
+    with pytest.raises(ImageNotFound):
+        images.find(reference)
+
+
 def test_another_tag_is_not_there(images: ImageMap) -> None:
-    with pytest.raises(ImageNotFound, match=r"openmed:2: not found.*1\.7\.0"):
+    with pytest.raises(ImageNotFound, match=r"openmed:2: expected the tag 1\.7\.0, the only one that .*openmed\.image"):
         images.find("openmed:2")
 
 
 def test_an_unknown_image_says_how_to_name_it(images: ImageMap) -> None:
-    with pytest.raises(ImageNotFound, match='--process "vendor/thing=COMMAND"'):
+    with pytest.raises(ImageNotFound, match='--process "vendor/thing=COMMAND", or a recipe of it under `images`'):
         images.find("vendor/thing:1")
 
 
 @pytest.mark.parametrize("entry", ["shop", "shop=", "=serve", "shop='serve"])
 def test_a_malformed_entry_is_refused(entry: str) -> None:
-    with pytest.raises(InputError, match="IMAGE=COMMAND"):
-        ImageMap.read([], [entry])
+    with pytest.raises(InputError, match=r"expected IMAGE=COMMAND, found .*; (give|quote)"):
+        ImageMap.of_processes([entry])
 
 
-@pytest.mark.parametrize(
-    "content", ["image: a", "- a", "image: a\nprocess: {command: []}", "image: a\nprocess: {comand: [x]}", "{"]
-)
-def test_a_malformed_file_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / "bad.image.yaml").write_text(content)
-    with pytest.raises(InputError, match=r"bad\.image\.yaml"):
-        ImageMap.read([tmp_path])
+@pytest.mark.parametrize("reference", ["openmed:1.7.0", "shop/api:9", "python:3.11"])
+def test_what_is_shared_is_read_as_it_was_written(images: ImageMap, tmp_path: Path, reference: str) -> None:
+    shared = SharedImages(tmp_path / "images.json")
+    shared.write(images)
+    assert shared.find(reference) == images.find(reference)
+
+
+def test_what_is_shared_later_is_found_from_then_on(images: ImageMap, tmp_path: Path) -> None:
+    shared = SharedImages(tmp_path / "images.json")
+    with pytest.raises(ImageNotFound):
+        shared.find("openmed:1.7.0")
+    shared.write(images)
+    assert shared.find("openmed:1.7.0") == images.find("openmed:1.7.0")
+
+
+def test_an_id_says_which_process_stands_for_the_image_and_who_named_it(images: ImageMap, tmp_path: Path) -> None:
+    named = f"process named by {tmp_path / 'openmed.image.yaml'}: {sys.executable} -m openmed_service"
+    assert images.find("openmed:1.7.0").id == named
+    assert images.find("shop/api").id == "process named by --process: uvicorn 'my app:app' --host '{pod_ip}'"
+    assert images.find("python:3.11").id == "process named by this machine: the pod's own command"
