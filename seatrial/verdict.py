@@ -108,6 +108,51 @@ def inconclusive(expected: str, found: str, do: str, *, blocked_by: str = "", **
     return _verdict(Outcome.INCONCLUSIVE, expected, found, do, blocked_by=blocked_by, **grounds)
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a judgement rests on: every verdict given on it carries the count, the measurements and the sentences.
+
+    It grows by `with_`, as a check goes on: a verdict carries what was known when it was given.
+    """
+
+    n: int | None = None
+    measurements: tuple[Measurement, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+    def with_(self, *, n: int = 0, measurements: Iterable[Measurement] = (), evidence: Iterable[str] = ()) -> Ground:
+        """The same ground with n more seen, more measured, or more facts told."""
+        return Ground(
+            self.n if n == 0 else (self.n or 0) + n,
+            (*self.measurements, *measurements),
+            (*self.evidence, *evidence),
+        )
+
+    def passed(self, expected: str, found: str, *, detects: str = "") -> Verdict:
+        """As `passed`, on this ground."""
+        return passed(
+            expected, found, detects=detects, n=self.n, measurements=self.measurements, evidence=self.evidence
+        )
+
+    def failed(self, expected: str, found: str, do: str, *, rows: Iterable[Request] | Ledger = ()) -> Verdict:
+        """As `failed`, on this ground; `rows` decided it."""
+        return failed(expected, found, do, n=self.n, measurements=self.measurements, rows=rows, evidence=self.evidence)
+
+    def inconclusive(
+        self, expected: str, found: str, do: str, *, rows: Iterable[Request] | Ledger = (), blocked_by: str = ""
+    ) -> Verdict:
+        """As `inconclusive`, on this ground; `rows` kept it from judging."""
+        return inconclusive(
+            expected,
+            found,
+            do,
+            blocked_by=blocked_by,
+            n=self.n,
+            measurements=self.measurements,
+            rows=rows,
+            evidence=self.evidence,
+        )
+
+
 def skipped(reason: str) -> Verdict:
     """The contract does not make the promise, or the cluster lacks what the check needs."""
     return Verdict(Outcome.SKIPPED, "the promise is made, and the cluster can show it", reason)

@@ -15,7 +15,7 @@ from seatrial.trials.concurrency import (
     REPETITIONS,
     ConcurrentLoad,
 )
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
+from seatrial.verdict import Ground, Measurement, Verdict, skipped
 
 LEAST_MEAN, MOST_CALLS = 1.5, 0.75  # items per batch; model runs per item
 LEAST_ANSWERS = 100
@@ -30,76 +30,67 @@ def batching_happens(batching: Batching, metrics: Metrics | None, concurrent: Co
     rows = concurrent.ledger.of(LOOP).to(concurrent.pod)
     answered = rows.select((rows.error == rows.code("")) & (rows.status >= 200) & (rows.status < 300))
     offered_s = float(answered.ended_s.max() - rows.sent_s.min()) if len(answered) else 0.0
+    ground = Ground(n=len(answered))
     if concurrent.open_at_once() < size or offered_s < LEAST_FOR_S - 1 or len(answered) < LEAST_ANSWERS:
-        return inconclusive(
+        return ground.inconclusive(
             f"{size} or more requests open at a time for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} answers",
             f"{concurrent.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} answers",
             "see B1 and the pod's log",
-            n=len(answered),
         )
     if metrics and metrics.batch_size and metrics.model_runs:
-        return by_metrics(metrics, concurrent, len(answered), size)
-    return by_time(concurrent, size)
+        return by_metrics(metrics, concurrent, ground, len(answered))
+    return by_time(concurrent)
 
 
-def by_metrics(metrics: Metrics, concurrent: ConcurrentLoad, items: int, size: int) -> Verdict:
+def by_metrics(metrics: Metrics, concurrent: ConcurrentLoad, ground: Ground, items: int) -> Verdict:
     """Sizes and runs, both counted by the service."""
     sizes = concurrent.sizes(metrics.batch_size, concurrent.loop)
     calls = concurrent.counted(metrics.model_runs, concurrent.loop)
     if sizes is None or calls is None:
-        return inconclusive(
+        return Ground(n=0).inconclusive(
             f"{metrics.batch_size} and {metrics.model_runs} in the scrapes around the load, rising",
             "one of them missing, or begun anew",
             "correct the names in the contract; if the pod was restarted, see its log",
-            n=0,
         )
-    mean = Measurement("mean batch size", sizes.mean, "", n=sizes.runs, limit=f">= {LEAST_MEAN:g}")
-    share = Measurement("model runs per answer", calls / items, "", n=items, limit=f"<= {MOST_CALLS:g}")
+    ground = ground.with_(
+        measurements=[
+            Measurement("mean batch size", sizes.mean, "", n=sizes.runs, limit=f">= {LEAST_MEAN:g}"),
+            Measurement("model runs per answer", calls / items, "", n=items, limit=f"<= {MOST_CALLS:g}"),
+        ]
+    )
     expected = f"a mean batch of {LEAST_MEAN:g} or more, and at most {MOST_CALLS:g} model runs per answer"
     found = f"batches of {sizes.mean:.2f} on average, {calls:.0f} model runs for {items} answers"
     if calls > MOST_CALLS * items or not sizes.mean >= LEAST_MEAN:
-        return failed(expected, f"{found}, under {concurrent.clients} clients", DO, n=items, measurements=[mean, share])
+        return ground.failed(expected, f"{found}, under {concurrent.clients} clients", DO)
     lone = concurrent.sizes(metrics.batch_size, concurrent.lone)
     asked = len(concurrent.ledger.of(LONE))
     if lone is None or not lone.runs or lone.runs != lone.items or lone.runs != asked:
-        told = f"{lone.runs} batches of {lone.items} in all" if lone else "no count"
-        return inconclusive(
+        return ground.inconclusive(
             f"{asked} lone requests counted as {asked} batches of 1",
-            told,
+            f"{lone.runs} batches of {lone.items} in all" if lone else "no count",
             "see whether the metric counts what it says",
-            n=items,
-            measurements=[mean, share],
         )
-    return passed(
-        expected,
-        found,
-        n=items,
-        measurements=[mean, share],
-        detects=f"batches of fewer than {LEAST_MEAN:g} on average under {concurrent.clients} clients",
-    )
+    detects = f"batches of fewer than {LEAST_MEAN:g} on average under {concurrent.clients} clients"
+    return ground.passed(expected, found, detects=detects)
 
 
-def by_time(concurrent: ConcurrentLoad, size: int) -> Verdict:
+def by_time(concurrent: ConcurrentLoad) -> Verdict:
     """Groups at once against their members one by one."""
     shares = concurrent.shares_of_time()
+    ground = Ground(n=len(shares))
     if len(shares) < REPETITIONS:
-        return inconclusive(
+        return ground.inconclusive(
             f"{REPETITIONS} groups answered right, at once and one by one",
             f"{len(shares)}",
             "see B1; or declare metrics.batch_size and metrics.model_runs",
-            n=len(shares),
         )
-    slow = sum(share > MOST_OF_TIME for share in shares)
-    worst = Measurement(
-        "time at once, of that one by one, largest", max(shares), n=len(shares), limit=f"<= {MOST_OF_TIME}"
-    )
+    name, limit = "time at once, of that one by one, largest", f"<= {MOST_OF_TIME}"
+    ground = ground.with_(measurements=[Measurement(name, max(shares), n=len(shares), limit=limit)])
     expected = f"each of {REPETITIONS} groups within {MOST_OF_TIME:.0%} of the time of its members one by one"
-    if slow:
-        return failed(expected, f"{slow} took longer, up to {max(shares):.0%}", DO, n=len(shares), measurements=[worst])
-    return passed(
+    if slow := sum(share > MOST_OF_TIME for share in shares):
+        return ground.failed(expected, f"{slow} took longer, up to {max(shares):.0%}", DO)
+    return ground.passed(
         expected,
         f"{len(shares)} of {len(shares)}, at most {max(shares):.0%}",
-        n=len(shares),
-        measurements=[worst],
         detects="groups that are worked on one by one",
     )

@@ -7,6 +7,7 @@ Lone requests are judged by their median, in at most two looks; single late ones
 import numpy as np
 
 from seatrial.contract import Batching
+from seatrial.observation import Ledger
 from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
 from seatrial.trials.batch_delay import (
@@ -22,7 +23,7 @@ from seatrial.trials.batch_delay import (
     waits,
 )
 from seatrial.trials.batching import FIFTH_OF_THE_LONE, Batches
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_FULL, WANTED_TRICKLE = 24, 20
 MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the delay
@@ -31,59 +32,48 @@ MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the
 @check("B4", level="MUST", timed=True, ablation=FIFTH_OF_THE_LONE)
 def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdict:
     ledger = batches.ledger
-    full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))
-    if doubt := unmeasured(batches):
+    full, lone, trickle = (ledger.of(load).to(batches.pod) for load in (FULL, LONE, TRICKLE))
+    if doubt := unmeasured(batches, full, lone, trickle):
         return doubt
     seen = waits(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.spacing_s, batches.looks)
     patience = Patience.of(full, batches.delay_s)
-    slowest_s = float(lone.latency_s.max())
+    slowest_s, trickled_s = float(lone.latency_s.max()), float(trickle.latency_s.max())
     lone = lone.select(alone(lone, batches.spacing_s))
     median_s = float(np.median(lone.latency_s))
-    measured = [
-        Measurement("lone request, median", median_s, "s", n=len(lone), limit=f"<= {seen.bound_s:.3f} s"),
-        Measurement("request in a full batch, median", seen.engine_s, "s", n=len(full)),
-        Measurement("lone request, slowest", slowest_s, "s", limit=f"<= {patience.lone_s:.2f} s"),
-        Measurement(
-            "trickle, slowest",
-            float(trickle.latency_s.max()),
-            "s",
-            n=len(trickle),
-            limit=f"<= {patience.trickle_s:.2f} s",
-        ),
-    ]
+    ground = Ground(n=seen.lone).with_(
+        measurements=[
+            Measurement("lone request, median", median_s, "s", n=len(lone), limit=f"<= {seen.bound_s:.3f} s"),
+            Measurement("request in a full batch, median", seen.engine_s, "s", n=len(full)),
+            Measurement("lone request, slowest", slowest_s, "s", limit=f"<= {patience.lone_s:.2f} s"),
+            Measurement("trickle, slowest", trickled_s, "s", n=len(trickle), limit=f"<= {patience.trickle_s:.2f} s"),
+        ]
+    )
     expected = (
         f"a lone request answered within {seen.bound_s * 1000:.0f} ms (median): {seen.engine_s * 1000:.0f} ms of work, "
         f"{batches.delay_s * 1000:g} ms of delay and {MARGIN_S * 1000:g} ms"
     )
+    latest = f"{patience.lone_s:.2f} s alone, {patience.trickle_s:.2f} s in a trickle"
     if broken := broke(seen, patience, median_s):
-        return failed(
-            expected
-            if seen.median == "fail"
-            else f"no request later than {patience.lone_s:.2f} s alone, {patience.trickle_s:.2f} s in a trickle",
+        return ground.failed(
+            expected if seen.median == "fail" else f"no request later than {latest}",
             broken,
             "start the timer at the first request of a batch, in the declared unit, and run what is there when it ends",
-            n=seen.lone,
-            measurements=measured,
             rows=seen.late if len(seen.late) else lone.select(lone.latency_s > seen.bound_s),
         )
     if seen.median == "between" or seen.late_looks:
         late = f", some too late in look {seen.late_looks[0] + 1} only" if seen.late_looks else ""
-        return inconclusive(
+        return ground.inconclusive(
             expected,
             f"{seen.above} of {seen.lone} later after {batches.looks} looks{late}",
             "run again on a quieter machine",
-            n=seen.lone,
-            measurements=measured,
             rows=seen.late,
         )
     limits = proportion_limits(seen.lone, 0.5)
     shown = f", or {limits.smallest_failing_share:.0%} of them above it" if limits.smallest_failing_share else ""
-    return passed(
+    return ground.passed(
         expected,
         f"{seen.above} of {seen.lone} later; slowest {slowest_s * 1000:.0f} ms alone, "
-        f"{float(trickle.latency_s.max()) * 1000:.0f} ms in a trickle",
-        n=seen.lone,
-        measurements=measured,
+        f"{trickled_s * 1000:.0f} ms in a trickle",
         detects=f"a request later than {patience.lone_s:.2f} s alone or {patience.trickle_s:.2f} s in a trickle{shown}",
     )
 
@@ -101,33 +91,29 @@ def broke(seen: Waits, patience: Patience, median_s: float) -> str:
     return ""
 
 
-def unmeasured(batches: Batches) -> Verdict | None:
+def unmeasured(batches: Batches, full: Ledger, lone: Ledger, trickle: Ledger) -> Verdict | None:
     """Why these rows tell nothing, if they do not."""
-    ledger = batches.ledger
-    full, lone, trickle = (ledger.of(stream).to(batches.pod) for stream in (FULL, LONE, TRICKLE))
     wanted = sum(LONE_ROWS[: batches.looks])
     if batches.delay_s > MOST_DELAY_S:
-        return inconclusive(
+        return Ground(n=0).inconclusive(
             f"a delay of at most {MOST_DELAY_S:g} s",
             f"{batches.delay_s:g} s",
             "set a shorter batching.max_delay_ms for the trial",
-            n=0,
         )
+    ground = Ground(n=len(lone))
     right = int(full.right.sum())
     if right < WANTED_FULL or not wanted or len(lone) < wanted or len(trickle) < WANTED_TRICKLE:
-        return inconclusive(
+        return ground.inconclusive(
             f"{WANTED_FULL} right answers out of full batches, {wanted or LONE_ROWS[0]} lone requests, "
             f"{WANTED_TRICKLE} in a trickle",
             f"{right}, {len(lone)}, {len(trickle)}",
             "see why the full batches failed (B1), or run again",
-            n=len(lone),
         )
     kept = alone(lone, batches.spacing_s)
     if kept.sum() < ALONE_RATIO * wanted:
-        return inconclusive(
+        return ground.inconclusive(
             f"{ALONE_RATIO * wanted:.0f} lone requests {batches.spacing_s * 1000:.0f} ms apart, with nothing else open",
             f"{kept.sum()} of {len(lone)}",
             "give the generator a core of its own",
-            n=len(lone),
         )
     return None

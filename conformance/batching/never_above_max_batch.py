@@ -6,7 +6,7 @@ Source: contract `batching.max_size`; sizes as the service's histogram counts th
 from seatrial.contract import Batching, Metrics
 from seatrial.suite import check
 from seatrial.trials.batching import BURST, BURST_OF, NO_BURSTS, RACE, Batches, Setting
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
+from seatrial.verdict import Ground, Measurement, Verdict, skipped
 from seatrial.watch.metrics import Sizes, around, counted, sizes
 
 WANTED_BURSTS, WANTED_FULL = 20, 10
@@ -18,47 +18,42 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
     if not (metrics and metrics.batch_size):
         return skipped("the contract does not name metrics.batch_size")
     metric = metrics.batch_size
-    facts: list[str] = []
-    measured: list[Measurement] = []
+    ground = Ground(n=0)
     doubts: list[Verdict] = []
-    n = 0
     for setting in batches.settings:
         seen = seen_at(batches, setting, metric)
         if seen is None:
-            doubts.append(
-                inconclusive(
-                    f"{metric} in the scrapes around the bursts, rising",
-                    f"at {setting.size}: missing, or begun anew",
-                    "correct the name in the contract; if the pod was restarted, see its log",
-                )
-            )
+            doubts.append(uncounted(metric, setting))
             continue
-        facts.append(f"largest {setting.size}: {seen.runs} batches, {seen.at_least(setting.size)} of them full")
-        measured.append(
-            Measurement(f"mean batch at {setting.size}", seen.mean, n=seen.runs, limit=f"<= {setting.size}")
-        )
-        n += seen.runs
+        told = f"largest {setting.size}: {seen.runs} batches, {seen.at_least(setting.size)} of them full"
+        mean = Measurement(f"mean batch at {setting.size}", seen.mean, n=seen.runs, limit=f"<= {setting.size}")
+        ground = ground.with_(n=seen.runs, measurements=[mean], evidence=[told])
         if over := too_large(metrics, batches, setting, seen):
-            return failed(
+            return ground.failed(
                 f"no batch above {setting.size} when that is the largest",
                 over,
                 "count every item of every request before it joins a batch, whatever closes the batch",
-                n=n,
-                measurements=measured,
-                evidence=facts,
             )
         if doubt := unburst(batches, setting, seen):
             doubts.append(doubt)
-    if not batches.settings or doubts:
-        return doubts[0] if doubts else inconclusive("bursts at the declared size", "none", "run again", n=0)
-    alone = "" if len(batches.settings) > 1 else "; no value governs the size, so it was not changed"
-    return passed(
-        "no batch above the declared largest" + (", nor above half of it when so configured" if not alone else ""),
-        f"{n} batches, none above" + alone,
-        n=n,
-        measurements=measured,
-        evidence=facts,
+    if doubts:
+        return doubts[0]
+    if not batches.settings:
+        return ground.inconclusive("bursts at the declared size", "none", "run again")
+    halved = len(batches.settings) > 1
+    return ground.passed(
+        "no batch above the declared largest" + (", nor above half of it when so configured" if halved else ""),
+        f"{ground.n} batches, none above" + ("" if halved else "; no value governs the size, so it was not changed"),
         detects="a single batch above the size configured, in any of these bursts",
+    )
+
+
+def uncounted(metric: str, setting: Setting) -> Verdict:
+    """The service does not say how large the batches of these bursts were."""
+    return Ground().inconclusive(
+        f"{metric} in the scrapes around the bursts, rising",
+        f"at {setting.size}: missing, or begun anew",
+        "correct the name in the contract; if the pod was restarted, see its log",
     )
 
 
@@ -91,19 +86,18 @@ def unburst(batches: Batches, setting: Setting, seen: Sizes) -> Verdict | None:
             bursts += len(sent_s) > setting.size and float(sent_s.max() - sent_s.min()) <= within_s
     # A burst of four batches' worth holds at most four full ones.
     with_full = -(-seen.at_least(setting.size) // BURST_OF)
+    ground = Ground(n=seen.runs)
     if bursts < WANTED_BURSTS or with_full < WANTED_FULL:
-        return inconclusive(
+        return ground.inconclusive(
             f"{WANTED_BURSTS} bursts of more than {setting.size} within {BURST_WITHIN_S * 1000:g} ms, "
             f"{WANTED_FULL} with a full batch",
             f"at {setting.size}: {bursts} bursts, {with_full} for certain with a full batch",
             "give the generator a core of its own; if batches do not form, see B2",
-            n=seen.runs,
         )
     if not seen.none_above(setting.size):
-        return inconclusive(
+        return ground.inconclusive(
             f"a histogram that can tell {setting.size} from {setting.size + 1}",
             f"at {setting.size}: a bucket that holds both",
             f"give {setting.size} a bucket of its own in the service's metrics",
-            n=seen.runs,
         )
     return None

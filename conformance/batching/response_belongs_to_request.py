@@ -26,7 +26,7 @@ from seatrial.trials.concurrency import (
     ConcurrentLoad,
     Span,
 )
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 
 DISTINCT = 64
 OPEN_SHARE = 0.75  # of the clients, on average
@@ -43,32 +43,28 @@ def response_belongs_to_request(
     rows = answered(limits, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
     wrong = rows.select(~rows.right)
     swapped = [(row, owner) for row in wrong if (owner := owner_of(api, row)) and owner != row.case]
+    ground = Ground(n=len(rows))
     if len(wrong):
         first, owner = swapped[0] if swapped else (next(iter(wrong)), "")
         lost = first.error or (f"answered {first.status}" if first.status >= 400 else "an answer that no case has")
-        return failed(
+        return ground.with_(
+            evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]]
+        ).failed(
             f"{len(rows)} requests, each with its own answer",
             f"{len(swapped)} got the answer of another, {len(wrong) - len(swapped)} none that is right; "
             + (f"{first.case} got that of {owner}" if owner else f"{first.case}: {lost}"),
             "keep each answer with its request through batch, cache and handler; share no variable between them",
-            n=len(rows),
             rows=[row for row, _ in swapped] or wrong,
-            evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]],
         )
     if doubt := next(missing(api, batching, metrics, concurrent, rows), None):
-        return inconclusive(*doubt, n=len(rows))
-    bound = zero_event_bound(len(rows))
+        return ground.inconclusive(*doubt)
     names = set(rows.texts("case"))
     fewer = f"; judged with the {len(names)} inputs that the contract has" if len(names) < DISTINCT else ""
-    return passed(
+    bound, name = zero_event_bound(len(rows)), "answers not their request's"
+    astray = Measurement(name, 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0")
+    return ground.with_(measurements=[astray]).passed(
         f"{ANSWERS} or more requests of {concurrent.clients} clients at once, each with its own answer",
         f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{fewer}",
-        n=len(rows),
-        measurements=[
-            Measurement(
-                "answers not their request's", 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0"
-            )
-        ],
         detects=f"{bound:.2%} of the answers going astray, at 95% confidence",
     )
 

@@ -4,10 +4,14 @@ Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, 
 `drain.budget_s` and `drain.grace_s`.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from seatrial.contract import Drain
+from seatrial.observation import Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 
 MARGIN_S = 1.0
 LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the test
@@ -17,78 +21,92 @@ LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the
 def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdict:
     undisturbed = deletion.ledger.of("undisturbed")
     if not len(undisturbed) or not undisturbed.right.all():
-        return inconclusive(
+        return Ground().inconclusive(
             "an undisturbed request as long as most of the drain budget, answered right",
             f"{len(undisturbed)} sent, {int(undisturbed.right.sum())} right",
             "declare inference.long in the contract, and see that it works",
         )
-    length_s = float(undisturbed.ended_s[0] - undisturbed.sent_s[0])
-    facts: list[str] = []
-    tested = 0
-    prestop_s = 0.0
-    lost = spent = deletion.ledger.of()
-    for round in deletion.loaded():
-        # A hook that does not say how long it takes is measured: from the deletion to the sign of SIGTERM.
-        prestop_s = max(prestop_s, round.prestop_s if round.prestop_known else round.told_s - round.deleted_s)
-        rows = deletion.ledger.of("nearly").in_group(round.index)
-        for row in rows:
-            remaining_s = length_s - (round.told_s - row.sent_s)
-            if not LEAST * deletion.budget_s <= remaining_s <= MOST * deletion.budget_s:
-                continue
-            tested += 1
-            facts.append(
-                f"round {round.index}: {remaining_s:.1f} s of work left at SIGTERM, "
-                f"{'answered right' if row.right else row.error or f'answered {row.status}'}"
-            )
-            if not row.right:
-                one = deletion.ledger.select(deletion.ledger.row == row.row)
-                if row.row in deletion.over_budget(round).row:
-                    spent = one
-                else:
-                    lost = one
+    tested = list(near_the_budget(deletion, float(undisturbed.ended_s[0] - undisturbed.sent_s[0])))
     if not tested:
-        return inconclusive(
+        return Ground().inconclusive(
             f"a request with {LEAST:.0%} to {MOST:.0%} of the {deletion.budget_s:g} s budget left at SIGTERM",
             "none",
             "run again; if it stays so, the long case does not take the time it is asked to",
         )
+
+    # A hook that does not say how long it takes is measured: from the deletion to the sign of SIGTERM.
+    prestop_s = max(r.prestop_s if r.prestop_known else r.told_s - r.deleted_s for r in deletion.loaded())
+    prestop_s = max(0.0, prestop_s)
     grace_s = min(round.grace_period_s for round in deletion.loaded())
     needed_s = prestop_s + deletion.budget_s + MARGIN_S
     sum_ = f"preStop {prestop_s:g} s + drain {deletion.budget_s:g} s + {MARGIN_S:g} s"
-    arithmetic = Measurement("grace period", grace_s, "s", n=tested, limit=f">= {needed_s:g} s ({sum_})")
-    promised_s = float(drain.grace_s) if drain.grace_s else None
-    if promised_s is not None and promised_s != grace_s:
-        return failed(
-            f"terminationGracePeriodSeconds {promised_s:g}, as {drain.grace_s.value if drain.grace_s else ''} asks",
+    limit = f">= {needed_s:g} s ({sum_})"
+    arithmetic = Ground(n=len(tested)).with_(
+        measurements=[Measurement("grace period", grace_s, "s", n=len(tested), limit=limit)]
+    )
+    if drain.grace_s and float(drain.grace_s) != grace_s:
+        return arithmetic.failed(
+            f"terminationGracePeriodSeconds {float(drain.grace_s):g}, as {drain.grace_s.value} asks",
             f"{grace_s:g} in the live pod",
             "let the template use the value",
-            n=tested,
-            measurements=[arithmetic],
         )
+    facts = [request.told for request in tested]
+    ground = arithmetic.with_(evidence=facts)
+    lost = next((request.row for request in reversed(tested) if request.is_lost), None)
+    spent = next((request.row for request in reversed(tested) if request.is_spent), None)
     if grace_s < needed_s:
-        return failed(
-            f"a grace period of {needed_s:g} s or more: {sum_}", f"{grace_s:g} s in the live pod",
+        return ground.failed(
+            f"a grace period of {needed_s:g} s or more: {sum_}",
+            f"{grace_s:g} s in the live pod",
             "raise terminationGracePeriodSeconds, or lower the drain budget or the preStop hook",
-            n=tested, measurements=[arithmetic], evidence=facts, rows=lost,
-        )  # fmt: skip
-    if len(lost):
-        return failed(
+            rows=[lost] if lost else [],
+        )
+    if lost:
+        return ground.failed(
             f"requests with most of the {deletion.budget_s:g} s budget left at SIGTERM are answered",
             f"{len(facts)} tested, one was not: {'; '.join(facts)}"[:300],
             "let the server wait as long as the budget that it is given",
-            n=tested, measurements=[arithmetic], evidence=facts, rows=lost,
-        )  # fmt: skip
-    if len(spent):
-        return inconclusive(
-            "a request near the budget that fits into it", facts[-1] if len(facts) == 1 else "; ".join(facts),
+            rows=[lost],
+        )
+    if spent:
+        return ground.inconclusive(
+            "a request near the budget that fits into it",
+            "; ".join(facts),
             "give the cluster more cores: the same request fits undisturbed",
-            n=tested, measurements=[arithmetic], evidence=facts, rows=spent,
-        )  # fmt: skip
-    return passed(
+            rows=[spent],
+        )
+    return ground.passed(
         f"a grace period of {needed_s:g} s or more ({sum_}), and requests near the budget answered",
-        f"{grace_s:g} s; {tested} of {tested} answered",
-        n=tested,
-        measurements=[arithmetic],
-        evidence=facts,
+        f"{grace_s:g} s; {len(tested)} of {len(tested)} answered",
         detects=f"a drain cut before {LEAST * deletion.budget_s:.1f} s",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NearTheBudget:
+    """A request with most of the drain budget of work left when its pod was told to stop."""
+
+    row: Request
+    told: str  # what became of it, as a sentence
+    over_budget: bool  # it was open until its whole budget was spent
+
+    @property
+    def is_lost(self) -> bool:
+        """It was not answered, though it had time."""
+        return not self.row.right and not self.over_budget
+
+    @property
+    def is_spent(self) -> bool:
+        """It was not answered, and its time was over."""
+        return not self.row.right and self.over_budget
+
+
+def near_the_budget(deletion: PodDeletion, length_s: float) -> Iterator[NearTheBudget]:
+    """The requests that put the budget to the test; `length_s` is how long one takes undisturbed."""
+    for round in deletion.loaded():
+        for row in deletion.ledger.of("nearly").in_group(round.index):
+            remaining_s = length_s - (round.told_s - row.sent_s)
+            if LEAST * deletion.budget_s <= remaining_s <= MOST * deletion.budget_s:
+                became = "answered right" if row.right else row.error or f"answered {row.status}"
+                told = f"round {round.index}: {remaining_s:.1f} s of work left at SIGTERM, {became}"
+                yield NearTheBudget(row, told, row.row in deletion.over_budget(round).row)

@@ -11,10 +11,11 @@ import numpy as np
 
 from seatrial.contract import Drain, Limits
 from seatrial.observation import Ledger
+from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, REQUESTS, PodDeletion, Round
 from seatrial.trials.workload import is_declared_refusal
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 
 SETTLED_S = 0.02
 RECENT_S = 0.1
@@ -24,50 +25,51 @@ WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT = 20, 5, 3
 @check("D1", level="MUST", ablation=NOTHING_IN_FLIGHT)
 def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodDeletion) -> Verdict:
     rounds = deletion.loaded()
-    each = [(round, _accepted(limits, in_flight(deletion, round))) for round in rounds]
+    accepted = [(round, _accepted(limits, in_flight(deletion, round))) for round in rounds]
     # Selected from the trial's ledger, so that the rows keep their numbers.
-    open_then = deletion.ledger.select(np.isin(deletion.ledger.row, [row for _, rows in each for row in rows.row]))
-    recent = sum(int((round.told_s - rows.sent_s <= RECENT_S).sum()) for round, rows in each)
-    half_sent = sum(int((~(rows.of("half-sent").body_sent_s <= round.told_s)).sum()) for round, rows in each)
-    n = len(open_then)
-    if n < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
-        return inconclusive(
+    numbers = [row for _, rows in accepted for row in rows.row]
+    open_then = deletion.ledger.select(np.isin(deletion.ledger.row, numbers))
+    ground = Ground(n=len(open_then))
+    recent = sum(int((round.told_s - rows.sent_s <= RECENT_S).sum()) for round, rows in accepted)
+    half_sent = sum(int((~(rows.of("half-sent").body_sent_s <= round.told_s)).sum()) for round, rows in accepted)
+    if len(open_then) < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
+        return ground.inconclusive(
             f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last "
             f"{RECENT_S:g} s and {WANTED_HALF_SENT} with half a body",
-            f"{n} open, {recent} recent, {half_sent} half sent over {len(rounds)} rounds",
+            f"{len(open_then)} open, {recent} recent, {half_sent} half sent over {len(rounds)} rounds",
             "raise the work per request, or declare a long case",
-            n=n,
         )
 
     lost = open_then.select(~open_then.right)
     spent = [row for round in rounds for row in deletion.over_budget(round).row.tolist()]
     if len(lost) and np.isin(lost.row, spent).all():
-        return inconclusive(
-            "work in flight that fits into the drain budget", f"{len(lost)} cut when the whole budget was spent",
-            "give the cluster more cores: the same requests fit undisturbed", n=n, rows=lost,
-        )  # fmt: skip
+        return ground.inconclusive(
+            "work in flight that fits into the drain budget",
+            f"{len(lost)} cut when the whole budget was spent",
+            "give the cluster more cores: the same requests fit undisturbed",
+            rows=lost,
+        )
     lost = lost.select(~np.isin(lost.row, spent))
     if len(lost):
         first = next(iter(lost))
-        return failed(
-            f"{n} right and whole answers",
+        return ground.failed(
+            f"{len(open_then)} right and whole answers",
             f"{len(lost)} lost or wrong, the first ({first.load}) "
             f"{first.error or f'answered {first.status}'} after {first.ended_s - first.sent_s:.2f} s",
             "on SIGTERM keep what was accepted, finish it within the drain budget, then exit",
-            n=n,
             rows=lost,
         )
 
-    longest_s = float((open_then.ended_s - open_then.sent_s).max())
-    return passed(
+    n, longest_s = len(open_then), float((open_then.ended_s - open_then.sent_s).max())
+    bound = zero_event_bound(n)
+    measured = [
+        Measurement("requests lost", 0, n=n, low=0.0, high=bound, confidence=0.95, limit="= 0"),
+        Measurement("longest request", longest_s, "s", n=n),
+    ]
+    return ground.with_(measurements=measured).passed(
         f"{WANTED_OPEN} or more requests open at SIGTERM, all answered right and whole",
         f"{n} of {n}, the longest took {longest_s:.2f} s",
-        n=n,
-        measurements=[
-            Measurement("requests lost", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95, limit="= 0"),
-            Measurement("longest request", longest_s, "s", n=n),
-        ],
-        detects=f"a loss of {100 * (1 - 0.05 ** (1 / n)):.1f}% of the requests in flight, at 95% confidence",
+        detects=f"a loss of {bound:.1%} of the requests in flight, at 95% confidence",
     )
 
 

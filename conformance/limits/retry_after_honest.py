@@ -5,6 +5,7 @@ Source: RFC 9110, section 10.2.3; contract `limits.rate.reject`.
 
 from seatrial.contract import RateLimit, RetryAfter
 from seatrial.observation import Request
+from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.rate_limit import (
     EXHAUST,
@@ -15,7 +16,7 @@ from seatrial.trials.rate_limit import (
     RateLimited,
     promised_wait_s,
 )
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_REFUSALS = 100
 SLACK_S = 2.0
@@ -24,65 +25,58 @@ SLACK_S = 2.0
 @check("L2", level="MUST", ablation=NOT_EXHAUSTED)
 def retry_after_honest(limit: RateLimit, retry_after: RetryAfter, limited: RateLimited) -> Verdict:
     refused = limited.ledger.of(SATURATE, EXHAUST, FLOOD).with_status(limit.reject.status)
-    n = len(refused)
+    ground = Ground(n=len(refused))
     unreadable = [row for row in refused if promised_wait_s(row, limited.wall_origin_s) is None]
-    if n and unreadable:
-        return failed(
+    if unreadable:
+        return ground.failed(
             "a Retry-After on every refusal: whole seconds, or a date that is not over",
-            f"{len(unreadable)} of {n} without one that can be read, the first has {_given(unreadable[0])}",
+            f"{len(unreadable)} of {len(refused)} without one that can be read, the first has {_given(unreadable[0])}",
             "send Retry-After with every declared refusal, best as whole seconds",
-            n=n,
             rows=unreadable,
         )
-    if n < WANTED_REFUSALS or not limited.waits:
-        return inconclusive(
+    if len(refused) < WANTED_REFUSALS or not limited.waits:
+        return ground.inconclusive(
             f"{WANTED_REFUSALS} refusals, and silent waits after the bucket was exhausted",
-            f"{n} refusals, {len(limited.waits)} waits",
+            f"{len(refused)} refusals, {len(limited.waits)} waits",
             "see that the limit is on and that its demand reaches one replica",
-            n=n,
         )
+
     honest = [wait for wait in limited.waits if not wait.searched and wait.promised_s is not None]
-    promised = [
-        f"round {wait.index}: promised {wait.promised_s or 0:g} s, {_outcome(wait.admitted)}" for wait in honest
-    ]
-    shortest_s = min((wait.waited_s for wait in limited.waits if wait.admitted), default=float("inf"))
-    longest_s = max((wait.promised_s or 0.0 for wait in limited.waits), default=0.0)
+    waited = ground.with_(
+        evidence=[
+            f"round {wait.index}: promised {wait.promised_s or 0:g} s, {_outcome(wait.admitted)}" for wait in honest
+        ]
+    )
     if early := [wait for wait in honest if not wait.admitted]:
-        return failed(
+        return waited.failed(
             f"{len(honest)} of {len(honest)} admitted after the promised wait",
             f"{len(honest) - len(early)} admitted; round {early[0].index} was refused after {early[0].waited_s:.2f} s "
             f"of silence, {early[0].promised_s:g} s promised",
             "compute Retry-After from the time at which a token will be there, and round up",
-            n=n,
-            evidence=promised,
         )
-    measured = Measurement(
-        "promised wait, longest", longest_s, "s", n=len(limited.waits),
-        limit=f"<= {shortest_s + max(SLACK_S, shortest_s):.2f} s (true wait {shortest_s:.2f} s or less)",
-    )  # fmt: skip
-    if longest_s > shortest_s + max(SLACK_S, shortest_s):
-        return failed(
+    shortest_s = min((wait.waited_s for wait in limited.waits if wait.admitted), default=float("inf"))
+    longest_s = max((wait.promised_s or 0.0 for wait in limited.waits), default=0.0)
+    most_s = shortest_s + max(SLACK_S, shortest_s)
+    limit_s = f"<= {most_s:.2f} s (true wait {shortest_s:.2f} s or less)"
+    waited = waited.with_(
+        measurements=[Measurement("promised wait, longest", longest_s, "s", n=len(limited.waits), limit=limit_s)]
+    )
+    if longest_s > most_s:
+        return waited.failed(
             f"a promised wait near the true one, {shortest_s:.2f} s or less",
             f"{longest_s:g} s promised",
             "do not ask clients to wait much longer than the limiter needs",
-            n=n,
-            measurements=[measured],
-            evidence=promised,
         )
     if len(honest) < HONEST_ROUNDS:
-        return inconclusive(
+        return ground.inconclusive(
             f"{WANTED_REFUSALS} refusals, and {HONEST_ROUNDS} silent waits after the bucket was exhausted",
-            f"{n} refusals, {len(honest)} waits",
+            f"{len(refused)} refusals, {len(honest)} waits",
             "see that the limit is on and that its demand reaches one replica",
-            n=n,
         )
-    return passed(
+    return waited.passed(
         "Retry-After on every refusal, enough and not far too long",
-        f"{n} refusals with one; {len(honest)} of {len(honest)} admitted after the wait",
-        n=n,
-        measurements=[measured],
-        evidence=promised,
-        detects=f"a wait too short in {1 - 0.05 ** (1 / len(honest)):.0%} of refusals, or too long by {SLACK_S:g} s",
+        f"{len(refused)} refusals with one; {len(honest)} of {len(honest)} admitted after the wait",
+        detects=f"a wait too short in {zero_event_bound(len(honest)):.0%} of refusals, or too long by {SLACK_S:g} s",
     )
 
 

@@ -21,7 +21,7 @@ from seatrial.trials.weights import (
     BrokenWeights,
     Side,
 )
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.pods import endpoint_states, is_ready
 
 ASKED_SHARE = 0.8  # of the polls and cases that fit in the window
@@ -31,66 +31,62 @@ SLACK_S = 1.0  # of the window, for the clock of the watch
 @check("P2", level="MUST", ablation=WEIGHTS_INTACT)
 def missing_weights_never_ready(promised: Weights, readiness: ReadinessProbe | None, weights: BrokenWeights) -> Verdict:
     if not weights.install_s > 0 or {side.kind for side in weights.sides} != set(KINDS):
-        return inconclusive(
-            "a healthy install that was timed, and both broken ones", f"{len(weights.sides)} broken", "see P1", n=0
+        return Ground(n=0).inconclusive(
+            "a healthy install that was timed, and both broken ones", f"{len(weights.sides)} broken", "see P1"
         )
-    n = 0
-    facts: list[str] = []
+    ground = Ground(n=0)
     for side in weights.sides:
         if doubt := unwatched(promised, readiness, weights, side):
             return doubt
         rows = weights.ledger.of(ASKED, POLLED).in_group(side.index)
-        n += len(rows)
-        facts.append(
-            f"{side.kind}: {len(rows)} probes and cases in {side.watched_until_s - (side.started_s or 0):.0f} s; "
-            f"Ready {ready_in(weights, side)} after the repair"
+        ground = ground.with_(
+            n=len(rows),
+            evidence=[
+                f"{side.kind}: {len(rows)} probes and cases in {side.watched_until_s - (side.started_s or 0):.0f} s; "
+                f"Ready {ready_in(weights, side)} after the repair"
+            ],
         )
         if seen := signs_of_life(weights, side):
-            answers = rows.select((rows.status == 200) | rows.right)
-            return failed(
+            return Ground(ground.n, evidence=tuple(seen)).failed(
                 f"with weights {side.kind}: never Ready, no ready endpoint, no 2xx readiness, no answer",
                 f"{side.kind}: {'; '.join(seen)}",
                 "verify the weights before the first request, and let readiness wait for the model",
-                n=n,
-                rows=answers,
-                evidence=seen,
+                rows=rows.select((rows.status == 200) | rows.right),
             )
-    never = [side for side in weights.sides if side.ready_s is None]
-    slow = [side for side in weights.sides if side.ready_s and took_s(side) > weights.repair_within_s]
+
     expected = f"Ready within {weights.repair_within_s:.0f} s once the weights are there"
     limit = f"<= {weights.repair_within_s:.0f} s"
-    measured = [
-        Measurement(f"Ready after repair of {side.kind} weights", took_s(side), "s", limit=limit)
-        for side in weights.sides
-        if side.ready_s
-    ]
+    ground = ground.with_(
+        measurements=[
+            Measurement(f"Ready after repair of {side.kind} weights", took_s(side), "s", limit=limit)
+            for side in weights.sides
+            if side.ready_s
+        ]
+    )
+    never = [side for side in weights.sides if side.ready_s is None]
+    slow = [side for side in weights.sides if side.ready_s and took_s(side) > weights.repair_within_s]
     if never or len(slow) == len(weights.sides):
-        return failed(
-            expected, "; ".join(facts), "let a new pod, or the waiting one, take the weights up when they are there",
-            n=n, measurements=measured, evidence=facts,
-        )  # fmt: skip
-    if slow:
-        return inconclusive(
-            expected, "; ".join(facts), "run again: one of two was late", n=n, measurements=measured, evidence=facts
+        return ground.failed(
+            expected,
+            "; ".join(ground.evidence),
+            "let a new pod, or the waiting one, take the weights up when they are there",
         )
+    if slow:
+        return ground.inconclusive(expected, "; ".join(ground.evidence), "run again: one of two was late")
     repaired = weights.ledger.of(REPAIRED)
     if not len(repaired) or not repaired.right.all():
-        return inconclusive(
+        return Ground(ground.n).inconclusive(
             "right answers after the repair, to show that it were the weights that were wanting",
             f"{int(repaired.right.sum())} of {len(repaired)}",
             "see P1",
-            n=n,
             rows=repaired.select(~repaired.right),
             blocked_by="P1",
         )
-    return passed(
+    return ground.passed(
         f"never Ready and no answer in {weights.window_s:.0f} s without whole weights; {expected}",
-        f"{n} probes and cases refused or failed; Ready "
+        f"{ground.n} probes and cases refused or failed; Ready "
         + " and ".join(f"{ready_in(weights, side)} ({side.kind})" for side in weights.sides)
         + " after the repair",
-        n=n,
-        measurements=measured,
-        evidence=facts,
         detects=f"readiness or an answer at any time in {weights.window_s:.0f} s without whole weights",
     )
 
@@ -100,29 +96,26 @@ def unwatched(
 ) -> Verdict | None:
     """Why this release tells nothing, if it does not."""
     if side.started_s is None:
-        return inconclusive(
+        return Ground(n=0).inconclusive(
             "a container that started at least once",
             f"{side.kind}: none",
             "see the events of the stage: the cause is another than the weights",
-            n=0,
         )
     if promised.names not in json.dumps(side.spec):
-        return inconclusive(
+        return Ground(n=0).inconclusive(
             f"{promised.names} in the live pod spec",
             f"{side.kind}: not there",
             "correct weights.names, or the values that are to take the weights away",
-            n=0,
         )
     watched_s = side.watched_until_s - side.started_s
-    polls, cases = (weights.ledger.of(stream).in_group(side.index) for stream in (POLLED, ASKED))
+    polls, cases = (weights.ledger.of(load).in_group(side.index) for load in (POLLED, ASKED))
     wanted_polls = ASKED_SHARE * weights.window_s / POLL_PERIOD_S if readiness else 0
     wanted_cases = ASKED_SHARE * weights.window_s / CASE_PERIOD_S
     if watched_s < weights.window_s - SLACK_S or len(polls) < wanted_polls or len(cases) < wanted_cases:
-        return inconclusive(
+        return Ground(n=len(polls) + len(cases)).inconclusive(
             f"{weights.window_s:.0f} s with {wanted_polls:.0f} probes and {wanted_cases:.0f} cases",
             f"{side.kind}: {watched_s:.0f} s, {len(polls)} and {len(cases)}",
             "give the generator a core of its own",
-            n=len(polls) + len(cases),
         )
     return None
 

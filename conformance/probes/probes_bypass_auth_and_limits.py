@@ -11,10 +11,11 @@ import numpy as np
 from seatrial.contract import Concurrency, Limits, LivenessProbe, LongCase, RateLimit, ReadinessProbe
 from seatrial.observation import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
+from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.overload import EXTRA, NO_SLOT_HELD, Overload
 from seatrial.trials.rate_limit import FLOOD, NO_FLOOD, RateLimited
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed, skipped
+from seatrial.verdict import Ground, Measurement, Verdict, skipped
 
 WANTED = 100
 NEAR_S = 0.1
@@ -63,56 +64,74 @@ def probes_bypass_auth_and_limits(
         return skipped("the contract does not promise an HTTP probe")
     situations = [*_bucket_empty(limits.rate, limited), *_slots_held(limits.concurrency, long, overload)]
     buckets = _buckets(limits.rate, limited)
-    n = sum(len(each.counted) for each in situations)
-    facts = [f"{each.where}: {len(each.counted)} probes with a case refused around them" for each in situations]
+    counted = Ground(n=sum(len(situation.counted) for situation in situations))
     # What failed anywhere has failed, whatever elsewhere was not seen often enough.
-    for each in situations:
-        if len(bad := _unanswered(each.counted)):
-            first = next(iter(bad))
-            return failed(
-                f"{len(each.counted)} of {len(each.counted)} probes answered 2xx within their timeout",
-                f"{each.where}: {len(bad)} not, the first ({first.load}) {first.error or f'answered {first.status}'}",
+    for situation in situations:
+        if len(bad := _unanswered(situation.counted)):
+            asked, first = len(situation.counted), next(iter(bad))
+            return counted.failed(
+                f"{asked} of {asked} probes answered 2xx within their timeout",
+                f"{situation.where}: {len(bad)} not, the first ({first.load}) "
+                f"{first.error or f'answered {first.status}'}",
                 "route probes past authentication, rate limit, concurrency gate and host rules",
-                n=n, rows=bad,
-            )  # fmt: skip
-    for pod, judged in buckets.items():
-        if judged.steady is not None and judged.decision == "fail":
-            return failed(
+                rows=bad,
+            )
+    ground = counted.with_(
+        evidence=[
+            f"{situation.where}: {len(situation.counted)} probes with a case refused around them"
+            for situation in situations
+        ]
+    )
+    for pod, bucket in buckets.items():
+        if bucket.steady is not None and bucket.decision == "fail":
+            return ground.failed(
                 "as many cases admitted as without probes",
-                f"{pod}: {judged.steady.admitted} admitted once empty, a bucket without probes admits "
-                f"{judged.steady.ideal}",
-                "do not take tokens for probes", n=n, evidence=facts,
-            )  # fmt: skip
-    for each in situations:
-        if not each.suffices:
-            return inconclusive(
+                f"{pod}: {bucket.steady.admitted} admitted once empty, a bucket without probes admits "
+                f"{bucket.steady.ideal}",
+                "do not take tokens for probes",
+            )
+    if doubt := _too_little_seen(situations, buckets, ground):
+        return doubt
+    n = counted.n or 0
+    if not n:
+        return counted.inconclusive("probes while the limiter is exhausted", "none", "declare probes and a long case")
+    bound = zero_event_bound(n)
+    refused = Measurement("probes refused", 0, n=n, low=0.0, high=bound, confidence=0.95)
+    return counted.with_(measurements=[refused]).passed(
+        "every probe 2xx within its timeout while the limiter refuses cases, and no tokens spent on probes",
+        "; ".join(f"{s.where}: {len(s.counted)} of {len(s.counted)} probes 2xx" for s in situations),
+        detects=f"{bound:.1%} of probes refused, at 95% confidence",
+    )
+
+
+def _too_little_seen(
+    situations: list[Situation], buckets: dict[str, BucketJudgement], ground: Ground
+) -> Verdict | None:
+    """Why these probes tell nothing, if they do not."""
+    for situation in situations:
+        if not situation.suffices:
+            return ground.inconclusive(
                 f"{WANTED} probes of each kind, a case refused within {NEAR_S:g} s before and after each",
-                f"{each.where}: {len(each.counted)} of {len(each.probes)} probes so",
-                "see that the limiter is exhausted: its scope, its status, the demand", n=n, evidence=facts,
-            )  # fmt: skip
-    for pod, judged in buckets.items():
-        if judged.steady is None:
-            return inconclusive(
-                f"{FEWEST_EXPECTED:g} cases due to be admitted while the bucket is empty", f"{pod}: fewer",
-                "set a higher rate for the trial", n=n, evidence=facts,
-            )  # fmt: skip
-    unexplained = [row for each in situations for row in _unanswered(each.probes.select(~each.exhausted))]
+                f"{situation.where}: {len(situation.counted)} of {len(situation.probes)} probes so",
+                "see that the limiter is exhausted: its scope, its status, the demand",
+            )
+    for pod, bucket in buckets.items():
+        if bucket.steady is None:
+            return ground.inconclusive(
+                f"{FEWEST_EXPECTED:g} cases due to be admitted while the bucket is empty",
+                f"{pod}: fewer",
+                "set a higher rate for the trial",
+            )
+    unexplained = [row for s in situations for row in _unanswered(s.probes.select(~s.exhausted))]
     if unexplained:
         first = unexplained[0]
-        return inconclusive(
+        return ground.inconclusive(
             f"every probe 2xx, or a case refused within {NEAR_S:g} s before and after it to show why it was not",
             f"{len(unexplained)} without, the first ({first.load}, {first.target}) "
             f"{first.error or f'answered {first.status}'}",
-            "run again; if it stays, see why probes fail while the limiter lets cases in", n=n, evidence=facts,
-        )  # fmt: skip
-    if not n:
-        return inconclusive("probes while the limiter is exhausted", "none", "declare probes and a long case", n=0)
-    return passed(
-        "every probe 2xx within its timeout while the limiter refuses cases, and no tokens spent on probes",
-        "; ".join(f"{each.where}: {len(each.counted)} of {len(each.counted)} probes 2xx" for each in situations), n=n,
-        measurements=[Measurement("probes refused", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95)],
-        detects=f"{100 * (1 - 0.05 ** (1 / n)):.1f}% of probes refused, at 95% confidence",
-    )  # fmt: skip
+            "run again; if it stays, see why probes fail while the limiter lets cases in",
+        )
+    return None
 
 
 def _bucket_empty(limit: RateLimit | None, limited: RateLimited | None) -> Iterator[Situation]:
@@ -154,7 +173,10 @@ def _buckets(limit: RateLimit | None, limited: RateLimited | None) -> dict[str, 
         rows = limited.ledger.of(FLOOD).to(pod)
         answered = rows.select(rows.error == rows.code(""))
         judged[pod] = judge_bucket(
-            answered.sent_s, answered.first_byte_s, answered.status != limit.reject.status,
-            float(limit.per_second), float(limit.burst),
-        )  # fmt: skip
+            answered.sent_s,
+            answered.first_byte_s,
+            answered.status != limit.reject.status,
+            float(limit.per_second),
+            float(limit.burst),
+        )
     return judged

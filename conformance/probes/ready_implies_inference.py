@@ -4,13 +4,17 @@ Source: Kubernetes, "Pod Lifecycle", readiness; contract `probes.readiness`.
 Judged at every container start that the install and the deletions caused, and after a restart in place.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from seatrial.contract import Api, ReadinessProbe, Restart
+from seatrial.observation import Ledger
+from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.install import Install
-from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED, Start
+from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_STARTS = 3
 
@@ -18,51 +22,75 @@ WANTED_STARTS = 3
 @check("P1", level="MUST", ablation=NO_CASES)
 def ready_implies_inference(readiness: ReadinessProbe, api: Api, restart: Restart | None, install: Install) -> Verdict:
     deadline_s = api.deadline_s or float("inf")
-    judged, restarts, n = 0, 0, 0
-    facts: list[str] = []
-    for start in install.starts:
-        polls = install.ledger.of(POLLED).in_group(start.index)
-        good = polls.select((polls.status >= 200) & (polls.status < 300) & (polls.error == polls.code("")))
-        cases = install.ledger.of(AT_FIRST_2XX, AT_READY).in_group(start.index)
-        if not len(good) and not len(cases):
-            continue
-        # The kubelet may have seen a 2xx that the polls missed: then the first case marks the moment.
-        ready_s = float(np.nanmin([*good.ended_s, *cases.scheduled_s]))
-        not_ready = int((polls.ended_s < ready_s).sum())
-        wrong = cases.select(~cases.right | (cases.ended_s - cases.sent_s > deadline_s))
-        n += len(cases)
-        facts.append(
-            f"start {start.index} ({start.pod}, restart {start.restart}): {not_ready} probes not ready, then 2xx "
-            f"{ready_s - start.seen_s:.2f} s after the start was seen; {len(cases) - len(wrong)} of {len(cases)} right"
-        )
-        if len(wrong):
-            first = next(iter(wrong))
-            return failed(
+    started = [seen for start in install.starts if (seen := seen_start(install, start, deadline_s))]
+    told: list[str] = []
+    n = 0
+    for seen in started:
+        told.append(seen.told)
+        n += len(seen.cases)
+        if len(seen.wrong):
+            first = next(iter(seen.wrong))
+            return Ground(n=n, evidence=tuple(told)).failed(
                 "every case right and in time from the first 2xx readiness on",
-                f"{len(wrong)} of {len(cases)} not, the first {first.error or f'answered {first.status}'} "
-                f"{first.sent_s - ready_s:.2f} s after it ({first.load})",
+                f"{len(seen.wrong)} of {len(seen.cases)} not, the first {first.error or f'answered {first.status}'} "
+                f"{first.sent_s - seen.ready_s:.2f} s after it ({first.load})",
                 "answer the readiness probe with 2xx only once inference works",
-                n=n,
-                rows=wrong,
-                evidence=facts,
+                rows=seen.wrong,
             )
-        if not_ready and len(good) and len(cases) >= CASES:
-            judged += 1
-            restarts += start.restart > 0
+
+    whole = [seen for seen in started if seen.is_whole]
+    restarts = sum(seen.start.restart > 0 for seen in whole)
     wanted_restarts = 1 if restart else 0
-    if judged < WANTED_STARTS or restarts < wanted_restarts:
-        return inconclusive(
+    if len(whole) < WANTED_STARTS or restarts < wanted_restarts:
+        return Ground(n=len(whole), evidence=tuple(told)).inconclusive(
             f"{WANTED_STARTS} starts with a not-ready phase before the first 2xx, {wanted_restarts} of them a restart",
-            f"{judged} such starts, {restarts} restarts",
+            f"{len(whole)} such starts, {restarts} restarts",
             "make the start slow enough to be seen, or run again",
-            n=judged,
-            evidence=facts,
         )
-    return passed(
+    bound = zero_event_bound(n)
+    measured = Measurement("cases not right", 0, n=n, low=0.0, high=bound, confidence=0.95)
+    return Ground(n, (measured,), tuple(told)).passed(
         "every case right and in time from the first 2xx readiness on",
-        f"{n} cases over {judged} starts, all right",
-        n=n,
-        measurements=[Measurement("cases not right", 0, n=n, low=0.0, high=1 - 0.05 ** (1 / n), confidence=0.95)],
-        evidence=facts,
-        detects=f"{100 * (1 - 0.05 ** (1 / n)):.1f}% of the first requests failing, at 95% confidence",
+        f"{n} cases over {len(whole)} starts, all right",
+        detects=f"{bound:.1%} of the first requests failing, at 95% confidence",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStart:
+    """What was seen of one start of a container, from its first poll to the last case after it was ready."""
+
+    start: Start
+    ready_s: float  # when readiness was first seen
+    not_ready: int  # polls before that
+    polled_ready: bool  # a poll saw it, too
+    cases: Ledger
+    wrong: Ledger  # those that were not right, or late
+
+    @property
+    def is_whole(self) -> bool:
+        """The change from not ready to ready was seen, and enough cases were asked after it."""
+        return bool(self.not_ready) and self.polled_ready and len(self.cases) >= CASES
+
+    @property
+    def told(self) -> str:
+        """As a sentence."""
+        right = len(self.cases) - len(self.wrong)
+        return (
+            f"start {self.start.index} ({self.start.pod}, restart {self.start.restart}): {self.not_ready} probes not "
+            f"ready, then 2xx {self.ready_s - self.start.seen_s:.2f} s after the start was seen; "
+            f"{right} of {len(self.cases)} right"
+        )
+
+
+def seen_start(install: Install, start: Start, deadline_s: float) -> SeenStart | None:
+    """A start of which a ready poll or a case was seen; None for others."""
+    polls = install.ledger.of(POLLED).in_group(start.index)
+    good = polls.select((polls.status >= 200) & (polls.status < 300) & (polls.error == polls.code("")))
+    cases = install.ledger.of(AT_FIRST_2XX, AT_READY).in_group(start.index)
+    if not len(good) and not len(cases):
+        return None
+    # The kubelet may have seen a 2xx that the polls missed: then the first case marks the moment.
+    ready_s = float(np.nanmin([*good.ended_s, *cases.scheduled_s]))
+    wrong = cases.select(~cases.right | (cases.ended_s - cases.sent_s > deadline_s))
+    return SeenStart(start, ready_s, int((polls.ended_s < ready_s).sum()), len(good) > 0, cases, wrong)

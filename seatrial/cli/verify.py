@@ -12,7 +12,8 @@ from seatrial.content import content
 from seatrial.contract import Contract, read_contract
 from seatrial.errors import InputError
 from seatrial.observation import Observation
-from seatrial.record import Damage, RunRecord, VerdictEntry, canonical, summarise
+from seatrial.record import Damage, RunRecord, VerdictEntry, summarise
+from seatrial.record.alike import alike
 from seatrial.reporting.terminal import verdict_table
 from seatrial.reporting.text import plural, sentence
 from seatrial.suite.check import Check
@@ -33,7 +34,7 @@ class Replay:
     def changed(self) -> list[tuple[VerdictEntry, VerdictEntry]]:
         """Verdicts that came out otherwise."""
         pairs = zip(self.recorded, self.again, strict=True)
-        return [(old, new) for old, new in pairs if canonical([old]) != canonical([new])]
+        return [(old, new) for old, new in pairs if not alike(old, new)]
 
 
 @click.command(epilog="Example: seatrial verify runs/20260101-120000-a1b2")

@@ -1,6 +1,7 @@
 """A record is judged again from its files alone, and says which verdicts have lost their evidence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from seatrial.cli.report import report
 from seatrial.cli.verify import judge_again, verify
 from seatrial.errors import InputError
 from seatrial.observation import GeneratorHealth, Timeline, ledger
-from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord
+from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, VerdictEntry
+from seatrial.record.alike import alike
 from seatrial.suite.registry import load_checks
 from seatrial.trials.pod_deletion import PodDeletion
-from seatrial.verdict import failed, passed
+from seatrial.verdict import Measurement, failed, passed
 
 CONTRACT = """
 apiVersion: seatrial/v1
@@ -85,6 +87,29 @@ def test_the_same_verdict_is_equal_byte_for_byte(record, checks):
     replay = judge_again(judged(record, RIGHT), load_checks(checks), [])
     assert (replay.changed, replay.lost) == ([], {})
     assert [entry.verdict for entry in replay.again] == [RIGHT]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        (0.1391083406682652, 0.1391083406682653, True),
+        (0.13910834066, 0.13910834067, False),
+        (0.0, 1e-13, False),
+        (None, 0.1, False),
+        (None, None, True),
+        (float("nan"), float("nan"), True),
+        (float("inf"), float("inf"), True),
+    ],
+)
+def test_the_last_digits_of_what_was_measured_are_the_platforms(old, new, same):
+    entries = [
+        VerdictEntry("X1", "MUST", "x", passed("a", "b", n=1, measurements=[Measurement("share", 1.0, high=high)]), ())
+        for high in (old, new)
+    ]
+    assert alike(*entries) is same
+    renamed = replace(entries[0].verdict.measurements[0], name="other")
+    assert not alike(entries[0], replace(entries[0], verdict=replace(entries[0].verdict, measurements=(renamed,))))
+    assert not alike(entries[0], replace(entries[0], verdict=replace(entries[0].verdict, measurements=())))
 
 
 def test_a_verdict_that_its_evidence_contradicts_is_told(record, checks):
