@@ -326,6 +326,25 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
+class Workload:
+    """What pods belong to: a Deployment or a StatefulSet by its name, or, made at run time, whatever has these labels.
+
+    With a selector, kind and name are "". `service` is the Service under load: EndpointSlices of others say nothing
+    about the pods. "" is any.
+    """
+
+    kind: str = ""
+    name: str = ""
+    selector: Mapping[str, str] = field(default_factory=dict)
+    service: str = ""
+
+    def __str__(self) -> str:
+        if self.selector:
+            return "pods with " + ",".join(f"{key}={value}" for key, value in self.selector.items())
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What every trial sees and keeps."""
 
@@ -339,8 +358,9 @@ class Observation:
     timeline: Timeline
     scrapes: tuple[Scrape, ...]
     logs: tuple[Log, ...]
-    pods: tuple[Pod, ...]
+    pods: tuple[Pod, ...]  # the subject's
     generator: GeneratorHealth
+    subject: Workload  # what was under trial; other pods of the namespace are in the timeline, and are not judged
     marks: Mapping[str, float] = field(default_factory=dict)  # named moments of the stimulus
 
     def __post_init__(self) -> None:

@@ -16,8 +16,8 @@ from seatrial.watch.autoscaler import ReplicaChange, autoscalers, replica_change
 @check("A6", level="MUST", ablation=NO_LOAD)
 def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
     changes = scaling.timeline.changes
-    names = autoscalers(changes, scaling.deployment)
-    values = replica_changes(changes, scaling.deployment)
+    names = autoscalers(changes, scaling.subject)
+    values = replica_changes(changes, scaling.subject)
     syncs = seen_syncs(scaling)
     if not values or not syncs:
         return inconclusive(

@@ -11,7 +11,8 @@ from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import CALIBRATE, NO_LOAD, Scaling, judgeable, own_percent, seen_syncs
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
-from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, on_edge, pods_of, unclamped
+from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, on_edge, unclamped
+from seatrial.watch.pods import living
 
 REACTION_S = 75.0
 CLEARLY = 0.02  # outside the tolerance by this
@@ -82,7 +83,7 @@ def replicas_follow_formula(promise: Autoscaling, scaling: Scaling) -> Verdict:
 
 def unable(scaling: Scaling) -> Verdict | None:
     """An autoscaler that could not read its metric before the load began."""
-    names = autoscalers(scaling.timeline.changes, scaling.deployment)
+    names = autoscalers(scaling.timeline.changes, scaling.subject)
     before = [sync for sync in seen_syncs(scaling) if sync.at_s <= scaling.load_s]
     if before and before[-1].active:
         return None
@@ -90,7 +91,7 @@ def unable(scaling: Scaling) -> Verdict | None:
     reason = next((f"{why}: {message}" for status, why, message in conditions.values() if status == "False"), "")
     return failed(
         "an autoscaler of the Deployment that reads its metric (ScalingActive) before the load",
-        reason or (f"{', '.join(names)} never synchronised" if names else f"none targets {scaling.deployment}"),
+        reason or (f"{', '.join(names)} never synchronised" if names else f"none targets {scaling.subject.name}"),
         "point scaleTargetRef at the Deployment, and give every container a CPU request",
         n=max(1, len(before)),
     )
@@ -159,8 +160,8 @@ def unmoved(promise: Autoscaling, scaling: Scaling, measured: list[Measurement],
 def foreign(scaling: Scaling) -> str:
     """More replicas counted than the subject has pods, at the end; "" if they are its own."""
     last = seen_syncs(scaling)[-1]
-    own = pods_of([change for change in scaling.timeline.changes if change.at_s <= last.at_s], scaling.deployment)
-    return f"{last.current} counted, {len(own)} of {scaling.deployment}" if len(own) < last.current else ""
+    own = living([change for change in scaling.timeline.changes if change.at_s <= last.at_s], scaling.subject)
+    return f"{last.current} counted, {len(own)} of {scaling.subject.name}" if len(own) < last.current else ""
 
 
 def clamped(promise: Autoscaling, sync: Sync) -> int:

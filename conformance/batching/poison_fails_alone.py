@@ -34,7 +34,7 @@ def poison_fails_alone(poison: Poison, metrics: Metrics | None, batches: Batches
         )
     good, after = (batches.ledger.of(stream).to(batches.pod) for stream in (GOOD, AFTER))
     poisoned = batches.ledger.of(POISON).to(batches.pod)
-    restarted = restarts(batches.timeline.changes).get(batches.pod, 0)
+    restarted = restarts(batches.timeline.changes, batches.subject).get(batches.pod, 0)
     hurt = good.select(~good.right)
     astray = [row for row in poisoned if not as_declared(poison, row)]
     late = after.select(~after.right)

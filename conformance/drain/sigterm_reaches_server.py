@@ -10,6 +10,7 @@ from seatrial.observation import Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOT_DELETED, PodDeletion, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import endpoint_states
 
 WITHIN_S = 2.0
@@ -73,7 +74,7 @@ def signs_s(deletion: PodDeletion, round: Round) -> list[float]:
     signs = [] if round.drain_sign_s is None else [round.drain_sign_s]
     signs += [
         state.at_s
-        for state in endpoint_states(deletion.timeline.changes, round.victim)
+        for state in endpoint_states(own_changes(deletion), round.victim)
         if state.at_s > round.deleted_s and state.present and not state.serving
     ]
     connects = deletion.ledger.of("connect").to(round.victim)

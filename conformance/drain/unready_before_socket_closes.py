@@ -11,6 +11,7 @@ from seatrial.observation import Ledger
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NO_CONNECTS, PodDeletion, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import endpoint_states
 
 CONNECT_PERIOD_S = 0.02
@@ -25,7 +26,7 @@ def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
     closed_rows: list[int] = []
     facts: list[str] = []
     for round in deletion.loaded():
-        states = endpoint_states(deletion.timeline.changes, round.victim)
+        states = endpoint_states(own_changes(deletion), round.victim)
         before = [state for state in states if state.at_s <= round.deleted_s]
         after = [state for state in states if state.at_s > round.deleted_s]
         connects = connections(deletion, round)
@@ -128,7 +129,7 @@ def others_ready(deletion: PodDeletion, round: Round) -> bool:
     """Another pod's endpoint was ready when the victim was deleted."""
     names = {change.name for change in deletion.timeline.of("Pod")} - {round.victim}
     for name in names:
-        states = [s for s in endpoint_states(deletion.timeline.changes, name) if s.at_s <= round.deleted_s]
+        states = [s for s in endpoint_states(own_changes(deletion), name) if s.at_s <= round.deleted_s]
         if states and states[-1].ready:
             return True
     return False

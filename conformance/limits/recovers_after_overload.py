@@ -15,6 +15,7 @@ from seatrial.suite import check
 from seatrial.trials.overload import BASELINE, HARDLY_ANY_OVERLOAD, OVERLOADED, RECOVERY, Overload
 from seatrial.trials.workload import is_declared_refusal
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import is_ready, latest
 
 WANTED_ROWS, WANTED_BASELINE = 250, 200
@@ -54,7 +55,7 @@ def recovers_after_overload(limit: Concurrency | None, overload: Overload) -> Ve
             "free slots, breakers and queues as soon as there is room again", n=len(after), rows=lost,
         )  # fmt: skip
     # Until the light load ends: what comes after it fills the slots of one pod, which then may well be unready.
-    if unready := _unready([c for c in overload.timeline.changes if c.at_s <= overload.recovery_s[1]]):
+    if unready := _unready([c for c in own_changes(overload) if c.at_s <= overload.recovery_s[1]]):
         return failed("all pods ready again", f"{', '.join(unready)} not", "let readiness recover", n=len(after))
     # Latency counts from the schedule, which the generator may miss by as much as its own bound allows.
     bound_s = upper_bound(baseline.latency_s, 0.95) + overload.generator.lag_p99_bound_s

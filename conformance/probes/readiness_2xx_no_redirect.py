@@ -35,7 +35,7 @@ def readiness_2xx_no_redirect(readiness: ReadinessProbe, install: Install) -> Ve
                 n=len(asked),
                 rows=[row],
             )
-    if warned := events(changes, "ProbeWarning"):
+    if warned := events(changes, install.subject, "ProbeWarning"):
         return failed(
             "no ProbeWarning event",
             str(warned[0].object.get("message", ""))[:200],

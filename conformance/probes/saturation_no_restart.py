@@ -12,6 +12,7 @@ from seatrial.suite import check
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.workload import probe
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import events, is_ready, of_pod, restarts, terminations
 
 LEAST_WINDOW_S = 30.0
@@ -22,7 +23,7 @@ READY_AGAIN_S = 15.0  # of quiet
 def saturation_no_restart(contract: Contract, sheds: ShedsLoad | None, overload: Overload) -> Verdict:
     start_s, end_s = overload.overload_s
     n = len(overload.over)
-    liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.container, "liveness"))]
+    liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.subject.container, "liveness"))]
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
     # The closed loop's clients saturate a service too: twice as many as it declares to take at once, or 16 where it
     # declares nothing. One that breaks under these has no capacity left of which twice as much could be offered.
@@ -35,8 +36,8 @@ def saturation_no_restart(contract: Contract, sheds: ShedsLoad | None, overload:
             f"{OVERLOADED}, for {window_s:.0f} s", f"{overload.overload_facts()}, for {end_s - start_s:.0f} s",
             "declare limits.concurrency as it is, so that the capacity is found", n=n,
         )  # fmt: skip
-    changes = overload.timeline.changes
-    unhealthy = [c for c in events(changes, "Unhealthy") if c.at_s >= start_s]
+    changes = own_changes(overload)
+    unhealthy = [c for c in events(changes, overload.subject, "Unhealthy") if c.at_s >= start_s]
     if sheds and (doubt := _not_back(overload, unhealthy)):
         return doubt
     if not sheds and (lost := _unready(changes, start_s)):
@@ -61,9 +62,12 @@ def saturation_no_restart(contract: Contract, sheds: ShedsLoad | None, overload:
 
 def _broken(overload: Overload, since_s: float, n: int) -> Verdict | None:
     """A container that ended, was restarted or is being killed from since_s on; None if all went on."""
-    changes = overload.timeline.changes
+    changes = own_changes(overload)
     before = tuple(change for change in changes if change.at_s < since_s)
-    counts = {pod: after - restarts(before).get(pod, 0) for pod, after in restarts(changes).items()}
+    counts = {
+        pod: after - restarts(before, overload.subject).get(pod, 0)
+        for pod, after in restarts(changes, overload.subject).items()
+    }
     restarted = {pod: count for pod, count in counts.items() if count}
     facts = [
         f"{name}: {end.container} ended with {end.exit_code} ({end.reason})"
@@ -71,7 +75,7 @@ def _broken(overload: Overload, since_s: float, n: int) -> Verdict | None:
         for end in terminations(changes, name)
         if end.seen_s >= since_s
     ]
-    killing = [c for c in events(changes, "Killing") if c.at_s >= since_s]
+    killing = [c for c in events(changes, overload.subject, "Killing") if c.at_s >= since_s]
     if not (restarted or facts or killing):
         return None
     first = facts[0] if facts else str(killing[0].object.get("message") if killing else restarted)

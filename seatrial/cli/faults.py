@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +13,9 @@ from seatrial import faults as matrix
 from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
 from seatrial.clock import RunClock
 from seatrial.content import content
-from seatrial.images import AGENT, own_recipes, take_in, try_pulls
+from seatrial.suite.opening import opened
 from seatrial.suite.registry import load_checks
 from seatrial.suite.subject import read_subject
-from seatrial.trials.context import TrialContext
-from seatrial.trials.harness import Harness
-from seatrial.watch.api import Api
 
 
 @click.command(epilog="Example: seatrial faults CHART --only ID --cluster kind")
@@ -64,7 +59,6 @@ def faults(
     cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     refuse_unused(processes, subject.images)
     cluster.up()
-    folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     started = time.monotonic()
     done = 0
 
@@ -83,21 +77,17 @@ def faults(
             click.echo(f"{head} {result} {cell.row:34} {cell.check:4} {cell.outcome}: {cell.found}", err=True)
 
     try:
-        take_in(cluster, [AGENT], own_recipes())
-        take_in(cluster, subject.images, subject.recipes)
-        api = Api.connect(cluster.kubeconfig(), cluster.context)
-        clock = RunClock.start()
-        run_id = f"m{int(time.time()) % 100000}"
-        with Harness(cluster, api, clock, run_id, lambda text: click.echo(text, err=True)) as harness:
-            try_pulls(cluster, api, harness.namespace, subject.manifests)
-            world = TrialContext(
-                run_id=run_id, cluster=cluster, api=api, clock=clock, contract=subject.contract, chart=subject.chart,
-                contract_folder=subject.file.parent, folder=folder, seed=seed,
-                open_generator=harness.open_generator, beacon_namespace=harness.namespace, say=lambda _: None,
-            )  # fmt: skip
-            cells = matrix.run_rows(world, rows, checks, tell, lanes)
+        with opened(
+            subject,
+            cluster,
+            clock=RunClock.start(),
+            run_id=f"m{int(time.time()) % 100000}",
+            seed=seed,
+            doing=lambda text: click.echo(text, err=True),
+            say=lambda _: None,
+        ) as context_of_rows:
+            cells = matrix.run_rows(context_of_rows, rows, checks, tell, lanes)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         cluster.down()
     _write(cells, markdown, json_file)
     click.echo(matrix.as_markdown(cells))

@@ -45,6 +45,7 @@ class ExistingCluster:
 
     name: Final = "existing"
     certificate: Final = "certified"
+    is_ours: Final = False
     pulls: Final = True
 
     def __init__(
@@ -72,6 +73,9 @@ class ExistingCluster:
 
     def kubeconfig(self) -> Path:
         return self._kubeconfig
+
+    def runs(self, kind: str) -> bool:
+        return True
 
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """Nothing: the nodes pull."""

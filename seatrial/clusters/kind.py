@@ -34,6 +34,7 @@ class KindCluster:
 
     name: Final = "kind"
     certificate: Final = "certified"
+    is_ours: Final = True
     pulls: Final = True
 
     def __init__(
@@ -79,6 +80,9 @@ class KindCluster:
         if self._kubeconfig is None:
             raise ClusterError(f"kind cluster {self.cluster}: expected it to be up, found it is not; call up() first")
         return self._kubeconfig
+
+    def runs(self, kind: str) -> bool:
+        return True
 
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """Built where its recipe says how, loaded where this machine's Docker has it; the nodes pull what is left."""

@@ -30,6 +30,7 @@ from seatrial.contract.restart import Restart
 from seatrial.contract.streaming import Streaming
 from seatrial.contract.values import governed, merged, placed
 from seatrial.contract.weights import Weights
+from seatrial.contract.workloads import DeclaredWorkload
 
 __all__ = [
     "FILE",
@@ -45,6 +46,7 @@ __all__ = [
     "ConcurrencyReject",
     "Contract",
     "Credentials",
+    "DeclaredWorkload",
     "Drain",
     "Faults",
     "Governed",

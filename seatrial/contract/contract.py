@@ -21,6 +21,7 @@ from seatrial.contract.promises import path_of, places
 from seatrial.contract.restart import Restart
 from seatrial.contract.streaming import Streaming
 from seatrial.contract.weights import Weights
+from seatrial.contract.workloads import DeclaredWorkload, default_of, filled_in
 from seatrial.errors import InputError
 
 P = TypeVar("P", bound=Promise)
@@ -44,6 +45,8 @@ class Contract(Part):
     """Port of the Service. Pods are asked on the container's first `containerPort`."""
     replicas: str = "replicaCount"
     """The Helm value that governs the number of pods."""
+    workloads: dict[str, DeclaredWorkload] = Field(default_factory=dict)
+    """What is on trial in a chart that does not render just one Deployment, by a name of your choice."""
     ready_within_s: Seconds = 60.0
     """A release that is not Ready after that has failed."""
     images: tuple[str, ...] = ()
@@ -93,11 +96,31 @@ class Contract(Part):
     @field_validator("service")
     @classmethod
     def _names_no_more_than_the_release(cls, given: str) -> str:
-        try:
-            given.format(release="")
-        except (KeyError, IndexError, ValueError):
-            raise ValueError(f"expected a name with {{release}} in it at most, found {given!r}; correct it") from None
-        return given
+        return filled_in(given, "release")
+
+    @model_validator(mode="after")
+    def _says_once_what_is_on_trial(self) -> Contract:
+        if self.workloads and (both := [key for key in TOP_LEVEL if getattr(self, key) != TOP_LEVEL[key]]):
+            raise ValueError(
+                f"{both[0]}: expected it under workloads.{default_of(self.workloads)}, found it beside `workloads`; "
+                "move it there"
+            )
+        if len(marked := [name for name, workload in self.workloads.items() if workload.default]) > 1:
+            raise ValueError(f"workloads: expected one with `default: true`, found {', '.join(marked)}; mark one")
+        return self
+
+    @property
+    def on_trial(self) -> Mapping[str, DeclaredWorkload]:
+        """The workloads by name; one called "" where the contract has the form for a chart with one Deployment."""
+        if self.workloads:
+            return self.workloads
+        service = self.service.replace("{release}", "{name}")
+        return {"": DeclaredWorkload(container=self.container, port=self.port, service=service, replicas=self.replicas)}
+
+    @property
+    def subject(self) -> DeclaredWorkload:
+        """The workload under load."""
+        return self.on_trial[default_of(self.on_trial)]
 
     @model_validator(mode="after")
     def _is_asked_somehow(self) -> Contract:
@@ -150,3 +173,6 @@ class Contract(Part):
         if self.api().streaming:
             return self.place_of().rpartition(".")[2]
         return next((name for name, api in self.apis.items() if api.streaming), "")
+
+
+TOP_LEVEL = {name: Contract.model_fields[name].default for name in ("service", "container", "port", "replicas")}

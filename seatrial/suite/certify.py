@@ -6,9 +6,7 @@ import importlib.metadata
 import json
 import platform
 import secrets
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,14 +17,15 @@ import yaml
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.errors import SeatrialError
-from seatrial.images import AGENT, own_recipes, take_in, try_pulls
+from seatrial.observation import Observation
 from seatrial.record import RecordWriter, RunHeader, summarise, utc_now
 from seatrial.suite.check import Check
+from seatrial.suite.opening import opened
 from seatrial.suite.registry import load_trials
 from seatrial.suite.runner import Ended, Suite
 from seatrial.suite.subject import Subject
-from seatrial.trials.context import RUN_LABEL, Injection, TrialContext
-from seatrial.trials.harness import Harness
+from seatrial.trials.context import RUN_LABEL, Injection
+from seatrial.trials.trial import Trial
 from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
 from seatrial.watch.images import images_run
@@ -80,40 +79,27 @@ def certify(
     )
     clock = RunClock.start()
     record = RecordWriter.create(runs, header(subject, cluster, run_id, arguments))
-    folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
+    trials = load_trials()
     suite = Suite(
         subject.contract,
         checks,
-        load_trials(),
+        trials,
         on_trial=lambda ended: _keep_trial(subject, record, progress, ended),
-        on_verdict=lambda check, verdict: _keep_verdict(record, progress, check, verdict),
+        on_verdict=lambda check, verdict: _keep_verdict(record, progress, trials, check, verdict),
         lanes=lanes,
     )
     progress.plan(len(suite.agenda.waiting), suite.left_s)
     try:
-        progress.doing("images")
-        take_in(cluster, [AGENT], own_recipes())
-        take_in(cluster, subject.images, subject.recipes)
-        api = Api.connect(cluster.kubeconfig(), cluster.context)
-        progress.doing("harness")
-        with Harness(cluster, api, clock, run_id.rpartition("-")[2], progress.doing) as harness:
-            try_pulls(cluster, api, harness.namespace, subject.manifests)
-            context = TrialContext(
-                run_id=run_id.rpartition("-")[2],
-                cluster=cluster,
-                api=api,
-                clock=clock,
-                contract=subject.contract,
-                chart=subject.chart,
-                contract_folder=subject.file.parent,
-                folder=folder,
-                seed=seed,
-                open_generator=harness.open_generator,
-                beacon_namespace=harness.namespace,
-                say=progress.doing,
-                injection=injection or Injection(),
-            )
-            verdicts = suite.run(context)
+        with opened(
+            subject,
+            cluster,
+            clock=clock,
+            run_id=run_id.rpartition("-")[2],
+            seed=seed,
+            doing=progress.doing,
+            say=progress.doing,
+        ) as context:
+            verdicts = suite.run(context.injected(injection) if injection else context)
     except BaseException as stopped:
         reason = f"{type(stopped).__name__}: {stopped}".removesuffix(": ")
         try:
@@ -126,8 +112,6 @@ def certify(
         finally:
             record.interrupt(reason)
         raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     status = summarise(record.verdicts()).exit_status
     record.finish(status)
     return Result(record.folder, verdicts, status)
@@ -172,8 +156,9 @@ def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ende
     progress.trial(ended)
 
 
-def _keep_verdict(record: RecordWriter, progress: Progress, check: Check, verdict: Verdict) -> None:
-    trials = load_trials()
+def _keep_verdict(
+    record: RecordWriter, progress: Progress, trials: Mapping[type[Observation], Trial], check: Check, verdict: Verdict
+) -> None:
     asked = [trials[kind].name for kind in check.observes().values()]
     record.add_verdict(
         check.id,

@@ -11,8 +11,10 @@ from typing import Any
 from seatrial import charts
 from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.contract import Contract, governed, merged, read_contract
+from seatrial.contract.workloads import default_of, pod_spec, resolved
 from seatrial.errors import InputError
 from seatrial.images import of_subject
+from seatrial.observation import Workload
 from seatrial.trials.asking import refuse_unaskable
 from seatrial.trials.overlay import read_overlay
 from seatrial.trials.workload import probe
@@ -29,7 +31,13 @@ class Subject:
     file: Path
     chart: Path
     manifests: tuple[Manifest, ...]
-    recipes: tuple[Recipe, ...] = ()
+    recipes: tuple[Recipe, ...]
+    workloads: Mapping[str, Workload]  # as rendered, by their names in the contract
+
+    @property
+    def workload(self) -> Workload:
+        """The one under load."""
+        return self.workloads[default_of(self.contract.on_trial)]
 
     @property
     def images(self) -> list[str]:
@@ -64,14 +72,20 @@ def read_subject(path: Path) -> Subject:
     values = dict(contract.values)
     for setting in governed(contract):
         values = charts.with_value(chart, values, setting.value, setting.set)
-    values = charts.with_value(chart, values, contract.replicas, 1)
+    for declared in contract.on_trial.values():
+        if declared.replicas:
+            values = charts.with_value(chart, values, declared.replicas, 1)
     for promised in (contract.probes.readiness, contract.probes.liveness):
         if promised.value:
             charts.with_value(chart, values, promised.value, {})
     if contract.faults:
         charts.with_value(chart, values, contract.faults.environment, [])
     manifests = charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=merged(contract.values))
-    subject = Subject(contract, file, chart, tuple(manifests), tuple(_recipes(contract, file)))
+    try:
+        workloads = resolved(contract.on_trial, manifests, RELEASE)
+    except InputError as refused:
+        raise InputError(f"{file}, {refused}") from None
+    subject = Subject(contract, file, chart, tuple(manifests), tuple(_recipes(contract, file)), workloads)
     if broken := next(_cannot_keep(subject), None):
         raise InputError(f"{file}, {broken}")
     return subject
@@ -95,27 +109,12 @@ def _recipes(contract: Contract, file: Path) -> Iterator[Recipe]:
 
 def _cannot_keep(subject: Subject) -> Iterator[str]:
     contract, kinds = subject.contract, {manifest["kind"] for manifest in subject.manifests}
-    deployments = [manifest for manifest in subject.manifests if manifest["kind"] == "Deployment"]
-    if len(deployments) != 1:
-        yield f"chart: expected one Deployment to put on trial, found {len(deployments)}; render one"
-        return
-    try:
-        spec = deployments[0]["spec"]["template"]["spec"]
-        names = [container["name"] for container in spec["containers"]]
-    except (KeyError, TypeError):
-        yield "chart: expected a Deployment with spec.template.spec.containers, found none; mend its template"
-        return
-    if contract.container and contract.container not in names:
-        yield f"container: expected one of {', '.join(names)}, found {contract.container}; name the server's"
-        return
-    service = contract.service.format(release=deployments[0]["metadata"]["name"])
-    if not any(m["kind"] == "Service" and m["metadata"]["name"] == service for m in subject.manifests):
-        yield f"service: expected a Service named {service} among what the chart renders, found none; correct the name"
+    spec = pod_spec(subject.workload, subject.manifests)
     for kind in ("readiness", "liveness"):
-        if getattr(contract.probes, kind) and probe(spec, contract.container, kind) is None:
+        if spec and getattr(contract.probes, kind) and probe(spec, contract.subject.container, kind) is None:
             yield f"probes.{kind}: expected an HTTP {kind}Probe on the container, found none; add it to the chart"
     if drain := contract.drain:
-        grace = float(drain.grace_s) if drain.grace_s else spec.get("terminationGracePeriodSeconds", 30)
+        grace = float(drain.grace_s) if drain.grace_s else (spec or {}).get("terminationGracePeriodSeconds", 30)
         if float(drain.budget_s) >= float(grace):
             yield (
                 f"drain.budget_s: expected less than the grace period of {grace:g} s, "
@@ -135,4 +134,4 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
         if scaling.max <= scaling.min:
             yield f"autoscaling.max: expected more than min ({scaling.min}), found {scaling.max}; correct one"
         if scaling.overlay:
-            read_overlay(subject.file.parent / scaling.overlay, release=service, namespace=NAMESPACE)
+            read_overlay(subject.file.parent / scaling.overlay, release=subject.workload.name, namespace=NAMESPACE)

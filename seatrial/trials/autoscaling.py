@@ -16,7 +16,7 @@ import numpy as np
 
 from seatrial.contract import Autoscaling
 from seatrial.errors import ClusterError
-from seatrial.observation import Change, Observation, Pod
+from seatrial.observation import Change, Observation, Pod, Workload
 from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
@@ -24,9 +24,9 @@ from seatrial.trials.ablation import Ablation
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.watch.autoscaler import Sync, autoscalers, pods_of, ready_since_s, replica_changes, syncs
+from seatrial.watch.autoscaler import Sync, autoscalers, ready_since_s, replica_changes, syncs
 from seatrial.watch.cpu import PERIOD_S, CpuReader, CpuReading, cores
-from seatrial.watch.pods import ready_pods
+from seatrial.watch.pods import living, ready_pods
 
 SETTLED_S = 45.0  # a pod counts when it has been Ready this long
 IDLE_MOST_S, CALIBRATION_MOST_S = 90.0, 75.0
@@ -58,7 +58,6 @@ class Step:
 class Scaling(Observation):
     """One release under its autoscaler. Cores are NaN where they could not be read."""
 
-    deployment: str = ""
     load_s: float = 0.0  # when the first step began, or the idle phase ended without one
     cpu_request_cores: float = float("nan")  # of the subject's container
     idle_cores: float = float("nan")  # of one replica
@@ -77,20 +76,22 @@ def autoscaling(context: TrialContext) -> Scaling:
         Sandbox(context, "scale") as sandbox,
         CpuReader(context.api, context.clock, sandbox.namespace, context.beacon_namespace) as cpu,
     ):
-        sandbox.install(context.values(promise.values), replicas=promise.min)
+        sandbox.release.install(context.values(promise.values), replicas=promise.min)
         if promise.overlay:
-            sandbox.bring(context.contract_folder / promise.overlay)
-        sandbox.wait_change(lambda changes: len(ready_pods(changes)) >= promise.min, context.contract.ready_within_s)
-        pods = sandbox.pods()  # a chart that renders more than the fewest is for the check to see
+            sandbox.release.bring(context.contract_file.parent / promise.overlay)
+        sandbox.watch.wait(
+            lambda changes: len(ready_pods(changes, sandbox.subject)) >= promise.min, context.contract.ready_within_s
+        )
+        pods = sandbox.workload().pods()  # a chart that renders more than the fewest is for the check to see
         if not pods:
             raise ClusterError(f"{sandbox.namespace}: expected {promise.min} Ready pods, found none; see P1")
-        deployment, ready_s = sandbox.full_name(), sandbox.now()
-        request_cores = cpu_request_cores(pods[0], context.contract.container)
-        idle_cores = _idle(sandbox, cpu, deployment, ready_s)
+        ready_s = sandbox.now()
+        request_cores = cpu_request_cores(pods[0], context.contract.subject.container)
+        idle_cores = _idle(sandbox, cpu, ready_s)
         cost_s = float("nan")
         steps: tuple[Step, ...] = ()
         load_s = sandbox.now()
-        if request_cores > 0 and is_active(sandbox.watcher.changes(), deployment):
+        if request_cores > 0 and is_active(sandbox.watch.changes(), sandbox.subject):
             target_cores = promise.cpu_percent / 100 * request_cores
             cost_s = _calibrate(
                 sandbox, cpu, CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request, idle_cores
@@ -98,12 +99,11 @@ def autoscaling(context: TrialContext) -> Scaling:
             one_rps = carried_rps(promise, target_cores, idle_cores, cost_s)
             load_s = sandbox.now()
             if not context.withholds(NO_LOAD):
-                steps = _steps(sandbox, promise, deployment, one_rps)
+                steps = _steps(sandbox, promise, one_rps)
         common = sandbox.seen()
     readings = cpu.readings()
     return Scaling(
         **common,
-        deployment=deployment,
         load_s=load_s,
         cpu_request_cores=request_cores,
         idle_cores=idle_cores,
@@ -129,16 +129,16 @@ def carried_rps(promise: Autoscaling, target_cores: float, idle_cores: float, co
     return (target_cores - idle_cores) / max(cost_s, promise.cpu_s_per_request / MOST_CHEAPER)
 
 
-def is_active(changes: Sequence[Change], deployment: str) -> bool:
-    """Some autoscaler of the Deployment can read its metric."""
-    return any(seen[-1].active for name in autoscalers(changes, deployment) if (seen := syncs(changes, name)))
+def is_active(changes: Sequence[Change], workload: Workload) -> bool:
+    """Some autoscaler of the workload can read its metric."""
+    return any(seen[-1].active for name in autoscalers(changes, workload) if (seen := syncs(changes, name)))
 
 
-def _idle(sandbox: Sandbox, cpu: CpuReader, deployment: str, ready_s: float) -> float:
+def _idle(sandbox: Sandbox, cpu: CpuReader, ready_s: float) -> float:
     """Wait until the pods count, the autoscaler reads them, and their idle CPU is known; cores of one."""
     sandbox.sleep_until(ready_s + SETTLED_S)
     end_s = ready_s + IDLE_MOST_S
-    sandbox.wait_change(lambda changes: is_active(changes, deployment), end_s - sandbox.now())
+    sandbox.watch.wait(lambda changes: is_active(changes, sandbox.subject), end_s - sandbox.now())
     cpu.wait(lambda readings: bool(_since(readings, sandbox, ready_s + 1)), max(0.0, end_s - sandbox.now()))
     idle = _since(cpu.readings(), sandbox, ready_s + 1)
     return float(np.mean([reading.total_cores for reading in idle])) if idle else float("nan")
@@ -158,10 +158,10 @@ def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float) 
     """CPU seconds that one request costs, from a light load; NaN where it cannot be told."""
     run = _load(sandbox, CALIBRATE, rps)
     start_s = sandbox.now() + 1.0
-    pods = len(sandbox.pods())
+    pods = len(sandbox.workload().pods())
     cpu.wait(lambda readings: len(_since(readings, sandbox, start_s)) >= 2 * pods, CALIBRATION_MOST_S)
     run.stop()
-    sandbox.collect(run)
+    sandbox.traffic.collect(run)
     samples = _since(cpu.readings(), sandbox, start_s)
     used_cores = pods * (float(np.mean([sample.total_cores for sample in samples])) - idle_cores) if samples else 0.0
     return used_cores / rps if used_cores > 0 else float("nan")
@@ -171,10 +171,12 @@ def _load(sandbox: Sandbox, name: str, rps: float) -> FleetRun:
     cases = workload.cases(sandbox.context.contract)
     arrivals_s = workload.steps(0.1, LOAD_FOR_S, 1 / rps)
     picks = workload.in_turn(len(arrivals_s), len(cases))
-    return sandbox.start_now(OpenLoop(name, sandbox.service(), cases, arrivals_s, picks, timeout_s=REQUEST_WITHIN_S))
+    return sandbox.traffic.start_now(
+        OpenLoop(name, sandbox.workload().service(), cases, arrivals_s, picks, timeout_s=REQUEST_WITHIN_S)
+    )
 
 
-def _steps(sandbox: Sandbox, promise: Autoscaling, deployment: str, one_rps: float) -> tuple[Step, ...]:
+def _steps(sandbox: Sandbox, promise: Autoscaling, one_rps: float) -> tuple[Step, ...]:
     """Both steps; only the first where nothing comes of it."""
     contract, runs, steps = sandbox.context.contract, [], []
     carried_before = 0.0
@@ -182,36 +184,44 @@ def _steps(sandbox: Sandbox, promise: Autoscaling, deployment: str, one_rps: flo
         ("step-1", promise.min + FIRST_STEP, promise.min + 1),
         ("step-2", SECOND_STEP * promise.max, promise.max),
     ):
-        start_s = sandbox.mark(name)
+        start_s = sandbox.watch.mark(name)
         runs.append(_load(sandbox, name, (carried - carried_before) * one_rps))
         steps.append((name, carried, (carried - carried_before) * one_rps, start_s))
         carried_before = carried
 
         def asked(changes: tuple[Change, ...], replicas: int = replicas) -> bool:
-            return replica_changes(changes, deployment)[-1].replicas >= replicas
+            return replica_changes(changes, sandbox.subject)[-1].replicas >= replicas
 
-        if not sandbox.wait_change(asked, REACTION_MOST_S):
+        if not sandbox.watch.wait(asked, REACTION_MOST_S):
             break
-        sandbox.wait_change(lambda changes, n=replicas: len(ready_pods(changes)) >= n, contract.ready_within_s)  # type: ignore[misc]
+
+        def ready(changes: tuple[Change, ...], replicas: int = replicas) -> bool:
+            return len(ready_pods(changes, sandbox.subject)) >= replicas
+
+        sandbox.watch.wait(ready, contract.ready_within_s)
         sandbox.sleep_until(sandbox.now() + SETTLED_S)
         settled_s = sandbox.now()
-        sandbox.wait_change(lambda changes, s=settled_s: _synced_since(changes, deployment, s), SYNC_MOST_S)  # type: ignore[misc]
+
+        def synced(changes: tuple[Change, ...], settled_s: float = settled_s) -> bool:
+            return _synced_since(changes, sandbox.subject, settled_s)
+
+        sandbox.watch.wait(synced, SYNC_MOST_S)
     for run in runs:
         run.stop()
     end_s = sandbox.now()
     for run in runs:
-        sandbox.collect(run)
+        sandbox.traffic.collect(run)
     return tuple(Step(*step, end_s) for step in steps)
 
 
-def _synced_since(changes: Sequence[Change], deployment: str, at_s: float) -> bool:
-    return any(sync.at_s > at_s for name in autoscalers(changes, deployment) for sync in syncs(changes, name))
+def _synced_since(changes: Sequence[Change], workload: Workload, at_s: float) -> bool:
+    return any(sync.at_s > at_s for name in autoscalers(changes, workload) for sync in syncs(changes, name))
 
 
 def seen_syncs(scaling: Scaling) -> tuple[Sync, ...]:
-    """Every sync of the Deployment's autoscalers, in order of arrival."""
+    """Every sync of the subject's autoscalers, in order of arrival."""
     changes = scaling.timeline.changes
-    found = [sync for name in autoscalers(changes, scaling.deployment) for sync in syncs(changes, name)]
+    found = [sync for name in autoscalers(changes, scaling.subject) for sync in syncs(changes, name)]
     return tuple(sorted(found, key=lambda sync: sync.at_s))
 
 
@@ -220,7 +230,7 @@ def judgeable(scaling: Scaling, sync: Sync) -> bool:
     if sync.percent is None or not sync.steady or not sync.active or sync.limited:
         return False
     changes = [change for change in scaling.timeline.changes if change.at_s <= sync.at_s]
-    pods = pods_of(changes, scaling.deployment)
+    pods = living(changes, scaling.subject)
     measured = {reading.pod for reading in _lately(scaling, sync)}
     return len(pods) == sync.current and all(
         (since_s := ready_since_s(changes, pod)) is not None and sync.at_s - since_s >= SETTLED_S and pod in measured
@@ -231,7 +241,7 @@ def judgeable(scaling: Scaling, sync: Sync) -> bool:
 def own_percent(scaling: Scaling, sync: Sync) -> tuple[float, ...]:
     """CPU of the subject's pods over what they ask for, in percent, at each of our last readings before a sync."""
     changes = [change for change in scaling.timeline.changes if change.at_s <= sync.at_s]
-    pods = pods_of(changes, scaling.deployment)
+    pods = living(changes, scaling.subject)
     asked = {name: _requested(pod, sync.container) for name, pod in pods.items()}
     found: list[float] = []
     recent = _lately(scaling, sync)

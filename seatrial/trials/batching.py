@@ -77,15 +77,17 @@ def batching(context: TrialContext) -> Batches:
     size, delay_s = int(float(promise.max_size)), float(promise.max_delay_ms) / 1000
     values = context.values(placed(governed(promise)), promise.values)
     with Sandbox(context, "batching") as sandbox:
-        sandbox.install(values, replicas=1)
-        pod = sandbox.wait_pods(1, context.contract.ready_within_s)[0]
+        sandbox.release.install(values, replicas=1)
+        pod = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
         spacing_s, looks = _waits(sandbox, pod, _full_batches(sandbox, pod, size), delay_s)
         settings = [_bursts(sandbox, pod, size, delay_s)]
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size)) if promise.poison else ()
         if half := _halved(promise):
-            sandbox.upgrade(merged(values, half), replicas=1)
+            sandbox.release.upgrade(merged(values, half), replicas=1)
             settings.append(
-                _bursts(sandbox, sandbox.wait_pods(1, context.contract.ready_within_s)[0], size // 2, delay_s)
+                _bursts(
+                    sandbox, sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0], size // 2, delay_s
+                )
             )
         return Batches(
             **sandbox.seen(),
@@ -112,14 +114,18 @@ def _together(sandbox: Sandbox, pod: Pod, name: str, group: int, offsets_s: Sequ
     count = len(offsets_s)
     load = OpenLoop(
         name,
-        sandbox.pod_target(pod),
+        sandbox.workload().target(pod),
         cases,
         [LEAD_S + offset_s for offset_s in offsets_s],
         [(group * count + n) % len(cases) for n in range(count)],
         [group] * count,
         timeout_s=TOGETHER_WITHIN_S,
     )
-    return sandbox.collect(sandbox.start_now(load))
+    return sandbox.traffic.collect(sandbox.traffic.start_now(load))
+
+
+def _scrape(sandbox: Sandbox, pod: Pod) -> None:
+    sandbox.traffic.scrape(sandbox.workload().target(pod))
 
 
 def _full_batches(sandbox: Sandbox, pod: Pod, size: int) -> Ledger:
@@ -130,8 +136,8 @@ def _full_batches(sandbox: Sandbox, pod: Pod, size: int) -> Ledger:
 
 def _waits(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float) -> tuple[float, int]:
     """Lone requests, then a trickle; sent a second time only where the first does not settle it."""
-    sandbox.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
-    spacing_s = 2 * (delay_s + sandbox.lone_s)
+    sandbox.traffic.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
+    spacing_s = 2 * (delay_s + sandbox.traffic.lone_s)
     step_s = max(TRICKLE_STEP * delay_s, AT_S)
     timeout_s = 2 * Patience.of(full, delay_s).lone_s + 1
     rows, looks = full, 0
@@ -153,19 +159,19 @@ def _at_times(
     count = len(arrivals_s)
     load = OpenLoop(
         name,
-        sandbox.pod_target(pod),
+        sandbox.workload().target(pod),
         cases,
         arrivals_s,
         workload.in_turn(count, len(cases)),
         [look] * count,
         timeout_s=timeout_s,
     )
-    return sandbox.collect(sandbox.start_now(load), arrivals_s[-1] + timeout_s + 30)
+    return sandbox.traffic.collect(sandbox.traffic.start_now(load), arrivals_s[-1] + timeout_s + 30)
 
 
 def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float) -> Setting:
     """Four batches' worth at once; and almost a batch, with two more just before its time is up."""
-    sandbox.scrape([pod])
+    _scrape(sandbox, pod)
     start_s = sandbox.now()
     for group in range(BURSTS):
         burst = _together(sandbox, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
@@ -173,37 +179,39 @@ def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float) -> Setting:
         if "timeout" in {*burst.texts("error"), *race.texts("error")}:
             break  # what is left of a race hangs (B4): more of them would hang as long, and show no larger batch
     end_s = sandbox.now()
-    sandbox.scrape([pod])
+    _scrape(sandbox, pod)
     return Setting(size, pod.name, Span(start_s, end_s))
 
 
 def _poisoned(sandbox: Sandbox, pod: Pod, size: int) -> tuple[Round, ...]:
     """The failing request alone, then first, in the middle and last of a full batch, then two of it."""
     poison = workload.poison(sandbox.context.contract)
-    sandbox.collect(
-        sandbox.start_now(Lone(ALONE, sandbox.pod_target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=TOGETHER_WITHIN_S))
+    sandbox.traffic.collect(
+        sandbox.traffic.start_now(
+            Lone(ALONE, sandbox.workload().target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=TOGETHER_WITHIN_S)
+        )
     )
     places = [(0,), (size // 2,), (size - 1,)] * 3 + [(size // 4, (3 * size) // 4)]
-    sandbox.scrape([pod])
+    _scrape(sandbox, pod)
     rounds = tuple(_round(sandbox, pod, index, size, where) for index, where in enumerate(places))
     cases = workload.cases(sandbox.context.contract)
     arrivals_s = workload.steps(LEAD_S, LEAD_S + (AFTERWARDS - 0.5) * 0.05, 0.05)
     picks = workload.in_turn(AFTERWARDS, len(cases))
-    sandbox.collect(
-        sandbox.start_now(
-            OpenLoop(AFTER, sandbox.pod_target(pod), cases, arrivals_s, picks, timeout_s=TOGETHER_WITHIN_S)
+    sandbox.traffic.collect(
+        sandbox.traffic.start_now(
+            OpenLoop(AFTER, sandbox.workload().target(pod), cases, arrivals_s, picks, timeout_s=TOGETHER_WITHIN_S)
         )
     )
     return rounds
 
 
 def _round(sandbox: Sandbox, pod: Pod, index: int, size: int, places: tuple[int, ...]) -> Round:
-    cases, target = workload.cases(sandbox.context.contract), sandbox.pod_target(pod)
+    cases, target = workload.cases(sandbox.context.contract), sandbox.workload().target(pod)
     start_s = sandbox.now()
     due_s = [LEAD_S + n * AT_S for n in range(size)]  # a millisecond apart, so that places mean something
     good = [n for n in range(size) if n not in places]
-    sandbox.collect(
-        sandbox.start_now(
+    sandbox.traffic.collect(
+        sandbox.traffic.start_now(
             OpenLoop(
                 GOOD,
                 target,
@@ -226,5 +234,5 @@ def _round(sandbox: Sandbox, pod: Pod, index: int, size: int, places: tuple[int,
         )
     )
     end_s = sandbox.now()
-    sandbox.scrape([pod])
+    _scrape(sandbox, pod)
     return Round(index, size, places, Span(start_s, end_s))

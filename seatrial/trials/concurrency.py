@@ -85,18 +85,21 @@ def concurrency(context: TrialContext) -> ConcurrentLoad:
     batching = contract.batching
     clients = max(LEAST_CLIENTS, 2 * int(float(batching.max_size)) if batching else 0)
     with Sandbox(context, "concurrency") as sandbox:
-        sandbox.install(context.values(placed(governed(batching)), batching.values if batching else {}), replicas=1)
-        pod = sandbox.wait_pods(1, contract.ready_within_s)[0]
-        sandbox.scrape([pod])
+        sandbox.release.install(
+            context.values(placed(governed(batching)), batching.values if batching else {}), replicas=1
+        )
+        pod = sandbox.workload().wait_pods(1, contract.ready_within_s)[0]
+        target = sandbox.workload().target(pod)
+        sandbox.traffic.scrape(target)
         lone_s = sandbox.now()
-        sandbox.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, LONE_CASES))
+        sandbox.traffic.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, LONE_CASES))
         lone = Span(lone_s, sandbox.now())
-        sandbox.scrape([pod])
+        sandbox.traffic.scrape(target)
         loop = _loop(sandbox, pod, LOOP, clients, LEAST_FOR_S, ANSWERS)
-        sandbox.scrape([pod])
+        sandbox.traffic.scrape(target)
         # As many clients as fill two batches soon go in step, and every batch is full.
         few = _loop(sandbox, pod, FEW, max(1, int(float(batching.max_size)) // 2), FEW_FOR_S, 0) if batching else Span()
-        sandbox.scrape([pod])
+        sandbox.traffic.scrape(target)
         if batching and not metrics_tell(contract):
             for repetition in range(REPETITIONS):
                 _at_once(sandbox, pod, repetition)
@@ -111,8 +114,8 @@ def metrics_tell(contract: Contract) -> bool:
 
 def _lone(sandbox: Sandbox, pod: Pod, name: str, count: int) -> Ledger:
     cases = workload.cases(sandbox.context.contract)
-    load = Lone(name, sandbox.pod_target(pod), cases, 0.01, count, 0.05, timeout_s=LONE_WITHIN_S)
-    return sandbox.collect(sandbox.start_now(load), count * (LONE_WITHIN_S + 1))
+    load = Lone(name, sandbox.workload().target(pod), cases, 0.01, count, 0.05, timeout_s=LONE_WITHIN_S)
+    return sandbox.traffic.collect(sandbox.traffic.start_now(load), count * (LONE_WITHIN_S + 1))
 
 
 def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, wanted: int) -> Span:
@@ -120,8 +123,8 @@ def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, w
     cases = workload.cases(sandbox.context.contract)
     seed = sandbox.context.random("concurrency").randrange(2**31)
     start_s = sandbox.now()
-    run = sandbox.start_now(
-        ClosedLoop(name, sandbox.pod_target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
+    run = sandbox.traffic.start_now(
+        ClosedLoop(name, sandbox.workload().target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
     )
     answers = 0
     while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + MOST_FOR_S):
@@ -129,7 +132,7 @@ def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, w
         rows, _ = run.fresh()
         answers += int((rows.error == rows.code("")).sum())
     run.stop()
-    sandbox.collect(run)
+    sandbox.traffic.collect(run)
     return Span(start_s, sandbox.now())
 
 
@@ -137,6 +140,11 @@ def _at_once(sandbox: Sandbox, pod: Pod, repetition: int) -> None:
     cases = workload.cases(sandbox.context.contract)
     groups = [repetition] * TOGETHER
     load = OpenLoop(
-        AT_ONCE, sandbox.pod_target(pod), cases, [0.02] * TOGETHER, workload.in_turn(TOGETHER, len(cases)), groups
+        AT_ONCE,
+        sandbox.workload().target(pod),
+        cases,
+        [0.02] * TOGETHER,
+        workload.in_turn(TOGETHER, len(cases)),
+        groups,
     )
-    sandbox.collect(sandbox.start_now(load))
+    sandbox.traffic.collect(sandbox.traffic.start_now(load))

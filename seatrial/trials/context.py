@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,16 @@ from seatrial import charts
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.contract import Contract, merged
+from seatrial.contract.workloads import default_of
+from seatrial.errors import InputError
+from seatrial.observation import Workload
 from seatrial.traffic.fleet import Fleet
 from seatrial.trials.ablation import Ablation
 from seatrial.watch.api import Api
 
+RELEASE = "subject"  # the name of the Helm release of every sandbox
 RUN_LABEL = "seatrial.dev/run"
+CORDONED = "seatrial.dev/cordoned-by"  # an annotation of a node, with the run that closed it
 HARNESS_LABEL = "seatrial.dev/part"
 
 Manifest = dict[str, Any]
@@ -32,6 +37,10 @@ class Injection:
     ablations: tuple[Ablation, ...] = ()  # what is taken away from the trials
 
 
+class WorkloadNotFound(InputError):
+    """What the contract says of a workload made at run time is not so: it ends the run, not only the trial."""
+
+
 @dataclass(frozen=True)
 class TrialContext:
     """The rim: everything outside the process that a trial uses."""
@@ -42,13 +51,24 @@ class TrialContext:
     clock: RunClock
     contract: Contract
     chart: Path
-    contract_folder: Path  # overlays are beside the contract
+    contract_file: Path  # overlays are beside it
+    workloads: Mapping[str, Workload]  # as the chart renders them, by their names in the contract
     folder: Path  # for what a release needs on disk while it lives
     seed: int
     open_generator: Callable[[], Fleet]
     beacon_namespace: str  # where the known-good Service `beacon` is
     say: Say
     injection: Injection = Injection()
+    watches: frozenset[str] = frozenset()  # kinds that the trial watches beside the usual ones
+
+    @property
+    def subject(self) -> Workload:
+        """The workload under load."""
+        return self.workloads[default_of(self.contract.on_trial)]
+
+    def watching(self, kinds: Iterable[str]) -> TrialContext:
+        """The same context for a trial that watches more kinds."""
+        return replace(self, watches=self.watches | set(kinds))
 
     def injected(self, injection: Injection) -> TrialContext:
         """The same context with something planted."""

@@ -35,22 +35,23 @@ def install(context: TrialContext) -> Install:
     """Three replicas from nothing; where the contract says how, one restart."""
     with Sandbox(context, "install") as sandbox:
         poller = StartPoller(sandbox)
-        took_s = sandbox.install(context.values(), replicas=REPLICAS)
-        pods = sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
+        took_s = sandbox.release.install(context.values(), replicas=REPLICAS)
+        pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
         time.sleep(CASES * CASE_PERIOD_S + 0.5)
-        sandbox.measure_lone(pods[0], workload.cases(context.contract))
+        sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
         for pod in pods:
-            probe = workload.probe(pod.spec, context.contract.container, "readiness")
+            probe = workload.probe(pod.spec, context.contract.subject.container, "readiness")
             if probe and not context.withholds(READINESS_NOT_ASKED):
                 _ask(sandbox, pod, probe)
         restarted = ""
         if context.contract.restart:
             restarted = pods[0].name
-            sandbox.exec(pods[0], context.contract.restart.command)
-            sandbox.wait_change(
-                lambda changes: restarts(changes).get(restarted, 0) > 0, context.contract.ready_within_s
+            sandbox.workload().exec(pods[0], context.contract.restart.command)
+            sandbox.watch.wait(
+                lambda changes: restarts(changes, sandbox.subject).get(restarted, 0) > 0,
+                context.contract.ready_within_s,
             )
-            sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
+            sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
             time.sleep(CASES * CASE_PERIOD_S + 0.5)
         starts = poller.done()
         return Install(**sandbox.seen(pods), starts=starts, took_s=took_s, restarted=restarted)
@@ -63,4 +64,4 @@ def _ask(sandbox: Sandbox, pod: Pod, probe: workload.HttpProbe) -> None:
     for exchange, name in ((readiness, "readiness-path"), (nowhere, "random-path")):
         arrivals_s = [0.05 * n for n in range(5)]
         ask = OpenLoop(name, probe.target(pod), (exchange,), arrivals_s, timeout_s=5.0, keep="all")
-        sandbox.collect(sandbox.start_now(ask))
+        sandbox.traffic.collect(sandbox.traffic.start_now(ask))

@@ -119,10 +119,10 @@ def overload(context: TrialContext) -> Overload:
     limit = contract.limits.concurrency
     values = context.values(*((placed(governed(limit)), limit.values) if limit else ()))
     with Sandbox(context, "overload") as sandbox:
-        sandbox.install(values, replicas=REPLICAS)
-        pods = sandbox.wait_pods(REPLICAS, contract.ready_within_s)
-        cases, target = workload.cases(contract), sandbox.service()
-        lone = sandbox.measure_lone(pods[0], cases, count=30)
+        sandbox.release.install(values, replicas=REPLICAS)
+        pods = sandbox.workload().wait_pods(REPLICAS, contract.ready_within_s)
+        cases, target = workload.cases(contract), sandbox.workload().service()
+        lone = sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), cases, count=30)
         deadline_s = contract.api().deadline_s or 10 * float(np.quantile(lone.latency_s, 0.95))
         concurrency = 2 * REPLICAS * int(float(limit.limit) if limit else UNDECLARED_CONCURRENCY)
 
@@ -133,7 +133,7 @@ def overload(context: TrialContext) -> Overload:
             CLOSED, target, cases, concurrency, *closed_s, seed, timeout_s=30, connection="new",
             pause_after_refusal_s=REFUSED_PAUSE_S,
         )  # fmt: skip
-        rows = sandbox.send(closed)
+        rows = sandbox.traffic.send(closed)
         capacity_rps = goodput_rps(rows, deadline_s, closed_s[0] + WARM_UP_S, closed_s[1])
 
         def through(name: str, factor: float, start_s: float, length_s: float) -> tuple[float, float]:
@@ -143,7 +143,7 @@ def overload(context: TrialContext) -> Overload:
                 constant(rps, start_s, end_s) if factor < 1 else poisson(rps, start_s, end_s, seed + len(name))
             ).tolist()
             picks = workload.drawn(len(arrivals), len(cases), seed)
-            sandbox.start(OpenLoop(name, target, cases, arrivals, picks, timeout_s=30.0))
+            sandbox.traffic.start(OpenLoop(name, target, cases, arrivals, picks, timeout_s=30.0))
             return start_s, end_s
 
         light_s = 1.1 * WANTED_ROWS / max(LIGHT * capacity_rps, 1.0)
@@ -152,7 +152,7 @@ def overload(context: TrialContext) -> Overload:
         over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(sandbox, pods) + 5, enough_s))
         recovery_s = through(RECOVERY, LIGHT, over_s[1], SETTLE_S + light_s)
         sandbox.sleep_until(recovery_s[1] + 1.0)
-        held = _fill_slots(sandbox, sandbox.pods(), int(float(limit.limit))) if limit else ""
+        held = _fill_slots(sandbox, sandbox.workload().pods(), int(float(limit.limit))) if limit else ""
         return Overload(
             **sandbox.seen(),
             capacity_rps=capacity_rps,
@@ -176,7 +176,7 @@ def good_ends_s(rows: Ledger, deadline_s: float) -> np.ndarray[tuple[int], np.dt
 
 
 def _patience_s(sandbox: Sandbox, pods: tuple[Pod, ...]) -> float:
-    probe = workload.probe(pods[0].spec, sandbox.context.contract.container, "liveness")
+    probe = workload.probe(pods[0].spec, sandbox.context.contract.subject.container, "liveness")
     return probe.patience_s if probe else 0.0
 
 
@@ -191,15 +191,20 @@ def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int) -> str:
     first_s = start_s + 0.8
     extra = workload.steps(first_s - 0.15, first_s + PROBES / PROBE_RPS + 0.15, 0.03)
     loads = [
-        OpenLoop(HOLD, sandbox.pod_target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
+        OpenLoop(HOLD, sandbox.workload().target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
         OpenLoop(
-            EXTRA, sandbox.pod_target(pod), cases, extra, workload.in_turn(len(extra), len(cases)), timeout_s=30.0
+            EXTRA,
+            sandbox.workload().target(pod),
+            cases,
+            extra,
+            workload.in_turn(len(extra), len(cases)),
+            timeout_s=30.0,
         ),
     ]
     for kind in ("readiness", "liveness"):
-        if probe := workload.probe(pod.spec, contract.container, kind):
+        if probe := workload.probe(pod.spec, contract.subject.container, kind):
             times = [first_s + n / PROBE_RPS for n in range(PROBES)]
             ask = (probe.exchange(kind),)
             loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
-    sandbox.send(*loads)
+    sandbox.traffic.send(*loads)
     return pod.name

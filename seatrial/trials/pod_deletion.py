@@ -111,9 +111,13 @@ def pod_deletion(context: TrialContext) -> PodDeletion:
     """Install two replicas with the promised drain, if one is, then take pods away."""
     drain = context.contract.drain
     with Sandbox(context, "drain") as sandbox:
-        sandbox.install(context.values(*((placed(governed(drain)), drain.values) if drain else ())), replicas=REPLICAS)
-        sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
-        sandbox.measure_lone(sandbox.pods()[0], workload.cases(context.contract))
+        sandbox.release.install(
+            context.values(*((placed(governed(drain)), drain.values) if drain else ())), replicas=REPLICAS
+        )
+        sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
+        sandbox.traffic.measure_lone(
+            sandbox.workload().target(sandbox.workload().pods()[0]), workload.cases(context.contract)
+        )
         budget_s = float(drain.budget_s) if drain else 0.0
         _undisturbed(sandbox, budget_s)
         rounds = tuple(_round(sandbox, budget_s, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
@@ -127,37 +131,37 @@ def pod_deletion(context: TrialContext) -> PodDeletion:
 def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
     """One request as long as those that must survive a drain, with nobody disturbing it."""
     if sandbox.context.contract.api().long and budget_s:
-        target = sandbox.pod_target(sandbox.pods()[0])
+        target = sandbox.workload().target(sandbox.workload().pods()[0])
         nearly = workload.long_case(sandbox.context.contract, NEARLY * budget_s)
-        sandbox.collect(sandbox.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
+        sandbox.traffic.collect(sandbox.traffic.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
 
 
 NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
 
 
 def _round(sandbox: Sandbox, budget_s: float, index: int, *, loaded: bool) -> Round:
-    pods = sandbox.wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
+    pods = sandbox.workload().wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
     victim = pods[0] if loaded else _unused_pod(sandbox)
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
-    sleep_s = prestop_sleep_s(victim.spec, sandbox.context.contract.container)
+    sleep_s = prestop_sleep_s(victim.spec, sandbox.context.contract.subject.container)
     prestop_s = sleep_s or 0.0
     start_s = sandbox.now() + 0.3
     delete_s = start_s + LEAD_S if loaded else start_s + 2.0
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
     run = (
-        sandbox.start(*_mix(sandbox, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s))
+        sandbox.traffic.start(*_mix(sandbox, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s))
         if loaded
         else None
     )
     sandbox.sleep_until(delete_s)
     deleted_s = delete_s
     if not sandbox.context.withholds(NOT_DELETED):
-        deleted_s = sandbox.delete_pod(victim)
-    gone_s = sandbox.wait_gone(victim, grace_s + 15)
+        deleted_s = sandbox.workload().delete(victim)
+    gone_s = sandbox.workload().wait_gone(victim, grace_s + 15)
     if run:
         sandbox.sleep_until((gone_s or sandbox.now()) + LEAD_S)
         run.stop()
-    if events(sandbox.watcher.changes(), "FailedPreStopHook", pod=victim.name):
+    if events(sandbox.watch.changes(), sandbox.subject, "FailedPreStopHook", pod=victim.name):
         prestop_s = 0.0  # a hook that cannot run holds up nothing
     return Round(
         index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded,
@@ -167,9 +171,9 @@ def _round(sandbox: Sandbox, budget_s: float, index: int, *, loaded: bool) -> Ro
 
 def _unused_pod(sandbox: Sandbox) -> Pod:
     """One more replica, which never had a request: what its first request would have installed is not there."""
-    before = {pod.name for pod in sandbox.pods()}
-    sandbox.scale(REPLICAS + 1)
-    pods = sandbox.wait_pods(REPLICAS + 1, sandbox.context.contract.ready_within_s)
+    before = {pod.name for pod in sandbox.workload().pods()}
+    sandbox.workload().scale(REPLICAS + 1)
+    pods = sandbox.workload().wait_pods(REPLICAS + 1, sandbox.context.contract.ready_within_s)
     return next(pod for pod in pods if pod.name not in before)
 
 
@@ -184,7 +188,7 @@ def _mix(
     grace_s: float,
 ) -> list[Load]:
     contract = sandbox.context.contract
-    target, cases = sandbox.pod_target(victim), workload.cases(contract)
+    target, cases = sandbox.workload().target(victim), workload.cases(contract)
     end_s = sigterm_s + grace_s + 10
     seed = sandbox.context.random(f"drain-{index}").randrange(2**31)
 
@@ -205,7 +209,7 @@ def _mix(
         Connects(CONNECT, target, workload.steps(delete_s - 1.0, end_s, 0.02), hold_s=0.01),
         OpenLoop(
             "service",
-            sandbox.service(),
+            sandbox.workload().service(),
             cases,
             arrivals,
             workload.drawn(len(arrivals), len(cases), seed),

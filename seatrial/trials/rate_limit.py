@@ -75,17 +75,19 @@ def rate_limit(context: TrialContext) -> RateLimited:
     assert limit is not None
     rate, burst = float(limit.per_second), float(limit.burst)
     with Sandbox(context, "rate") as sandbox:
-        sandbox.install(_values(context, limit, 1.0), replicas=REPLICAS)
-        pods = sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
-        sandbox.measure_lone(pods[0], workload.cases(context.contract), count=int(min(12, burst)))
+        sandbox.release.install(_values(context, limit, 1.0), replicas=REPLICAS)
+        pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
+        sandbox.traffic.measure_lone(
+            sandbox.workload().target(pods[0]), workload.cases(context.contract), count=int(min(12, burst))
+        )
         time.sleep(burst / rate + 0.5)
         windows = [_saturate(sandbox, pods[0], 0, rate, burst)]
         waits = _waits(sandbox, pods[0], rate, burst)
         probed = _probe(sandbox, pods, rate, burst)
         if isinstance(limit.per_second, Governed):
-            sandbox.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
-            sandbox.wait_change(lambda _: not {p.name for p in sandbox.pods()} & {p.name for p in pods}, 60)
-            fresh = sandbox.wait_pods(REPLICAS, context.contract.ready_within_s)
+            sandbox.release.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
+            sandbox.watch.wait(lambda _: not {p.name for p in sandbox.workload().pods()} & {p.name for p in pods}, 60)
+            fresh = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
             windows.append(_saturate(sandbox, fresh[0], 1, 2 * rate, burst))
         return RateLimited(**sandbox.seen(), windows=tuple(windows), waits=tuple(waits), probed=probed)
 
@@ -112,7 +114,9 @@ def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float)
     crowd = _crowd(start_s, burst)
     arrivals = crowd + poisson(DEMAND * rate, crowd[-1] + 0.01, end_s, seed).tolist()
     picks, groups = workload.drawn(len(arrivals), len(cases), seed), [index] * len(arrivals)
-    sandbox.send(OpenLoop(SATURATE, sandbox.pod_target(pod), cases, arrivals, picks, groups, timeout_s=15.0))
+    sandbox.traffic.send(
+        OpenLoop(SATURATE, sandbox.workload().target(pod), cases, arrivals, picks, groups, timeout_s=15.0)
+    )
     return Window(index, pod.name, rate, burst, start_s, end_s)
 
 
@@ -142,7 +146,7 @@ def _wait(
     searching: bool,
     expected_s: float | None,
 ) -> Patience:
-    cases, target = workload.cases(sandbox.context.contract), sandbox.pod_target(pod)
+    cases, target = workload.cases(sandbox.context.contract), sandbox.workload().target(pod)
     count = int(burst) + 10
     arrivals = [0.003 * n for n in range(count)]
     picks, groups = workload.in_turn(count, len(cases)), [index] * count
@@ -151,7 +155,7 @@ def _wait(
         # A promise this short is over before its answer has come here: the generator has to take it at its word.
         again_s = arrivals[-1] + ANSWERED_S + expected_s + LATE_S
         loads.append(OpenLoop(RETRY, target, cases[:1], (again_s,), (), (index,), timeout_s=15.0))
-    rows = sandbox.collect(sandbox.start_now(*loads))
+    rows = sandbox.traffic.collect(sandbox.traffic.start_now(*loads))
     refused = last_refused(rows.of(EXHAUST), sandbox.context.contract.limits.rate)
     wall_origin_s = sandbox.context.clock.wall_origin_s
     promised_s = promised_wait_s(refused, wall_origin_s) if refused else None
@@ -165,7 +169,7 @@ def _wait(
     elif not searching:
         waited_s += LATE_DATE_S if refused and not _given(refused).isdigit() else LATE_S
     at_s = max(told_s + waited_s, sandbox.now() + 0.1)
-    again = sandbox.send(
+    again = sandbox.traffic.send(
         OpenLoop(SEARCH if searching else RETRY, target, cases[:1], (at_s,), (), (index,), timeout_s=15.0)
     )
     row = next(iter(again))
@@ -221,14 +225,14 @@ def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float) -
     for pod in pods:
         arrivals = sorted([*crowd, *workload.steps(begin_s, end_s + 0.3, 1 / flood_rps)])
         picks = workload.in_turn(len(arrivals), len(cases))
-        loads.append(OpenLoop(FLOOD, sandbox.pod_target(pod), cases, arrivals, picks, timeout_s=15.0))
+        loads.append(OpenLoop(FLOOD, sandbox.workload().target(pod), cases, arrivals, picks, timeout_s=15.0))
         for kind in ("readiness", "liveness"):
-            if probe := workload.probe(pod.spec, contract.container, kind):
+            if probe := workload.probe(pod.spec, contract.subject.container, kind):
                 times = [start_s + n / PROBE_RPS for n in range(PROBES)]
                 loads.append(
                     OpenLoop(
                         f"probe-{kind}", probe.target(pod), (probe.exchange(kind),), times, timeout_s=probe.timeout_s
                     )
                 )
-    sandbox.send(*loads)
+    sandbox.traffic.send(*loads)
     return tuple(pod.name for pod in pods)

@@ -15,6 +15,7 @@ from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, without
 from seatrial.trials.sandbox import Sandbox
+from seatrial.watch.ownership import pods_of
 from seatrial.watch.pods import is_ready
 
 POLL_PERIOD_S = 0.05
@@ -52,11 +53,12 @@ class StartPoller:
         self._contract = sandbox.context.contract
         self._lives: dict[tuple[str, str], Start] = {}
         self._last: dict[str, tuple[str, str]] = {}
+        self._unclaimed: dict[str, Change] = {}
         self._runs: dict[int, FleetRun] = {}
         self._changes: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
-        _ = sandbox.generator  # made before the first start, for a start does not wait
-        sandbox.watcher.listen(self._changes.put)
+        _ = sandbox.traffic.generator  # made before the first start, for a start does not wait
+        sandbox.watch.listen(self._changes.put)
         self._thread = threading.Thread(target=self._work, name="start-poller", daemon=True)
         self._thread.start()
 
@@ -73,16 +75,26 @@ class StartPoller:
     def _work(self) -> None:
         try:
             while (change := self._changes.get()) is not None:
-                if change.kind == "Pod" and change.type != "DELETED":
-                    self._see(change)
+                for known in self._of_the_subject(change):
+                    self._see(known)
         except Exception as broken:  # noqa: BLE001 - handed to the trial's own thread by `done`
             self._broken = broken
+
+    def _of_the_subject(self, change: Change) -> list[Change]:
+        """What may be looked at now: a pod's own watch may be ahead of the one that tells who owns it."""
+        if change.kind == "Pod" and change.type != "DELETED":
+            self._unclaimed[change.name] = change
+        elif change.kind != "ReplicaSet":
+            return []
+        own = pods_of(self._sandbox.watch.changes(), self._sandbox.subject)
+        return [self._unclaimed.pop(name) for name in list(self._unclaimed) if name in own]
 
     def _see(self, change: Change) -> None:
         pod = change.object
         status = pod.get("status", {})
+        serving = self._contract.subject.container or pod["spec"]["containers"][0]["name"]
         for container in status.get("containerStatuses", ()):
-            if self._contract.container not in ("", container["name"]):
+            if container["name"] != serving:
                 continue
             life = (change.name, container.get("containerID", ""))
             running = "running" in container.get("state", {})
@@ -100,13 +112,13 @@ class StartPoller:
             self._runs.pop(self._lives[before].index).stop()
         self._last[change.name] = life
         spec = change.object["spec"]
-        probe = workload.probe(spec, self._contract.container, "readiness")
+        probe = workload.probe(spec, self._contract.subject.container, "readiness")
         if probe is None:
             return
         pod = pod_of(change)
         target = probe.target(pod)
-        same_port = target == self._sandbox.pod_target(pod)
-        self._runs[index] = self._sandbox.start_now(
+        same_port = target == self._sandbox.workload().target(pod)
+        self._runs[index] = self._sandbox.traffic.start_now(
             Poll(
                 POLLED,
                 target,
@@ -126,8 +138,10 @@ class StartPoller:
         cases = workload.cases(self._contract)
         arrivals_s = [n * CASE_PERIOD_S for n in range(CASES)]
         picks = workload.in_turn(CASES, len(cases))
-        target = self._sandbox.pod_target(pod_of(change))
-        run = self._sandbox.start_now(OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * CASES))
+        target = self._sandbox.workload().target(pod_of(change))
+        run = self._sandbox.traffic.start_now(
+            OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * CASES)
+        )
         self._runs[-1 - start.index] = run
 
 

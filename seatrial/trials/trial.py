@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ class Trial:
     `needs` are the types of its further parameters, in order: observations of earlier trials, and promises.
     `promises` are those without which there is nothing to do. `timed` says that its verdicts rest on timings: one lane
     is kept free of such trials. Those of a lower `order` start first. `lasts_s` is how long it takes on the reference
-    service, embedded cluster, two cores: only the forecast of what is left rests on it.
+    service, embedded cluster, two cores: only the forecast of what is left rests on it. `watches` are the kinds that
+    its sandboxes watch beside the usual ones (`seatrial.watch.watcher`).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Trial:
     order: int
     run: Apply
     lasts_s: float = USUAL_S
+    watches: frozenset[str] = frozenset()
 
     @property
     def after(self) -> tuple[type[Observation], ...]:
@@ -49,7 +51,13 @@ class Trial:
 
 
 def trial(
-    name: str, *, promise: type[Promise] | None = None, timed: bool = True, order: int = 50, lasts_s: float = USUAL_S
+    name: str,
+    *,
+    promise: type[Promise] | None = None,
+    timed: bool = True,
+    order: int = 50,
+    lasts_s: float = USUAL_S,
+    watches: Collection[str] = (),
 ) -> Callable[[Apply], Trial]:
     """Declare a trial; what it observes and needs is read from the function's annotations.
 
@@ -63,7 +71,7 @@ def trial(
         needs = tuple(the_one_type(kind) for kind in asked)
         required = [kind for kind in asked if not is_optional(kind) and issubclass(kind, Promise)]
         promises = (*([promise] if promise else []), *required)
-        return Trial(name, hints["return"], needs, promises, timed, order, function, lasts_s)
+        return Trial(name, hints["return"], needs, promises, timed, order, function, lasts_s, frozenset(watches))
 
     return declare
 
@@ -71,4 +79,5 @@ def trial(
 def run_trial(chosen: Trial, context: TrialContext, earlier: dict[type[Observation], Observation]) -> Observation:
     """Apply the stimulus, handing over what the trial needs; what it observed bears the trial's name."""
     given = [context.contract.promise(kind) if issubclass(kind, Promise) else earlier[kind] for kind in chosen.needs]
-    return replace(chosen.run(context, *given), trial=chosen.name)
+    own = context.watching(chosen.watches) if chosen.watches else context
+    return replace(chosen.run(own, *given), trial=chosen.name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seatrial.contract import Weights
-from seatrial.observation import Change, Observation, Timeline, joined
+from seatrial.observation import Change, Observation, Timeline, Workload, joined
 from seatrial.traffic.fleet import weakest
 from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
@@ -22,6 +22,7 @@ from seatrial.trials.install import Install
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.starts import pod_of
 from seatrial.trials.trial import trial
+from seatrial.watch.ownership import own_changes, pods_of
 from seatrial.watch.pods import is_ready
 
 Kind = Literal["missing", "truncated"]
@@ -63,9 +64,9 @@ class BrokenWeights(Observation):
     repair_within_s: float = 0.0
 
     def within(self, side: Side) -> tuple[Change, ...]:
-        """The changes in one release's namespace."""
+        """The changes in one release's namespace that are about the subject."""
         return tuple(
-            change for change in self.timeline.changes if change.object["metadata"].get("namespace") == side.namespace
+            change for change in own_changes(self) if change.object["metadata"].get("namespace") == side.namespace
         )
 
 
@@ -90,25 +91,29 @@ def _side(context: TrialContext, kind: Kind, window_s: float, repair_s: float) -
     assert promise is not None
     index = KINDS.index(kind)
     with Sandbox(context, kind) as sandbox:
-        _ = sandbox.generator  # made before the first container starts
+        _ = sandbox.traffic.generator  # made before the first container starts
         taken = {} if context.withholds(WEIGHTS_INTACT) else getattr(promise, kind)
-        sandbox.install(context.values(taken), replicas=1, wait=False)
-        begun = sandbox.wait_change(lambda changes: started(changes) is not None, context.contract.ready_within_s)
-        first = started(sandbox.watcher.changes())
+        sandbox.release.install(context.values(taken), replicas=1, wait=False)
+        begun = sandbox.watch.wait(
+            lambda changes: started(changes, sandbox.subject) is not None, context.contract.ready_within_s
+        )
+        first = started(sandbox.watch.changes(), sandbox.subject)
         if begun and first is not None:
-            sandbox.start_now(*_asked(sandbox, first, index, window_s))
+            sandbox.traffic.start_now(*_asked(sandbox, first, index, window_s))
             sandbox.sleep_until(first.at_s + window_s)
         watched_until_s = sandbox.now()
-        repaired_s = sandbox.mark("repaired")
-        sandbox.upgrade(context.values(promise.repaired), replicas=1, wait=False)
-        sandbox.wait_change(lambda changes: ready_after(changes, repaired_s) is not None, repair_s)
-        healthy = ready_after(sandbox.watcher.changes(), repaired_s)
+        repaired_s = sandbox.watch.mark("repaired")
+        sandbox.release.upgrade(context.values(promise.repaired), replicas=1, wait=False)
+        sandbox.watch.wait(lambda changes: ready_after(changes, sandbox.subject, repaired_s) is not None, repair_s)
+        healthy = ready_after(sandbox.watch.changes(), sandbox.subject, repaired_s)
         if healthy:
             cases = workload.cases(context.contract)
             arrivals_s = [0.1 * n for n in range(REPAIRED_CASES)]
             picks, groups = workload.in_turn(REPAIRED_CASES, len(cases)), [index] * REPAIRED_CASES
-            target = sandbox.pod_target(pod_of(healthy))
-            sandbox.collect(sandbox.start_now(OpenLoop(REPAIRED, target, cases, arrivals_s, picks, groups)))
+            target = sandbox.workload().target(pod_of(healthy))
+            sandbox.traffic.collect(
+                sandbox.traffic.start_now(OpenLoop(REPAIRED, target, cases, arrivals_s, picks, groups))
+            )
         side = Side(
             kind,
             index,
@@ -130,18 +135,18 @@ def _asked(sandbox: Sandbox, first: Change, index: int, window_s: float) -> list
     arrivals_s = workload.steps(0.1, window_s, CASE_PERIOD_S)
     picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
     loads: list[Load] = [
-        OpenLoop(ASKED, sandbox.pod_target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
+        OpenLoop(ASKED, sandbox.workload().target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
     ]
-    if probe := workload.probe(pod.spec, contract.container, "readiness"):
+    if probe := workload.probe(pod.spec, contract.subject.container, "readiness"):
         ask = (probe.exchange("readiness"),)
         loads.append(Poll(POLLED, probe.target(pod), ask, 0.0, window_s, POLL_PERIOD_S, probe.timeout_s, group=index))
     return loads
 
 
-def started(changes: Sequence[Change]) -> Change | None:
-    """The first sight of a pod with an address, one of whose containers runs or has run."""
-    for change in changes:
-        status = change.object.get("status", {}) if change.kind == "Pod" and change.type != "DELETED" else {}
+def started(changes: Sequence[Change], workload: Workload) -> Change | None:
+    """The first sight of a pod of the workload with an address, one of whose containers runs or has run."""
+    for change in _present(changes, workload):
+        status = change.object.get("status", {})
         containers = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
         if status.get("podIP") and any(
             state.get("running") or state.get("terminated")
@@ -152,27 +157,20 @@ def started(changes: Sequence[Change]) -> Change | None:
     return None
 
 
-def ready_after(changes: Sequence[Change], at_s: float) -> Change | None:
-    """The first sight after at_s of a pod that is Ready and was not before."""
-    before = {
-        change.name for change in changes if change.at_s < at_s and change.kind == "Pod" and is_ready(change.object)
-    }
-    return next(
-        (
-            change
-            for change in changes
-            if change.kind == "Pod"
-            and change.at_s >= at_s
-            and change.name not in before
-            and change.type != "DELETED"
-            and is_ready(change.object)
-        ),
-        None,
-    )
+def ready_after(changes: Sequence[Change], workload: Workload, at_s: float) -> Change | None:
+    """The first sight after at_s of a pod of the workload that is Ready and was not before."""
+    ready = [change for change in _present(changes, workload) if is_ready(change.object)]
+    before = {change.name for change in ready if change.at_s < at_s}
+    return next((change for change in ready if change.at_s >= at_s and change.name not in before), None)
+
+
+def _present(changes: Sequence[Change], workload: Workload) -> list[Change]:
+    own = pods_of(changes, workload)
+    return [change for change in changes if change.kind == "Pod" and change.type != "DELETED" and change.name in own]
 
 
 def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What several stages saw, as one."""
+    """What several sandboxes saw, as one."""
     changes = sorted((change for part in parts for change in part["timeline"].changes), key=lambda change: change.at_s)
     return {
         **parts[0],

@@ -18,9 +18,18 @@ from seatrial.errors import ClusterError, InputError
 Json = dict[str, Any]
 
 
+class ApiRefused(ClusterError):
+    """The server answered with an error: its status, and what it said."""
+
+    def __init__(self, message: str, status: int, said: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
+
+
 @dataclass(frozen=True)
 class Api:
-    """JSON in, JSON out; every method raises ClusterError with the server's own message."""
+    """JSON in, JSON out; every method raises ClusterError, as ApiRefused where the server answered with an error."""
 
     base_url: str
     headers: Mapping[str, str]
@@ -112,8 +121,10 @@ class Api:
                 said = answer.json().get("message", answer.text)
             except ValueError:
                 said = answer.text
-            raise ClusterError(
-                f"{self.base_url}: expected {method} {path} to be done, found {answer.status_code}: {said[:500]}"
+            raise ApiRefused(
+                f"{self.base_url}: expected {method} {path} to be done, found {answer.status_code}: {said[:500]}",
+                answer.status_code,
+                said,
             )
         found: Json = answer.json()
         return found

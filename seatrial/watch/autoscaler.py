@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.observation import Change
-from seatrial.watch.pods import is_ready, latest
+from seatrial.observation import Change, Workload
+from seatrial.watch.pods import is_ready
 
 TOLERANCE = 0.1
 KIND = "HorizontalPodAutoscaler"
@@ -44,15 +44,15 @@ class Sync:
         return any(reason in LIMITED for _, reason, _ in self.conditions.values())
 
 
-def autoscalers(changes: Sequence[Change], deployment: str) -> tuple[str, ...]:
-    """The names of all autoscalers that ever targeted the Deployment."""
+def autoscalers(changes: Sequence[Change], workload: Workload) -> tuple[str, ...]:
+    """The names of all autoscalers that ever targeted the workload."""
     names = {
         change.name
         for change in changes
         if change.kind == KIND
         and change.type != "DELETED"
-        and change.object["spec"]["scaleTargetRef"].get("kind") == "Deployment"
-        and change.object["spec"]["scaleTargetRef"].get("name") == deployment
+        and change.object["spec"]["scaleTargetRef"].get("kind") == workload.kind
+        and change.object["spec"]["scaleTargetRef"].get("name") == workload.name
     }
     return tuple(sorted(names))
 
@@ -106,36 +106,21 @@ def on_edge(percent: int, target: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaChange:
-    """`spec.replicas` of a Deployment, from a watch event on."""
+    """`spec.replicas` of a workload, from a watch event on."""
 
     at_s: float
     replicas: int
 
 
-def replica_changes(changes: Sequence[Change], deployment: str) -> tuple[ReplicaChange, ...]:
+def replica_changes(changes: Sequence[Change], workload: Workload) -> tuple[ReplicaChange, ...]:
     """Every value that `spec.replicas` had, each once."""
     found: list[ReplicaChange] = []
     for change in changes:
-        if change.kind == "Deployment" and change.name == deployment and change.type != "DELETED":
+        if (change.kind, change.name) == (workload.kind, workload.name) and change.type != "DELETED":
             replicas = int(change.object["spec"].get("replicas", 1))
             if not found or found[-1].replicas != replicas:
                 found.append(ReplicaChange(change.at_s, replicas))
     return tuple(found)
-
-
-def pods_of(changes: Sequence[Change], deployment: str) -> dict[str, Mapping[str, Any]]:
-    """The Deployment's pods that exist and are not on their way out, by name; a ReplicaSet stands between."""
-    sets = {name for name, item in latest(changes, "ReplicaSet").items() if ("Deployment", deployment) in _owners(item)}
-    return {
-        name: item
-        for name, item in latest(changes, "Pod").items()
-        if not item["metadata"].get("deletionTimestamp")
-        and any(kind == "ReplicaSet" and owner in sets for kind, owner in _owners(item))
-    }
-
-
-def _owners(item: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(owner["kind"], owner["name"]) for owner in item["metadata"].get("ownerReferences") or ()]
 
 
 def ready_since_s(changes: Sequence[Change], pod: str) -> float | None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seatrial.observation import Change, Pod
+from seatrial.observation import Change, Pod, Workload
+from seatrial.watch.ownership import pods_of
 
 
 def latest(changes: Sequence[Change], kind: str) -> dict[str, Mapping[str, Any]]:
@@ -36,22 +37,29 @@ def _as_pod(item: Mapping[str, Any]) -> Pod:
     )
 
 
-def ready_pods(changes: Sequence[Change]) -> tuple[Pod, ...]:
-    """Pods that are Ready and not being deleted, oldest first."""
-    items = [
-        item
-        for item in latest(changes, "Pod").values()
-        if is_ready(item) and not item["metadata"].get("deletionTimestamp")
-    ]
+def living(changes: Sequence[Change], workload: Workload) -> dict[str, Mapping[str, Any]]:
+    """The workload's pods that exist and are not on their way out, by name."""
+    own = pods_of(changes, workload)
+    return {
+        name: item
+        for name, item in latest(changes, "Pod").items()
+        if name in own and not item["metadata"].get("deletionTimestamp")
+    }
+
+
+def ready_pods(changes: Sequence[Change], workload: Workload) -> tuple[Pod, ...]:
+    """The workload's pods that are Ready and not being deleted, oldest first."""
+    items = [item for item in living(changes, workload).values() if is_ready(item)]
     items.sort(key=lambda item: (item["metadata"]["creationTimestamp"], item["metadata"]["name"]))
     return tuple(_as_pod(item) for item in items)
 
 
-def all_pods(changes: Sequence[Change]) -> tuple[Pod, ...]:
-    """Every pod that ever had an address, as last seen."""
+def all_pods(changes: Sequence[Change], workload: Workload) -> tuple[Pod, ...]:
+    """Every pod of the workload that ever had an address, as last seen."""
+    own = pods_of(changes, workload)
     seen: dict[str, Pod] = {}
     for change in changes:
-        if change.kind == "Pod" and change.object.get("status", {}).get("podIP"):
+        if change.kind == "Pod" and change.name in own and change.object.get("status", {}).get("podIP"):
             seen[change.name] = _as_pod(change.object)
     return tuple(seen.values())
 
@@ -108,11 +116,12 @@ def terminations(changes: Sequence[Change], pod: str) -> tuple[Termination, ...]
     return tuple(found.values())
 
 
-def restarts(changes: Sequence[Change]) -> dict[str, int]:
-    """The highest restart count seen of each pod, regular containers summed."""
+def restarts(changes: Sequence[Change], workload: Workload) -> dict[str, int]:
+    """The highest restart count seen of each pod of the workload, regular containers summed."""
+    own = pods_of(changes, workload)
     counts: dict[str, int] = {}
     for change in changes:
-        if change.kind == "Pod":
+        if change.kind == "Pod" and change.name in own:
             count = sum(s["restartCount"] for s in change.object.get("status", {}).get("containerStatuses", ()))
             counts[change.name] = max(count, counts.get(change.name, 0))
     return counts
@@ -161,13 +170,15 @@ def _conditions(endpoint_slice: Mapping[str, Any], pod: str) -> Mapping[str, Any
     return None
 
 
-def events(changes: Sequence[Change], *reasons: str, pod: str = "") -> tuple[Change, ...]:
-    """Kubernetes Events with one of the reasons, of one pod or of all."""
+def events(changes: Sequence[Change], workload: Workload, *reasons: str, pod: str = "") -> tuple[Change, ...]:
+    """Kubernetes Events with one of the reasons, about one pod of the workload or about any of them."""
+    own = pods_of(changes, workload)
     return tuple(
         change
         for change in changes
         if change.kind == "Event"
         and change.type != "DELETED"
         and change.object.get("reason") in reasons
-        and (not pod or change.object.get("involvedObject", {}).get("name") == pod)
+        and (about := change.object.get("involvedObject", {}).get("name")) in own
+        and pod in ("", about)
     )

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 import aiohttp
 
 from seatrial.clock import RunClock
-from seatrial.errors import ClusterError
+from seatrial.errors import ClusterError, InputError
 from seatrial.observation import Change, Log, Timeline
 from seatrial.watch.api import Api
 from seatrial.watch.logs import LogFollower
 
-KINDS = {
+USUAL = {
     "Pod": "/api/v1/namespaces/{namespace}/pods",
     "Event": "/api/v1/namespaces/{namespace}/events",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
@@ -29,21 +29,46 @@ KINDS = {
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
 }
 
+MORE = {
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "CronJob": "/apis/batch/v1/namespaces/{namespace}/cronjobs",
+    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
+    "Node": "/api/v1/nodes",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets",
+}
+
 Listener = Callable[[Change], None]
 
 
-class Watcher:
-    """All changes of a namespace from `start` to `stop`."""
+def kinds_of(names: Iterable[str]) -> dict[str, str]:
+    """The usual kinds and these, each with the path of its collection. Raises InputError for one not known here."""
+    known = {**USUAL, **MORE}
+    if unknown := sorted(set(names) - set(known)):
+        raise InputError(
+            f"watches: expected kinds among {', '.join(sorted(known))}, found {', '.join(unknown)}; correct them"
+        )
+    return {**USUAL, **{name: known[name] for name in sorted(names)}}
 
-    def __init__(self, api: Api, namespace: str, clock: RunClock) -> None:
+
+class Watcher:
+    """All changes of a namespace from `start` to `stop`, and the moments that a trial names meanwhile."""
+
+    def __init__(self, api: Api, namespace: str, clock: RunClock, kinds: Mapping[str, str]) -> None:
         self._api = api
         self._namespace = namespace
         self._clock = clock
+        self._kinds = kinds
+        self.marks: dict[str, float] = {}
         self._changes: list[Change] = []
         self._gaps: list[str] = []
         self._listeners: list[Listener] = []
         self._changed = threading.Condition()
         self._listed = threading.Semaphore(0)
+        self._refused = ""  # the first kind that the server does not list, and its word
         self._loop = asyncio.new_event_loop()
         self._tasks: list[asyncio.Task[None]] = []
         self._follower: LogFollower | None = None
@@ -52,9 +77,16 @@ class Watcher:
     def start(self) -> None:
         """Open every watch; returns when each has been listed. Raises ClusterError when one cannot be."""
         self._thread.start()
-        for kind in KINDS:
+        for kind in self._kinds:
             if not self._listed.acquire(timeout=30):
                 raise ClusterError(f"{self._namespace}: expected all watches within 30 s ({kind} …); is the API slow?")
+            if self._refused:
+                raise ClusterError(f"{self._namespace}: expected to watch it, found {self._refused}")
+
+    def mark(self, name: str) -> float:
+        """Name this moment."""
+        self.marks[name] = self._clock.now()
+        return self.marks[name]
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` in the watch's thread with each change to come; it must return at once."""
@@ -102,7 +134,7 @@ class Watcher:
             self._follower = LogFollower(session, self._namespace, self._clock)
             self._tasks = [
                 self._loop.create_task(self._watch(session, kind, path.format(namespace=self._namespace)))
-                for kind, path in KINDS.items()
+                for kind, path in self._kinds.items()
             ]
             try:
                 await asyncio.gather(*self._tasks)
@@ -112,6 +144,10 @@ class Watcher:
     async def _watch(self, session: aiohttp.ClientSession, kind: str, path: str) -> None:
         async with session.get(path) as answer:
             listed = await answer.json()
+        if answer.status != 200:
+            self._refused = self._refused or f"{answer.status} for {kind}: {listed.get('message', '')}"
+            self._listed.release()
+            return
         for item in listed.get("items") or ():
             self._keep(kind, "ADDED", item)
         version = listed["metadata"]["resourceVersion"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from seatrial.observation import Change
 from seatrial.trials.pod_deletion import PodDeletion, Round
-from tests.helpers.observations import common, row
+from tests.helpers.observations import OWNED, common, row
 
 Row = dict[str, Any]
 DRAIN = {"budget_s": 6, "grace_s": {"value": "grace", "set": 12}, "propagation_s": 2, "sign_log": "drain_started"}
@@ -174,7 +174,12 @@ def pod(name: str, ended: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """A Pod that runs, or whose containers have ended."""
     states = [{"terminated": each} for each in ended] if ended else [{"running": {}}]
     return {
-        "metadata": {"name": name, "uid": name, "creationTimestamp": "1970-01-01T00:00:00Z"},
+        "metadata": {
+            "name": name,
+            "uid": name,
+            "creationTimestamp": "1970-01-01T00:00:00Z",
+            "ownerReferences": OWNED,
+        },
         "spec": {"containers": [{"name": SERVER}], "nodeName": "node"},
         "status": {
             "podIP": "10.0.0.1",

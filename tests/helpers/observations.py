@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.contract import Contract
-from seatrial.observation import Change, GeneratorHealth, Ledger, Scrape, Timeline, ledger
+from seatrial.observation import Change, GeneratorHealth, Ledger, Scrape, Timeline, Workload, ledger
 from seatrial.suite import Check
 from seatrial.suite.registry import load_checks
 from seatrial.verdict import Verdict
@@ -43,7 +43,9 @@ def common(
     changes: Iterable[Change] = (),
     scrapes: Iterable[Scrape] = (),
 ) -> dict[str, Any]:
-    """The fields that every observation has."""
+    """The fields that every observation has; the ReplicaSet that owns made-up pods is the subject's unless given."""
+    changes = tuple(changes)
+    owned = () if any(change.kind == "ReplicaSet" for change in changes) else (REPLICA_SET,)
     return {
         "trial": "made-up",
         "namespace": "ns",
@@ -52,12 +54,24 @@ def common(
         "ended_s": 1000.0,
         "values": {},
         "ledger": rows if isinstance(rows, Ledger) else ledger(rows),
-        "timeline": Timeline(tuple(changes)),
+        "timeline": Timeline((*owned, *changes)),
         "scrapes": tuple(scrapes),
         "logs": (),
         "pods": (),
         "generator": GeneratorHealth(1, 1, 0.0, 0.0, 0.0, 0.0),
+        "subject": SUBJECT,
     }
+
+
+SUBJECT = Workload("Deployment", "subject")
+OWNED = [{"kind": "ReplicaSet", "name": "subject-1"}]
+REPLICA_SET = Change(
+    0.0,
+    "ReplicaSet",
+    "ADDED",
+    "subject-1",
+    {"metadata": {"name": "subject-1", "ownerReferences": [{"kind": SUBJECT.kind, "name": SUBJECT.name}]}},
+)
 
 
 def row(load: str, at_s: float, took_s: float = 0.05, **other: Any) -> dict[str, Any]:
@@ -122,7 +136,7 @@ def pod_change(
             "namespace": namespace,
             "uid": name,
             "creationTimestamp": "2026-01-01T00:00:00Z",
-            "ownerReferences": [{"kind": "ReplicaSet", "name": "subject-1"}],
+            "ownerReferences": OWNED,
         },
         "spec": {"containers": [{"name": "server", "resources": {"requests": {"cpu": "100m"}}, **spec}]},
         "status": {

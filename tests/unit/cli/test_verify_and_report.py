@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from seatrial.cli.report import report
 from seatrial.cli.verify import judge_again, verify
 from seatrial.errors import InputError
-from seatrial.observation import GeneratorHealth, Timeline, ledger
+from seatrial.observation import GeneratorHealth, Timeline, Workload, ledger
 from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, VerdictEntry
 from seatrial.record.alike import alike
 from seatrial.suite.registry import load_checks
@@ -54,6 +54,7 @@ def observed(lost: int) -> PodDeletion:
         logs=(),
         pods=(),
         generator=GeneratorHealth(5, 5, 0.0, 0.0, 0.0, 0.0),
+        subject=Workload("Deployment", "subject"),
     )
 
 

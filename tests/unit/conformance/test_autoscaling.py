@@ -88,7 +88,6 @@ def scaled(
     requests += [row("step-2", SECOND_S + n * 0.1) for n in range(980)] + [row(CALIBRATE, 90 + n) for n in range(30)]
     seen = Scaling(
         **common(requests, sorted(changes, key=lambda change: change.at_s)),
-        deployment="subject",
         load_s=LOAD_S,
         cpu_request_cores=0.1,
         idle_cores=0.006,
@@ -245,7 +244,7 @@ def test_an_autoscaler_that_counts_an_idle_stranger_does_not_follow_the_formula(
         scaled(RUN[:8]),
         scaled(tuple((s, c, min(p, 48), d) for s, c, p, d in RUN)),
         scaled(replicas=()),
-        Scaling(**common(), deployment="subject"),
+        Scaling(**common()),
     ],
     ids=["no autoscaler", "no idle sync", "no second step", "never asked for more", "no Deployment", "empty"],
 )
@@ -254,7 +253,7 @@ def test_without_its_preconditions_a6_says_nothing(seen):
 
 
 def test_a1_never_passes_on_nothing():
-    assert judged("A1", promised(), Scaling(**common(), deployment="subject")).outcome == INCONCLUSIVE
+    assert judged("A1", promised(), Scaling(**common())).outcome == INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("text", "value_s"), [("15.021s", 15.021), ("1m0s", 60.0), ("500ms", 0.5), ("15s", 15.0)])

@@ -143,7 +143,8 @@ def on(load, **changed):
 
 def warning(type="ADDED"):
     message = "Readiness probe warning: Probe terminated redirects"
-    return Change(15.0, "Event", type, "w", {"reason": "ProbeWarning", "message": message})
+    about = {"kind": "Pod", "name": "pod-0"}
+    return Change(15.0, "Event", type, "w", {"reason": "ProbeWarning", "message": message, "involvedObject": about})
 
 
 def test_a_readiness_path_of_its_own_passes():

@@ -19,8 +19,10 @@ def outcome(id, seen, promises=CONTRACT):
     return judged(id, promises, seen).outcome
 
 
-def event(at_s, reason, message="…"):
-    return Change(at_s, "Event", "ADDED", f"{reason}-{at_s}", {"reason": reason, "message": message})
+def event(at_s, reason, message="…", pod="a"):
+    about = {"kind": "Pod", "name": pod}
+    item = {"reason": reason, "message": message, "involvedObject": about}
+    return Change(at_s, "Event", "ADDED", f"{reason}-{at_s}", item)
 
 
 def restarted(at_s, name="a", count=1, reason="Error"):

@@ -1,6 +1,6 @@
 import pytest
 
-from seatrial.observation import Change, GeneratorHealth, Log, Observation, Pod, Scrape, Timeline, ledger
+from seatrial.observation import Change, GeneratorHealth, Log, Observation, Pod, Scrape, Timeline, Workload, ledger
 from seatrial.record import RecordWriter, RunHeader
 
 
@@ -19,6 +19,7 @@ def seen() -> Observation:
         logs=(Log("a", "server", False, ((6.0, "SIGTERM"),)),),
         pods=(Pod("a", "127.0.1.1", "node", "uid", {"terminationGracePeriodSeconds": 30}),),
         generator=GeneratorHealth(2, 2, 0.001, 0.002, 0.003, 0.0),
+        subject=Workload("Deployment", "subject"),
         marks={"begin": 1.5},
     )
 

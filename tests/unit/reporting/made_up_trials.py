@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from made_up_watch import Round, deletion_changes
 
-from seatrial.observation import Change, GeneratorHealth, Observation, Pod, Timeline, ledger
+from seatrial.observation import Change, GeneratorHealth, Observation, Pod, Timeline, Workload, ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +142,5 @@ def seen(trial: str, rows: list[dict[str, Any]], changes: list[Change], length_s
         "logs": (),
         "pods": (Pod("other", "10.0.0.9", "node", "uid", {}),),
         "generator": GeneratorHealth(len(rows), len(rows), 0.0008, 0.004, 0.006, 0.0),
+        "subject": Workload("Deployment", "subject"),
     }

@@ -10,11 +10,13 @@ from seatrial.errors import ClusterError, InputError
 from seatrial.observation import Observation
 from seatrial.record import RunRecord
 from seatrial.suite import certify as module
+from seatrial.suite import opening
 from seatrial.suite.certify import certify
 from seatrial.suite.check import Check
 from seatrial.trials.context import RUN_LABEL
 from seatrial.trials.trial import Trial
 from seatrial.verdict import passed
+from tests.helpers.observations import SUBJECT as WORKLOAD
 from tests.helpers.observations import common, contract
 
 
@@ -90,9 +92,15 @@ SUBJECT = SimpleNamespace(
     rendered=lambda values: [],
     images=[],
     recipes=(),
+    workloads={"": WORKLOAD},
 )
 CLUSTER = SimpleNamespace(
-    name="local", certificate="preflight", context=None, kubeconfig=lambda: Path("k"), versions=dict
+    name="local",
+    certificate="preflight",
+    context=None,
+    kubeconfig=lambda: Path("k"),
+    versions=dict,
+    runs=lambda kind: True,
 )
 
 
@@ -100,9 +108,10 @@ CLUSTER = SimpleNamespace(
 def api(monkeypatch):
     api = Api()
     monkeypatch.setattr(module, "Api", SimpleNamespace(connect=lambda *_: api))
-    monkeypatch.setattr(module, "take_in", lambda *_: None)
-    monkeypatch.setattr(module, "try_pulls", lambda *_: None)
-    monkeypatch.setattr(module, "Harness", Harness)
+    monkeypatch.setattr(opening, "Api", SimpleNamespace(connect=lambda *_: api))
+    monkeypatch.setattr(opening, "take_in", lambda *_: None)
+    monkeypatch.setattr(opening, "try_pulls", lambda *_: None)
+    monkeypatch.setattr(opening, "Harness", Harness)
     return api
 
 
@@ -172,7 +181,7 @@ def stop(request, monkeypatch):
     def raises(*_):
         raise request.param
 
-    monkeypatch.setattr(module, "take_in", raises)
+    monkeypatch.setattr(opening, "take_in", raises)
     return request.param
 
 

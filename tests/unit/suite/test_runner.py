@@ -270,4 +270,4 @@ def test_how_long_is_left_is_known_before_during_and_after():
     suite = Suite(contract(), checks, trials, lambda *_: None, lambda *_: None)
     left.append(round(suite.left_s(), 6))
     suite.run(TrialContext())
-    assert [*left, suite.left_s()] == [USUAL_S, USUAL_S, 0]
+    assert [*left, suite.left_s()] == pytest.approx([USUAL_S, USUAL_S, 0])

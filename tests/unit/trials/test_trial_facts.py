@@ -28,6 +28,16 @@ def ledger_of(*rows):
 # the declaration
 
 
+class Context:
+    """Of a context only what it is told to watch."""
+
+    kinds: tuple[str, ...] = ()
+
+    def watching(self, kinds):
+        self.kinds = tuple(kinds)
+        return self
+
+
 class First(Observation):
     """What comes first."""
 
@@ -56,6 +66,14 @@ def test_a_trial_is_handed_the_promises_that_it_asks_for():
     assert (third.promised_by(promising), third.promised_by(contract())) == (True, False)
     context = SimpleNamespace(contract=promising)
     assert run_trial(third, context, {First: First(**common())}).namespace == "ns 3 None"
+
+
+def test_a_trial_says_what_it_watches_beside_the_usual_kinds():
+    @trial("watching", watches={"Job"})
+    def watching(context: Context) -> First:
+        return First(**{**common(), "values": {"watched": context.kinds}})
+
+    assert run_trial(watching, Context(), {}).values == {"watched": ("Job",)}
 
 
 # overload

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seatrial.observation import Change
+from seatrial.observation import Change, Workload
 from seatrial.watch.pods import (
     all_pods,
     endpoint_states,
@@ -15,9 +15,12 @@ from seatrial.watch.pods import (
     terminations,
 )
 
+WEB = Workload("StatefulSet", "web")
+OWNED = [{"kind": "StatefulSet", "name": "web"}]
+
 
 def pod(at_s, name="a", *, type="MODIFIED", ready=True, ip="10.0.0.1", created="2026-01-01T00:00:00Z", **more):
-    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": created}
+    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": created, "ownerReferences": OWNED}
     if more.pop("deleted", False):
         metadata["deletionTimestamp"] = "2026-01-01T00:01:00Z"
     status = {"conditions": [{"type": "Ready", "status": str(ready)}], "podIP": ip, **more}
@@ -57,7 +60,7 @@ def test_ready_pods_are_neither_unready_nor_going_and_come_oldest_first():
         pod(1, "loading", ready=False),
         pod(1, "going", deleted=True),
     ]
-    assert [each.name for each in ready_pods(changes)] == ["a", "b", "young"]
+    assert [each.name for each in ready_pods(changes, WEB)] == ["a", "b", "young"]
 
 
 def test_every_pod_that_had_an_address_is_remembered():
@@ -67,7 +70,7 @@ def test_every_pod_that_had_an_address_is_remembered():
         pod(3, "a", type="DELETED", ip="10.0.0.7"),
         pod(4, "b", ip=""),
     ]
-    assert [(each.name, each.ip) for each in all_pods(changes)] == [("a", "10.0.0.7")]
+    assert [(each.name, each.ip) for each in all_pods(changes, WEB)] == [("a", "10.0.0.7")]
 
 
 def test_the_first_ready_and_the_removal_are_timed():
@@ -132,7 +135,7 @@ def test_restarts_are_the_most_that_was_seen_containers_summed():
         pod(2, containerStatuses=[container(restarts=1), container("proxy", restarts=1)]),
         pod(3, "b"),
     ]
-    assert restarts(changes) == {"a": 3, "b": 0}
+    assert restarts(changes, WEB) == {"a": 3, "b": 0}
 
 
 # endpoints
@@ -192,6 +195,12 @@ def test_events_are_chosen_by_reason_and_pod():
         return Change(1, "Event", type, "e", {"reason": reason, "involvedObject": {"name": pod}})
 
     changes = [event("Killing"), event("Killing", "b"), event("Unhealthy"), event("Killing", type="DELETED")]
-    assert len(events(changes, "Killing")) == 2
-    assert len(events(changes, "Killing", "Unhealthy")) == 3
-    assert events(changes, "Killing", pod="b") == (changes[1],)
+    changes += [pod(1, "a"), pod(1, "b")]
+    assert len(events(changes, WEB, "Killing")) == 2
+    assert len(events(changes, WEB, "Killing", "Unhealthy")) == 3
+    assert events(changes, WEB, "Killing", pod="b") == (changes[1],)
+
+
+def test_an_event_about_a_pod_of_another_is_not_the_workloads():
+    about = {"reason": "Killing", "involvedObject": {"name": "database-0"}}
+    assert events([pod(1), Change(1, "Event", "ADDED", "e", about)], WEB, "Killing") == ()

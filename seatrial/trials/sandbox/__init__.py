@@ -1,0 +1,11 @@
+"""A release in a namespace of its own, and one room for each thing that a trial does with it.
+
+`release` installs and upgrades, `workload(name)` has the pods, `traffic` the generators, `watch` what the cluster says,
+`nodes` where pods may go.
+"""
+
+from seatrial.trials.sandbox.sandbox import RELEASE, Sandbox
+from seatrial.trials.sandbox.traffic import lone_latency_s
+from seatrial.trials.sandbox.workload import Eviction, container_port
+
+__all__ = ["RELEASE", "Eviction", "Sandbox", "container_port", "lone_latency_s"]

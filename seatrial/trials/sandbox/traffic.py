@@ -1,0 +1,143 @@
+"""What a sandbox's own generators send, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from seatrial.observation import GeneratorHealth, Ledger, Scrape, joined
+from seatrial.traffic.fleet import Fleet, FleetRun
+from seatrial.traffic.plan import Credentials, Exchange, Load, Lone, OpenLoop, PodTarget
+from seatrial.trials.context import RELEASE, TrialContext
+from seatrial.trials.credentials import of_environment, of_secret, signed
+from seatrial.trials.harness import BEACON_PORT
+from seatrial.trials.sandbox.reach import reach
+
+BEACON_RPS = 4.0
+BEACON_FOR_S = 900.0  # longer than any sandbox; stopped with it
+
+
+class Traffic:
+    """Generators of one sandbox; they ask the beacon from their first use to the end."""
+
+    def __init__(self, context: TrialContext, namespace: str) -> None:
+        self._context = context
+        self._namespace = namespace
+        self._generator: Fleet | None = None
+        self._runs: list[FleetRun] = []
+        self._ledgers: dict[str, Ledger] = {}
+        self._scrapes: list[Scrape] = []
+        self.lone_s = 0.0  # latency of a request that has a replica to itself, once measured
+
+    @property
+    def generator(self) -> Fleet:
+        """The sandbox's own generators, synchronised and self-tested on first use."""
+        if self._generator is None:
+            self._generator = self._context.open_generator()
+            self._generator.prepare()
+            self._ask_beacon(self._generator)
+        return self._generator
+
+    def _ask_beacon(self, generator: Fleet) -> None:
+        address = self._context.cluster.address(self._context.beacon_namespace, "beacon", BEACON_PORT)
+        start_s = self._context.clock.now() + 0.1
+        arrivals_s = [start_s + n / BEACON_RPS for n in range(int(BEACON_FOR_S * BEACON_RPS))]
+        ask = (Exchange("beacon", "GET", "/", expect={"beacon": True}),)
+        load = OpenLoop("beacon", reach(self._context, address), ask, arrivals_s, timeout_s=5.0)
+        self._runs.append(generator.start([load]))
+
+    def start(self, *loads: Load) -> FleetRun:
+        """Begin to send, times on the run's clock; the rows join the sandbox's ledger when they are collected."""
+        return self._keep(self.generator.start(self._planted(loads)))
+
+    def start_now(self, *loads: Load) -> FleetRun:
+        """Begin to send, times counted from the moment the generator has the loads."""
+        return self._keep(self.generator.start_now(self._planted(loads)))
+
+    def _planted(self, loads: Sequence[Load]) -> list[Load]:
+        kept = list(loads)
+        for ablation in self._context.injection.ablations:
+            if ablation.loads:
+                kept = ablation.loads(kept)
+        return signed(kept, self._credential)
+
+    def _credential(self, asked: Credentials) -> str:
+        if not asked.secret:
+            return of_environment(asked)
+        name = asked.secret.format(release=self._context.subject.name or RELEASE)
+        return of_secret(asked, name, self._context.api.find(f"/api/v1/namespaces/{self._namespace}/secrets/{name}"))
+
+    def _keep(self, run: FleetRun) -> FleetRun:
+        self._runs.append(run)
+        return run
+
+    def collect(self, run: FleetRun, timeout_s: float = 120.0) -> Ledger:
+        """Wait for the end of what was started, keep it, and return it."""
+        self._ledgers[run.name] = run.collect(timeout_s)
+        return self._ledgers[run.name]
+
+    def send(self, *loads: Load, timeout_s: float = 120.0) -> Ledger:
+        """Start and collect."""
+        return self.collect(self.start(*loads), timeout_s)
+
+    def measure_lone(self, target: PodTarget, cases: Sequence[Exchange], count: int = 12) -> Ledger:
+        """Send cases one after the other to an idle pod; their median latency is kept as `lone_s`."""
+        rows = self.collect(self.start_now(Lone("lone", target, tuple(cases), 0.01, count, 0.05)))
+        self.lone_s = lone_latency_s(rows)
+        return rows
+
+    def scrape(self, *targets: PodTarget) -> tuple[Scrape, ...]:
+        """Read the metrics of each pod now, by its IP; none where the contract has no `metrics`.
+
+        These requests are in neither the sandbox's ledger nor its generator's health. Health vouches for a schedule:
+        that what was offered, and how latency counts, are as planned. A scrape has none. It is asked for when a trial
+        gets there, `at_s` is when it was really sent, and one that fails or is late is kept as it is, for the check
+        to see.
+        """
+        metrics = self._context.contract.metrics
+        if metrics is None:
+            return ()
+        ask = Exchange("scrape", "GET", metrics.path, tuple(metrics.headers.items()))
+        loads = [OpenLoop(f"scrape-{to.pod}", to, (ask,), (0.01,), timeout_s=10, keep="all") for to in targets]
+        rows = self.generator.start_now(loads).collect(30)
+        found = tuple(Scrape(row.sent_s, row.target, row.status, row.body, row.ended_s - row.sent_s) for row in rows)
+        self._scrapes.extend(found)
+        return found
+
+    def finish(self) -> None:
+        """Stop whatever is still sent, and collect it."""
+        for run in self._runs:
+            run.stop()
+        for run in self._runs:
+            if run.name not in self._ledgers:
+                self.collect(run)
+
+    def close(self) -> None:
+        """Let the generators go."""
+        if self._generator:
+            self._generator.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Everything collected so far."""
+        return joined(self._ledgers.values())
+
+    @property
+    def scrapes(self) -> tuple[Scrape, ...]:
+        """Every scrape so far."""
+        return tuple(self._scrapes)
+
+    def health(self) -> GeneratorHealth:
+        """Whether the generators kept their schedule; of one that sent nothing, there is nothing to tell."""
+        if not self._runs:
+            return GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
+        health = self.generator.health(*self._runs)
+        bound_s = max(health.lag_p99_bound_s, self.lone_s / 10)
+        return replace(health, lag_p99_bound_s=bound_s)
+
+
+def lone_latency_s(rows: Ledger) -> float:
+    """The median latency of requests that had a replica to themselves; NaN without any."""
+    return float(np.nanmedian(rows.ended_s - rows.sent_s)) if len(rows) else float("nan")
