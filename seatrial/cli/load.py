@@ -17,6 +17,7 @@ from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.clusters.base import Cluster
 from seatrial.errors import InputError, SeatrialError
 from seatrial.loads.bundle import bundle
+from seatrial.loads.cases import cases_of
 from seatrial.loads.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.loads.pods import ROOT, load_pods
 from seatrial.loads.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
@@ -68,6 +69,8 @@ def load(
     """
     scenario = read_scenario(scenario_file)
     order = Order(scenario_file, scenario, loadtest_file(scenario_file, scenario), host or scenario.host or "", workers)
+    if scenario.contract is not None:
+        cases_of(Path(scenario.contract), scenario.api)  # one that cannot be asked is refused before anything is sent
     if not order.host:
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
     service(order.host)  # a wrong one is refused before anything is brought up

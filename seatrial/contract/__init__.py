@@ -25,7 +25,7 @@ from seatrial.contract.faults import Faults
 from seatrial.contract.limits import Concurrency, ConcurrencyReject, Limits, RateLimit, RateReject, Reject, RetryAfter
 from seatrial.contract.metrics import Metrics
 from seatrial.contract.probes import LivenessProbe, Probe, Probes, ReadinessProbe, ShedsLoad
-from seatrial.contract.reading import FILE, read_contract
+from seatrial.contract.reading import FILE, files_of, read_contract
 from seatrial.contract.restart import Restart
 from seatrial.contract.streaming import Streaming
 from seatrial.contract.values import governed, merged, placed
@@ -74,6 +74,7 @@ __all__ = [
     "ShedsLoad",
     "Streaming",
     "Weights",
+    "files_of",
     "governed",
     "merged",
     "placed",

@@ -23,6 +23,14 @@ def read_contract(path: Path) -> Contract:
 
     Raises InputError naming the file and the key when it is missing, not YAML, or not a contract.
     """
+    file, document = _read(path)
+    try:
+        return Contract.model_validate(_whole(document, file))
+    except ValidationError as refused:
+        raise InputError(explained(file, refused.errors(), Contract)) from None
+
+
+def _read(path: Path) -> tuple[Path, dict[str, Any]]:
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
         found = "no file of this kind" if file.exists() else "no such file"
@@ -33,10 +41,18 @@ def read_contract(path: Path) -> Contract:
     if not isinstance(document, dict):
         found = "an empty file" if document is None else f"a {type(document).__name__}"
         raise InputError(f"{file}: expected a mapping of promises, found {found}; see docs/contract.md")
-    try:
-        return Contract.model_validate(_whole(document, file))
-    except ValidationError as refused:
-        raise InputError(explained(file, refused.errors(), Contract)) from None
+    return file, document
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The file of a contract, and those that it names beside it: cases and adapters of its APIs.
+
+    `path` and what is raised are as in `read_contract`.
+    """
+    file, document = _read(path)
+    apis = [document.get("inference"), *(document.get("apis") or {}).values()]
+    named = [api.get(key) for api in apis if isinstance(api, dict) for key in ("cases", "adapter")]
+    return (file, *(file.parent / name for name in named if isinstance(name, str)))
 
 
 def _whole(document: dict[str, Any], file: Path) -> dict[str, Any]:

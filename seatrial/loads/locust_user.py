@@ -31,7 +31,7 @@ from seatrial.loads.locust_master import Master
 from seatrial.loads.locust_run import NO_USER
 from seatrial.loads.locust_session import LEAD_S, Session, give_up, session_folder
 from seatrial.loads.locust_worker import Worker
-from seatrial.loads.scenario import service
+from seatrial.loads.scenario import Scenario, service
 from seatrial.loads.schedule import Sized
 from seatrial.traffic import arrivals
 from seatrial.traffic.plan import Exchange, OpenLoop, Target
@@ -54,6 +54,11 @@ class OpenLoopUser(User):
     def exchanges(self) -> Sequence[Exchange]:
         """The requests to draw from, and their right answers."""
         raise NotImplementedError
+
+    def scenario(self) -> Scenario | None:
+        """What is carried out; None where Locust's own command decides."""
+        session = _sessions.get(id(self.environment))
+        return None if session is None else session.scenario
 
     @task
     def offer(self) -> None:

@@ -24,6 +24,7 @@ from seatrial.traffic.plan import ConnectionUse, ServiceTarget
 Arrivals = Literal["poisson", "constant", "gamma"]
 
 WARM_UP = "warm-up"
+OF_CONTRACTS = "contract"  # the Locust file that asks the cases of a contract
 MOST_WORKERS = 64
 MOST_RPS_OF_A_WORKER = 20_000
 _MOST_RPS, _MOST_CLIENTS, _LONGEST_S = MOST_RPS_OF_A_WORKER * MOST_WORKERS, 20_000, 24 * 3600
@@ -188,11 +189,17 @@ class Stage(Demand):
 
 
 class Scenario(Scatter):
-    """The whole file. `loadtest` names a file of loadtests/, or one beside the scenario."""
+    """The whole file. `loadtest` names a file of loadtests/, or one beside the scenario.
+
+    With `contract`, a path from the scenario to a contract or the folder that holds one, the cases of its `api` (the
+    default one where none is named) are what is asked.
+    """
 
     apiVersion: Literal["seatrial/v1"]
     question: str = Field(min_length=1)
     loadtest: str = Field(min_length=1)
+    contract: str | None = Field(default=None, min_length=1)
+    api: str = ""
     host: str | None = None
     seed: int = Field(default=1, ge=0)
     arrivals: Arrivals = "poisson"
@@ -203,6 +210,22 @@ class Scenario(Scatter):
     warmup: Demand | None = None
     stages: list[Stage] = Field(min_length=1)
     slos: Objectives = Objectives()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _asks_cases(cls, given: Any) -> Any:
+        return {"loadtest": OF_CONTRACTS, **given} if isinstance(given, dict) and given.get("contract") else given
+
+    @field_validator("contract")
+    @classmethod
+    def _beside(cls, given: str | None, info: ValidationInfo) -> str | None:
+        return None if given is None else str(Path((info.context or {}).get("folder", ".")) / given)
+
+    @model_validator(mode="after")
+    def _of_a_contract(self) -> Self:
+        if self.api and self.contract is None:
+            raise ValueError(f"expected a contract beside api, found only api {self.api!r}; name the contract, too")
+        return self
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

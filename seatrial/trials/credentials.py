@@ -7,6 +7,7 @@ import binascii
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from seatrial.errors import ClusterError, InputError
@@ -17,21 +18,24 @@ Secret = Mapping[str, Any]
 
 def signed(loads: Iterable[Load], value: Callable[[Credentials], str]) -> list[Load]:
     """The loads with the credentials of their requests in their headers; `value` finds each, once."""
-    values: dict[Credentials, str] = {}
-
-    def filled_in(exchange: Exchange) -> Exchange:
-        asked = exchange.credentials
-        if asked is None:
-            return exchange
-        if asked not in values:
-            values[asked] = value(asked)
-        headers = (*exchange.headers, (asked.header, f"{asked.prefix}{values[asked]}"))
-        return replace(exchange, headers=headers, credentials=None)
-
+    known = cache(value)
     return [
-        load if isinstance(load, Connects) else replace(load, exchanges=tuple(map(filled_in, load.exchanges)))
-        for load in loads
+        load if isinstance(load, Connects) else replace(load, exchanges=proved(load.exchanges, known)) for load in loads
     ]
+
+
+def proved(exchanges: Iterable[Exchange], value: Callable[[Credentials], str]) -> tuple[Exchange, ...]:
+    """Requests with their credentials in their headers."""
+    return tuple(
+        replace(
+            exchange,
+            headers=(*exchange.headers, (asked.header, f"{asked.prefix}{value(asked)}")),
+            credentials=None,
+        )
+        if (asked := exchange.credentials)
+        else exchange
+        for exchange in exchanges
+    )
 
 
 def of_secret(asked: Credentials, name: str, secret: Secret | None) -> str:
