@@ -2,7 +2,7 @@
 
 import copy
 
-from ._manifests import autoscalers, container, server
+from ._manifests import autoscalers, container, server, service
 
 BREAKS = {"A1"}
 INSTANCE = "app.kubernetes.io/instance"
@@ -10,12 +10,10 @@ INSTANCE = "app.kubernetes.io/instance"
 
 def applies_to(manifests, contract):
     """The label is not the only one, and the Service has it too, so that no request goes to the worker."""
-    found = server(manifests, contract)
+    found, entry = server(manifests, contract), service(manifests, contract)
     labels = found["spec"]["selector"].get("matchLabels", {}) if found else {}
-    services = [manifest["spec"].get("selector") or {} for manifest in manifests if manifest["kind"] == "Service"]
-    own = [selector for selector in services if set(selector.items()) <= set(labels.items())]
-    is_kept_apart = bool(own) and all(INSTANCE in selector for selector in own)
-    return bool(autoscalers(manifests)) and INSTANCE in labels and len(labels) > 1 and is_kept_apart
+    is_kept_apart = entry is not None and INSTANCE in (entry["spec"].get("selector") or {})
+    return bool(autoscalers(manifests, contract)) and INSTANCE in labels and len(labels) > 1 and is_kept_apart
 
 
 def patch(manifests, contract):

@@ -6,10 +6,10 @@ BREAKS = {"A6"}
 
 
 def applies_to(manifests, contract):
-    return bool(autoscalers(manifests))
+    return bool(autoscalers(manifests, contract))
 
 
 def patch(manifests, contract):
-    for autoscaler in autoscalers(manifests):
+    for autoscaler in autoscalers(manifests, contract):
         autoscaler["spec"]["maxReplicas"] += 2
     return manifests

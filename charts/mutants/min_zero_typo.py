@@ -7,11 +7,11 @@ CONTRACT = {"autoscaling": {"min": 2}}
 
 
 def applies_to(manifests, contract):
-    return bool(autoscalers(manifests)) and contract.autoscaling.max > 2
+    return bool(autoscalers(manifests, contract)) and contract.autoscaling.max > 2
 
 
 def patch(manifests, contract):
-    for autoscaler in autoscalers(manifests):
+    for autoscaler in autoscalers(manifests, contract):
         autoscaler["spec"].pop("minReplicas", None)  # a null from a wrong key; Kubernetes then takes 1
         # The default window would hold the size for five minutes, longer than the trial is idle.
         autoscaler["spec"]["behavior"] = {"scaleDown": {"stabilizationWindowSeconds": 0}}

@@ -6,7 +6,7 @@ BREAKS = {"A1"}
 
 
 def applies_to(manifests, contract):
-    return bool(utilisation_targets(manifests)) and bool(cpu_request(manifests, contract))
+    return bool(utilisation_targets(manifests, contract)) and bool(cpu_request(manifests, contract))
 
 
 def patch(manifests, contract):

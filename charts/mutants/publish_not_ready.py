@@ -1,14 +1,15 @@
 """The Service goes on publishing pods that are not ready."""
 
+from ._manifests import service
+
 BREAKS = {"D4"}
 
 
 def applies_to(manifests, contract):
-    return any(manifest["kind"] == "Service" for manifest in manifests)
+    return service(manifests, contract) is not None
 
 
 def patch(manifests, contract):
-    for manifest in manifests:
-        if manifest["kind"] == "Service":
-            manifest["spec"]["publishNotReadyAddresses"] = True
+    if found := service(manifests, contract):
+        found["spec"]["publishNotReadyAddresses"] = True
     return manifests

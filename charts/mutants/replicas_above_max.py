@@ -6,7 +6,7 @@ BREAKS = {"A6"}
 
 
 def applies_to(manifests, contract):
-    return bool(autoscalers(manifests)) and server(manifests, contract) is not None
+    return bool(autoscalers(manifests, contract)) and server(manifests, contract) is not None
 
 
 def patch(manifests, contract):

@@ -6,10 +6,10 @@ BREAKS = {"A1"}
 
 
 def applies_to(manifests, contract):
-    return bool(utilisation_targets(manifests))
+    return bool(utilisation_targets(manifests, contract))
 
 
 def patch(manifests, contract):
-    for target in utilisation_targets(manifests):
+    for target in utilisation_targets(manifests, contract):
         target["averageUtilization"] *= 10
     return manifests

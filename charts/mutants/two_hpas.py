@@ -8,11 +8,11 @@ BREAKS = {"A6"}
 
 
 def applies_to(manifests, contract):
-    return bool(autoscalers(manifests))
+    return bool(autoscalers(manifests, contract))
 
 
 def patch(manifests, contract):
-    for autoscaler in autoscalers(manifests):
+    for autoscaler in autoscalers(manifests, contract):
         second = copy.deepcopy(autoscaler)
         second["metadata"]["name"] += "-second"
         manifests.append(second)

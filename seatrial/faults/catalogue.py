@@ -15,7 +15,7 @@ from seatrial.faults import mutants, server
 from seatrial.faults.row import Row
 from seatrial.suite.check import Check
 from seatrial.suite.subject import NAMESPACE, Subject
-from seatrial.trials.context import Injection, Manifest
+from seatrial.trials.context import RELEASE, Injection, Manifest
 from seatrial.trials.overlay import read_overlay
 
 
@@ -81,7 +81,7 @@ def as_scaled(subject: Subject) -> list[Manifest]:
         return list(subject.manifests)
     manifests = subject.rendered(merged(subject.contract.values, scaling.values))
     if scaling.overlay:
-        name = next(manifest["metadata"]["name"] for manifest in manifests if manifest["kind"] == "Deployment")
+        name = subject.workload.name or RELEASE
         manifests += read_overlay(subject.file.parent / scaling.overlay, release=name, namespace=NAMESPACE)
     return manifests
 

@@ -29,7 +29,7 @@ class VerdictEntry:
 
 
 def by_id(entry: VerdictEntry) -> tuple[str, int, str]:
-    """Orders D2 before D10."""
+    """Orders X2 before X10."""
     match = re.fullmatch(r"(\D*)(\d*)(.*)", entry.id, re.DOTALL)
     letters, number, rest = match.groups() if match else (entry.id, "", "")
     return letters, int(number or 0), rest

@@ -16,11 +16,12 @@ from seatrial.errors import InputError
 from seatrial.images import of_subject
 from seatrial.observation import Workload
 from seatrial.trials.asking import refuse_unaskable
+from seatrial.trials.context import RELEASE
 from seatrial.trials.overlay import read_overlay
 from seatrial.trials.workload import probe
 
 Manifest = dict[str, Any]
-RELEASE, NAMESPACE = "subject", "seatrial"
+NAMESPACE = "seatrial"
 
 
 @dataclass(frozen=True, slots=True)

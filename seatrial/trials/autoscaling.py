@@ -84,7 +84,7 @@ def autoscaling(context: TrialContext) -> Scaling:
         )
         pods = sandbox.workload().pods()  # a chart that renders more than the fewest is for the check to see
         if not pods:
-            raise ClusterError(f"{sandbox.namespace}: expected {promise.min} Ready pods, found none; see P1")
+            raise ClusterError(f"{sandbox.namespace}: expected {promise.min} Ready pods, found none; see its timeline")
         ready_s = sandbox.now()
         request_cores = cpu_request_cores(pods[0], context.contract.subject.container)
         idle_cores = _idle(sandbox, cpu, ready_s)

@@ -177,7 +177,7 @@ def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float) -> Setting:
         burst = _together(sandbox, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
         race = _together(sandbox, pod, f"{RACE}-{size}", group, [0.0] * (size - 1) + [LATE_IN_RACE * delay_s] * 2)
         if "timeout" in {*burst.texts("error"), *race.texts("error")}:
-            break  # what is left of a race hangs (B4): more of them would hang as long, and show no larger batch
+            break  # what is left of a race hangs: more of them would hang as long, and show no larger batch
     end_s = sandbox.now()
     _scrape(sandbox, pod)
     return Setting(size, pod.name, Span(start_s, end_s))

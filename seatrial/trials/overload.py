@@ -33,7 +33,7 @@ WANTED_ROWS, WANTED_OVER = 300, 600
 MOST_BEACON_RATIO = 2.0
 BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about the subject's own latency
 SETTLE_S = 5.0
-PROBES, PROBE_RPS = 120, 20.0  # P10 takes 100; the rest are for those beside which nothing was refused in time
+PROBES, PROBE_RPS = 120, 20.0  # the check takes 100; the rest are for those beside which nothing was refused in time
 CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload", "recovery", "hold", "extra"
 
 HARDLY_ANY_OVERLOAD = Ablation("a twentieth of the overload", thinned(0.05, OVER))

@@ -27,7 +27,7 @@ WINDOW_S = 20.0
 HONEST_ROUNDS, SEARCH_ROUNDS = 10, 5
 LATE_S, LATE_DATE_S = 0.05, 1.0  # after the promise: a date has whole seconds, of another clock
 SHORT_S, ANSWERED_S = 0.5, 0.02  # a promise too short to be read here first; how soon a refusal is answered
-PROBES, PROBE_RPS = 120, 20.0  # P10 takes 100; the rest are for those beside which nothing was refused in time
+PROBES, PROBE_RPS = 120, 20.0  # the check takes 100; the rest are for those beside which nothing was refused in time
 REPLICAS = 2
 SATURATE, EXHAUST, RETRY, SEARCH, FLOOD = "saturate", "exhaust", "retry", "search", "flood"
 

@@ -17,7 +17,7 @@ from seatrial.trials.context import Injection
 from seatrial.trials.overload import NO_SLOT_HELD
 from seatrial.trials.pod_deletion import NOT_DELETED
 from seatrial.trials.rate_limit import NO_FLOOD
-from tests.helpers.observations import checks
+from tests.helpers.observations import checks, contract
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY / "charts" / "mutants"
@@ -119,6 +119,49 @@ def test_numbers_of_a_shared_mutant_come_from_the_contract_and_the_manifests(gre
     assert lifecycle == {"preStop": {"sleep": {"seconds": 27}}}
     shell, wrap, command = patched("chart:shell-wraps-command")["containers"][0]["command"]
     assert (shell, wrap, command) == ("sh", "-c", "python3 /app/greeter.py; true")
+
+
+def named(kind: str, name: str, **spec: object) -> dict:
+    return {"kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def workload(name: str, kind: str = "Deployment") -> list[dict]:
+    containers = [{"name": "proxy", "image": "a"}, {"name": "server", "image": "a", "command": ["serve"]}]
+    return [
+        named(kind, name, selector={"matchLabels": {"app": name}}, template={"spec": {"containers": containers}}),
+        named("Service", name, selector={"app": name}),
+        named("HorizontalPodAutoscaler", name, scaleTargetRef={"kind": kind, "name": name}, maxReplicas=9),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+@pytest.mark.parametrize(
+    "mutant", ["grace_too_short", "publish_not_ready", "max_value_ignored", "replicas_above_max", "shell_wraps_command"]
+)
+def test_of_several_workloads_only_the_one_under_load_is_changed(mutant, kind):
+    promises = contract(
+        workloads={"gateway": {"kind": kind, "name": "{release}-gateway", "container": "server"}},
+        drain={"budget_s": 6},
+        autoscaling={"min": 1, "max": 3, "cpu_percent": 50, "cpu_s_per_request": 0.1},
+    )
+    row = next(one for one in mutants.shared(SHARED) if one.file.stem == mutant)
+    worker, gateway = workload("subject-worker"), workload("subject-gateway", kind)
+    assert row.applies([*worker, *gateway], promises)
+    patched = row.patch(json.loads(json.dumps([*worker, *gateway])), promises)
+    assert patched[:3] == worker
+    assert patched[3:] != gateway
+
+
+def test_a_workload_that_is_made_at_run_time_has_no_manifest_to_change():
+    promises = contract(
+        workloads={"models": {"selector": {"app": "model"}, "service": "subject-worker", "replicas": ""}},
+        drain={"budget_s": 6},
+    )
+    applying = [one.file.stem for one in mutants.shared(SHARED) if "D7" in one.checks]
+    assert applying
+    for mutant in mutants.shared(SHARED):
+        if mutant.file.stem in applying:
+            assert not mutant.applies(workload("subject-worker"), promises)
 
 
 SLOW = '''

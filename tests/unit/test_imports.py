@@ -1,10 +1,13 @@
 """Imports point one way: cli, then suite and reporting, then trials, then what trials use, then plain values."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from seatrial.suite.registry import load_checks
 
 REPOSITORY = Path(__file__).parents[2]
 LAYERS = (
@@ -85,3 +88,12 @@ def test_a_check_imports_only_what_a_users_own_could(file):
         assert top != "conformance"
         assert top != "seatrial" or rest.split(".")[0] in allowed, name
         assert top in ("seatrial", "numpy", "math", "json", "collections", "dataclasses", "itertools", "typing"), name
+
+
+def test_the_engine_knows_no_check_and_no_chart_by_name():
+    """What is found by path is not named in the engine: the next check, and the next chart, is one more file."""
+    ids = "|".join(load_checks(REPOSITORY / "conformance"))
+    charts = "|".join(file.parent.name for file in (REPOSITORY / "charts").glob("*/contract.yaml"))
+    named = re.compile(rf"\b({ids})\b|{charts}|openmed")
+    found = [f"{file}: {word[0]}" for file in SOURCES if (word := named.search(file.read_text(encoding="utf-8")))]
+    assert not found
