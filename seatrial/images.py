@@ -21,23 +21,31 @@ def own_recipes() -> list[Recipe]:
     return [read_recipe(folder / f"{image.partition(':')[0].replace('/', '-')}.image.yaml") for image in (AGENT, LOAD)]
 
 
-def images_of(manifests: Iterable[dict[str, Any]]) -> Iterator[str]:
+def images_of(manifests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Every image of every pod template in rendered manifests."""
-    for manifest in manifests:
-        yield from _images_in(manifest)
+    for spec in pod_specs(manifests):
+        for container in _containers(spec):
+            if isinstance(container.get("image"), str):
+                yield container["image"]
 
 
-def _images_in(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key in ("containers", "initContainers"):
-            for container in value.get(key) or ():
-                if isinstance(container, dict) and isinstance(container.get("image"), str):
-                    yield container["image"]
+def pod_specs(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The spec of every pod and pod template in manifests, of whatever kind these are, and however deep in them."""
+    if isinstance(value, Mapping):
+        if any(_containers({key: value.get(key)}) for key in CONTAINERS):
+            yield value
         for inner in value.values():
-            yield from _images_in(inner)
-    elif isinstance(value, list):
+            yield from pod_specs(inner)
+    elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _images_in(inner)
+            yield from pod_specs(inner)
+
+
+CONTAINERS = ("initContainers", "containers")
+
+
+def _containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for key in CONTAINERS for each in spec.get(key) or () if isinstance(each, Mapping)]
 
 
 def take_in(cluster: Cluster, images: Iterable[str], recipes: Sequence[Recipe]) -> None:
@@ -77,32 +85,34 @@ def refuse_unpullable(pod: Mapping[str, Any]) -> None:
 
 
 def try_pulls(cluster: Cluster, api: Api, namespace: str, manifests: Sequence[Mapping[str, Any]]) -> None:
-    """Have a node of a real cluster pull each image of the chart's Deployment before any trial waits for it.
+    """Have nodes of a real cluster pull the images of every pod template before any trial waits for them.
 
     Raises InputError for one that cannot be pulled. A pull that takes longer than PULL_LOOK_S goes on in the
-    background, and a chart that brings credentials of its own for its pulls is not looked at.
+    background, and templates that bring credentials of their own for their pulls are not looked at.
     """
-    spec = next(m for m in manifests if m["kind"] == "Deployment")["spec"]["template"]["spec"]
-    if not cluster.pulls or spec.get("imagePullSecrets") or spec.get("serviceAccountName"):
+    if not cluster.pulls:
         return
+    open_to_all = [s for s in pod_specs(manifests) if not s.get("imagePullSecrets") and not s.get("serviceAccountName")]
+    waiting = {f"pulls-{number}": spec for number, spec in enumerate(open_to_all)}
     path = f"/api/v1/namespaces/{namespace}/pods"
-    api.create(path, _pulling_pod(spec))
+    for name, spec in waiting.items():
+        api.create(path, _pulling_pod(name, spec))
+    names = list(waiting)
     deadline = time.monotonic() + PULL_LOOK_S
     try:
-        while time.monotonic() < deadline:
-            pod = api.get(f"{path}/{PULLS}")
-            refuse_unpullable(pod)
-            if _pulled(pod, len(spec["containers"])):
-                return
+        while waiting and time.monotonic() < deadline:
+            for name in list(waiting):
+                pod = api.get(f"{path}/{name}")
+                refuse_unpullable(pod)
+                if _pulled(pod, len(_containers(waiting[name]))):
+                    del waiting[name]
             time.sleep(0.3)
     finally:
-        api.delete(f"{path}/{PULLS}", gracePeriodSeconds="0")
+        for name in names:
+            api.delete(f"{path}/{name}", gracePeriodSeconds="0")
 
 
-PULLS = "pulls"
-
-
-def _pulling_pod(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _pulling_pod(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     # No image has this command: its containers end before anything of the image has run.
     containers = [
         {
@@ -111,13 +121,13 @@ def _pulling_pod(spec: Mapping[str, Any]) -> dict[str, Any]:
             "imagePullPolicy": container.get("imagePullPolicy", "IfNotPresent"),
             "command": ["/seatrial-pulls-only"],
         }
-        for number, container in enumerate([*spec.get("initContainers", ()), *spec["containers"]])
+        for number, container in enumerate(_containers(spec))
     ]
     kept = {key: spec[key] for key in ("nodeSelector", "tolerations", "affinity") if spec.get(key)}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": PULLS},
+        "metadata": {"name": name},
         "spec": {"containers": containers, "restartPolicy": "Never", "terminationGracePeriodSeconds": 0, **kept},
     }
 

@@ -10,6 +10,7 @@ import click
 from seatrial.cli._clusters import chosen_cluster, cluster_options
 from seatrial.clusters.local.cluster import remove_leftovers
 from seatrial.trials.context import RUN_LABEL
+from seatrial.trials.sandbox.nodes import reopen
 from seatrial.watch.api import Api
 
 GONE_WITHIN_S = 120.0
@@ -20,7 +21,7 @@ GONE_WITHIN_S = 120.0
 def clean(
     cluster_name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
 ) -> int:
-    """Delete the namespaces that Seatrial made, and nothing else; on local, the folders of clusters that have ended."""
+    """Delete the namespaces that Seatrial made, and open nodes it closed; on local, folders of clusters that ended."""
     cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     if cluster_name == "local":
         removed = remove_leftovers()
@@ -28,6 +29,8 @@ def clean(
         return 0
     cluster.up()
     api = Api.connect(cluster.kubeconfig(), cluster.context)
+    if cluster.is_ours and (nodes := reopen(api)):
+        click.echo(f"opened {len(nodes)} nodes that were left cordoned: {', '.join(nodes)}")
     names = labelled(api)
     for name in names:
         api.delete(f"/api/v1/namespaces/{name}")

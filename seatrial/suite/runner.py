@@ -14,7 +14,7 @@ from seatrial.record import FirstTry
 from seatrial.suite.agenda import Agenda
 from seatrial.suite.check import Check
 from seatrial.suite.judge import judge
-from seatrial.trials.context import TrialContext
+from seatrial.trials.context import TrialContext, WorkloadNotFound
 from seatrial.trials.trial import Trial, run_trial
 from seatrial.verdict import Verdict
 
@@ -81,7 +81,10 @@ class Suite:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     trial = running.pop(future)
-                    if error := future.exception():
+                    error = future.exception()
+                    if isinstance(error, WorkloadNotFound):
+                        raise error
+                    if error:
                         self._finish(trial, None, _why(error))
                     elif late := self._too_late(trial, future.result()):
                         self.first_tries[trial] = late

@@ -128,6 +128,11 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
                 f"found {long.seconds:g}; shorten the long case"
             )
     if scaling := contract.autoscaling:
+        if subject.workload.selector:
+            yield (
+                f"autoscaling: expected a Deployment or StatefulSet that an autoscaler can target, "
+                f"found {subject.workload}; remove the promise, or name what it scales"
+            )
         if scaling.overlay and not (subject.file.parent / scaling.overlay).is_file():
             yield f"autoscaling.overlay: expected a manifest, found no {scaling.overlay}; correct the name"
         if not scaling.overlay and "HorizontalPodAutoscaler" not in kinds:

@@ -31,7 +31,9 @@ def own_changes(seen: Observation) -> tuple[Change, ...]:
     changes, subject = seen.timeline.changes, seen.subject
     meant = {"", *pods_of(changes, subject)}
     return tuple(
-        change for change in changes if _pod_meant(change) in meant and _service_of(change) in ("", subject.service)
+        change
+        for change in changes
+        if _pod_meant(change) in meant and subject.service in ("", _service_of(change) or subject.service)
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from seatrial.errors import ClusterError, InputError
 from seatrial.trials.context import CORDONED, TrialContext
+from seatrial.watch.api import Api
 
 
 class Nodes:
@@ -40,5 +41,21 @@ class Nodes:
                 self._context.say(f"node {node} may be left cordoned, `seatrial clean` opens it: {refusal}")
 
     def _patch(self, node: str, *, unschedulable: bool | None, run: str | None) -> None:
-        body: dict[str, Any] = {"metadata": {"annotations": {CORDONED: run}}, "spec": {"unschedulable": unschedulable}}
-        self._context.api.patch(f"/api/v1/nodes/{node}", body)
+        _patch(self._context.api, node, unschedulable=unschedulable, run=run)
+
+
+def reopen(api: Api, run_id: str = "") -> list[str]:
+    """Open the nodes that a run left closed, or that any run did; their names."""
+    left = [
+        str(node["metadata"]["name"])
+        for node in api.get("/api/v1/nodes")["items"]
+        if (by := (node["metadata"].get("annotations") or {}).get(CORDONED)) and run_id in ("", by.split("-")[0])
+    ]
+    for node in left:
+        _patch(api, node, unschedulable=None, run=None)
+    return left
+
+
+def _patch(api: Api, node: str, *, unschedulable: bool | None, run: str | None) -> None:
+    body: dict[str, Any] = {"metadata": {"annotations": {CORDONED: run}}, "spec": {"unschedulable": unschedulable}}
+    api.patch(f"/api/v1/nodes/{node}", body)
