@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from seatrial.contract.base import Json, Part, Promise, Seconds
 from seatrial.contract.streaming import Streaming
+from seatrial.contract.workloads import filled_in
 
 Comparator = Literal["subset", "equals", "contains", "any"]
 Text = Annotated[str, Field(min_length=1)]
@@ -96,6 +97,11 @@ class SecretKey(Part):
     """The Secret's name; `{release}` is the name of the Deployment."""
     key: str
     """The key in it."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_no_more_than_the_release(cls, given: str) -> str:
+        return filled_in(given, "release")
 
 
 class Credentials(Part):

@@ -17,6 +17,7 @@ from seatrial.images import of_subject
 from seatrial.observation import Workload
 from seatrial.trials.asking import refuse_unaskable
 from seatrial.trials.context import RELEASE
+from seatrial.trials.credentials import missing_credentials
 from seatrial.trials.overlay import read_overlay
 from seatrial.trials.workload import probe
 
@@ -127,6 +128,7 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
                 f"{contract.place_of()}.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
                 f"found {long.seconds:g}; shorten the long case"
             )
+    yield from missing_credentials(contract, subject.manifests, subject.workload.name)
     if scaling := contract.autoscaling:
         if subject.workload.selector:
             yield (

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from seatrial.contract import Contract
 from seatrial.errors import ClusterError, InputError
 from seatrial.traffic.plan import Connects, Credentials, Exchange, Load
 
@@ -36,6 +37,33 @@ def proved(exchanges: Iterable[Exchange], value: Callable[[Credentials], str]) -
         else exchange
         for exchange in exchanges
     )
+
+
+def missing_credentials(contract: Contract, manifests: Iterable[Mapping[str, Any]], release: str) -> Iterator[str]:
+    """What is known to be missing before anything is deployed, the place in the contract first.
+
+    A variable that is not set, and a Secret that the chart renders without the key. One that it does not render may
+    come from elsewhere.
+    """
+    secrets = {manifest["metadata"]["name"]: manifest for manifest in manifests if manifest["kind"] == "Secret"}
+    for place, api in contract.every_api().items():
+        asked = api.credentials
+        if asked is None:
+            continue
+        if asked.secret is None:
+            try:
+                of_environment(Credentials(place, asked.header, asked.prefix, environment=asked.environment))
+            except InputError as missing:
+                yield str(missing)
+            continue
+        name = asked.secret.name.format(release=release)
+        rendered = secrets.get(name)
+        keys = sorted({*(rendered or {}).get("data", ()), *(rendered or {}).get("stringData", ())})
+        if rendered is not None and asked.secret.key not in keys:
+            yield (
+                f"{place}.credentials.secret.key: expected one of Secret {name}, which the chart renders with "
+                f"{', '.join(keys) or 'none'}, found {asked.secret.key}; correct the key"
+            )
 
 
 def of_secret(asked: Credentials, name: str, secret: Secret | None) -> str:

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
+from seatrial.content import content
 from seatrial.errors import InputError
 from seatrial.observation import RIGHT, WRONG
 from seatrial.traffic.adapters.apis import adapter_of, kinds, read
@@ -15,6 +19,7 @@ from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator
 from seatrial.traffic.plan import Exchange, Lone, ServiceTarget, Source
 
+REPOSITORY = Path(__file__).parents[3]
 # Lines of numbers, ended by the line "end": no JSON and no event stream.
 LINES = '''
 """Lines of numbers."""
@@ -91,8 +96,20 @@ def numbers():
     thread.join(timeout=5)
 
 
-@pytest.fixture
-def generator():
+@pytest.fixture(params=["this machine", "its image"])
+def generator(request, tmp_path, monkeypatch):
+    """A real agent: as on this machine, and with no more of Seatrial than its image has."""
+    if request.param == "its image":
+        recipe = yaml.safe_load(
+            (content("charts") / "images" / "seatrial-agent.image.yaml").read_text(encoding="utf-8")
+        )
+        for name in recipe["include"]:
+            here, there = REPOSITORY / name, tmp_path / "image" / name
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(here, there) if here.is_dir() else shutil.copy(here, there)
+        assert not (tmp_path / "image" / "seatrial" / "documents.py").exists()
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path / "image"))
+        monkeypatch.chdir(tmp_path)
     with Generator(ProcessChannel(), time.monotonic()) as opened:
         yield opened
 

@@ -6,7 +6,8 @@ import pytest
 
 from seatrial.errors import ClusterError, InputError
 from seatrial.traffic.plan import Connects, Credentials, Exchange, OpenLoop, ServiceTarget
-from seatrial.trials.credentials import of_environment, of_secret, signed
+from seatrial.trials.credentials import missing_credentials, of_environment, of_secret, signed
+from tests.helpers.observations import contract
 
 SERVICE = ServiceTarget("web", "127.0.0.1", 1)
 KEYED = Credentials("apis.chat", "Authorization", "Bearer ", "keys", "token", "CHAT_TOKEN")
@@ -67,3 +68,48 @@ def test_without_a_release_they_come_from_the_environment(monkeypatch):
         of_environment(KEYED)
     with pytest.raises(InputError, match="found only a Secret; add one beside it"):
         of_environment(Credentials("apis.chat", "Authorization", "", "keys", "token"))
+
+
+KEY = {"name": "{release}-key", "key": "token"}
+RENDERED = [
+    {"kind": "Secret", "metadata": {"name": "subject-key"}, "data": {"token": "eA=="}, "stringData": {"more": "y"}},
+    {"kind": "Secret", "metadata": {"name": "empty"}},
+    {"kind": "ConfigMap", "metadata": {"name": "subject-other"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "told"),
+    [
+        ({"secret": KEY}, []),
+        ({"secret": {**KEY, "key": "more"}}, []),
+        ({"secret": {"name": "from-elsewhere", "key": "token"}}, []),
+        (
+            {"secret": {**KEY, "key": "tokn"}},
+            [
+                "inference.credentials.secret.key: expected one of Secret subject-key, which the chart renders with "
+                "more, token, found tokn; correct the key"
+            ],
+        ),
+        (
+            {"secret": {"name": "empty", "key": "a"}},
+            [
+                "inference.credentials.secret.key: expected one of Secret empty, which the chart renders with none, "
+                "found a; correct the key"
+            ],
+        ),
+        ({"secret": KEY, "environment": "NO_SUCH_KEY"}, []),
+        (
+            {"environment": "NO_SUCH_KEY"},
+            [
+                "inference.credentials.environment: expected one line of ASCII in the environment variable "
+                "NO_SUCH_KEY, found it is not set; set it"
+            ],
+        ),
+    ],
+)
+def test_what_is_known_to_be_missing_is_told_before_anything_is_deployed(credentials, told):
+    made = contract()
+    inference = {**made.inference.model_dump(), "credentials": credentials}
+    asks = made.model_validate({**made.model_dump(), "inference": inference})
+    assert list(missing_credentials(asks, RENDERED, "subject")) == told
