@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
@@ -150,10 +150,18 @@ def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ende
     if seen is None:
         record.add_trial_failure(name, ended.reason, ended.first_try)
     else:
-        manifests = yaml.safe_dump_all(subject.rendered(seen.values))
+        manifests = yaml.safe_dump_all(map(without_secrets, subject.rendered(seen.values)))
         images = json.dumps([asdict(image) for image in images_run(seen.timeline)], indent=1)
         record.add_trial(name, seen, {"manifests.yaml": manifests, "images.json": images}, ended.first_try)
     progress.trial(ended)
+
+
+def without_secrets(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest as a record may keep it: a Secret with its keys, and none of its values."""
+    if manifest.get("kind") != "Secret":
+        return dict(manifest)
+    hidden = {name: dict.fromkeys(manifest.get(name) or {}, "left out") for name in ("data", "stringData")}
+    return {**manifest, **{name: keys for name, keys in hidden.items() if keys}}
 
 
 def _keep_verdict(

@@ -147,3 +147,30 @@ def test_a_contract_by_an_absolute_path_cannot_come_along(scenario, tmp_path):
     file = scenario(contract=str(tmp_path / "service"))
     with pytest.raises(InputError, match=r"ask.yaml, contract: expected a path from the scenario's folder"):
         bundle(Path("contract.py"), file, read_scenario(file), "/there")
+
+
+FAILS = """
+from dataclasses import dataclass
+
+from seatrial.traffic.adapters.base import WholeReader
+from seatrial.traffic.plan import Exchange
+
+@dataclass(frozen=True)
+class Adapter:
+    generates = True
+    readers = {"mine": lambda: WholeReader(lambda status, body: body["text"])}
+
+    @classmethod
+    def of(cls, settings):
+        return cls()
+
+    def exchange(self, case, given, expect=None, tolerance=0.0):
+        return Exchange(case, "GET", "/ask", api="mine")
+"""
+
+
+def test_an_adapter_that_fails_on_an_answer_ends_the_load_with_its_line(server, scenario, tmp_path):
+    file = scenario({"mine": {"adapter": "mine.py", "cases": ASK["cases"]}})
+    (tmp_path / "service" / "mine.py").write_text(FAILS)
+    with pytest.raises(InputError, match=r"mine\.py, line 10: expected an adapter that works, found TypeError"):
+        run(file, "--host", f"http://127.0.0.1:{server.server_port}", "-q", "--out", tmp_path / "out")

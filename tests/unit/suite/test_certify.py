@@ -215,3 +215,12 @@ def test_a_run_that_is_stopped_again_while_it_cleans_up_has_a_record_with_an_end
     record, _, error = run(good)
     assert isinstance(error, KeyboardInterrupt)
     assert record.state.reason == reason(stop)
+
+
+def test_a_record_keeps_the_keys_of_a_secret_and_none_of_its_values():
+    secret = {"kind": "Secret", "metadata": {"name": "a"}, "data": {"token": "eA=="}, "stringData": {"more": "sesame"}}
+    kept = module.without_secrets(secret)
+    assert kept == {**secret, "data": {"token": "left out"}, "stringData": {"more": "left out"}}
+    assert module.without_secrets({"kind": "Secret", "type": "Opaque"}) == {"kind": "Secret", "type": "Opaque"}
+    other = {"kind": "ConfigMap", "data": {"a": "b"}}
+    assert module.without_secrets(other) == other
