@@ -27,6 +27,7 @@ from seatrial.contract.metrics import Metrics
 from seatrial.contract.probes import LivenessProbe, Probe, Probes, ReadinessProbe, ShedsLoad
 from seatrial.contract.reading import FILE, files_of, read_contract
 from seatrial.contract.restart import Restart
+from seatrial.contract.rollout import HarmlessChange, Rollout
 from seatrial.contract.streaming import Streaming
 from seatrial.contract.values import governed, merged, placed
 from seatrial.contract.weights import Weights
@@ -50,6 +51,7 @@ __all__ = [
     "Drain",
     "Faults",
     "Governed",
+    "HarmlessChange",
     "Json",
     "Limits",
     "LivenessProbe",
@@ -69,6 +71,7 @@ __all__ = [
     "Reject",
     "Restart",
     "RetryAfter",
+    "Rollout",
     "Seconds",
     "SecretKey",
     "ShedsLoad",

@@ -19,6 +19,7 @@ from seatrial.contract.metrics import Metrics
 from seatrial.contract.probes import Probes
 from seatrial.contract.promises import path_of, places
 from seatrial.contract.restart import Restart
+from seatrial.contract.rollout import Rollout
 from seatrial.contract.streaming import Streaming
 from seatrial.contract.weights import Weights
 from seatrial.contract.workloads import DeclaredWorkload, default_of, filled_in
@@ -73,6 +74,8 @@ class Contract(Part):
     """Where the service counts, in the Prometheus text format."""
     autoscaling: Autoscaling | None = None
     """A HorizontalPodAutoscaler on CPU."""
+    rollout: Rollout | None = None
+    """What clients notice of an upgrade."""
     faults: Faults | None = None
     """How defects of the server are planted for the kill matrix."""
 

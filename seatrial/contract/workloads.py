@@ -117,11 +117,17 @@ def resolved(
 
 def pod_spec(workload: Workload, manifests: Sequence[Manifest]) -> Mapping[str, Any] | None:
     """The spec of a workload's pods as rendered; None for pods that are made at run time."""
+    template = pod_template(workload, manifests)
+    return template["spec"] if template else None
+
+
+def pod_template(workload: Workload, manifests: Sequence[Manifest]) -> Mapping[str, Any] | None:
+    """What a workload's pods are made of, as rendered; None for pods that are made at run time."""
     manifest = next(
         (m for m in manifests if (m["kind"], m["metadata"]["name"]) == (workload.kind, workload.name)), None
     )
-    spec: Mapping[str, Any] | None = manifest["spec"]["template"]["spec"] if manifest else None
-    return spec
+    template: Mapping[str, Any] | None = manifest["spec"]["template"] if manifest else None
+    return template
 
 
 def _rendered(key: str, declared: DeclaredWorkload, manifests: Sequence[Manifest], release: str) -> Manifest:

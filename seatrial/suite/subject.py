@@ -11,7 +11,7 @@ from typing import Any
 from seatrial import charts
 from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.contract import Contract, governed, merged, read_contract
-from seatrial.contract.workloads import default_of, pod_spec, resolved
+from seatrial.contract.workloads import default_of, pod_spec, pod_template, resolved
 from seatrial.errors import InputError
 from seatrial.images import of_subject
 from seatrial.observation import Workload
@@ -122,11 +122,20 @@ def _cannot_keep(subject: Subject) -> Iterator[str]:
                 f"drain.budget_s: expected less than the grace period of {grace:g} s, "
                 f"found {float(drain.budget_s):g}; a drain that long is killed"
             )
-        long = contract.api().long
-        if long and long.seconds > float(drain.budget_s):
+        for place, api in contract.every_api().items():
+            if api.long and api.long.seconds > float(drain.budget_s):
+                yield (
+                    f"{place}.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
+                    f"found {api.long.seconds:g}; shorten the long case"
+                )
+    if rollout := contract.rollout:
+        values = charts.with_value(subject.chart, merged(contract.values), rollout.change.value, rollout.change.set)
+        after = pod_template(subject.workload, subject.rendered(values))
+        if after is not None and after == pod_template(subject.workload, subject.manifests):
             yield (
-                f"{contract.place_of()}.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
-                f"found {long.seconds:g}; shorten the long case"
+                f"rollout.change: expected a change that alters the pod template, found that "
+                f"{rollout.change.value}={rollout.change.set} renders the same; name a value that the template shows, "
+                "and set it to what it is not"
             )
     yield from missing_credentials(contract, subject.manifests, subject.workload.name)
     if scaling := contract.autoscaling:

@@ -1,7 +1,8 @@
 """Which endpoint a new connection goes to, for a Service whose EndpointSlices are watched.
 
 Choosing follows kube-proxy: a ready endpoint at random; if there is none, one that still serves while it
-terminates; else none (Kubernetes, "Virtual IPs and Service Proxies", traffic to terminating endpoints).
+terminates; else none (Kubernetes, "Virtual IPs and Service Proxies", traffic to terminating endpoints). Like
+kube-proxy, it follows a change a little late: whoever stops serving as soon as it is deleted loses requests here, too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import orjson
 from seatrial.traffic.plan import ChosenTarget
 
 _RETRY_S = 0.2
+# Measured of kube-proxy on three nodes: the last new connection came 0.18 s (median) after the deletion, 33 of 36
+# within 0.3 s, the slowest after 2.3 s.
+PROXY_LAG_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Watch:
         self._draw = random.Random(f"{target.namespace}/{target.name}")
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
+        self._pending: list[asyncio.TimerHandle] = []  # changes that are known, and not yet followed
 
     async def start(self) -> None:
         """Return once the endpoints are known. Raises OSError or ValueError if the API does not give them."""
@@ -79,8 +84,14 @@ class Watch:
 
     def stop(self) -> None:
         """Watch no longer."""
+        self._forget_pending()
         if self._task is not None:
             self._task.cancel()
+
+    def _forget_pending(self) -> None:
+        for change in self._pending:
+            change.cancel()
+        self._pending.clear()
 
     def _path(self, query: str) -> str:
         return (
@@ -93,6 +104,7 @@ class Watch:
         async for chunk in _get(self._target.api_url, self._path("")):
             body += chunk
         listed = orjson.loads(body)
+        self._forget_pending()
         self._slices = {item["metadata"]["name"]: item for item in listed.get("items") or []}
         version: str = listed["metadata"]["resourceVersion"]
         return version
@@ -118,6 +130,10 @@ class Watch:
             raise ValueError(event["object"])
         if event["type"] == "BOOKMARK":
             return
+        self._pending = [change for change in self._pending if change.when() > asyncio.get_running_loop().time()]
+        self._pending.append(asyncio.get_running_loop().call_later(PROXY_LAG_S, self._follow_change, event))
+
+    def _follow_change(self, event: Mapping[str, Any]) -> None:
         name = event["object"]["metadata"]["name"]
         if event["type"] == "DELETED":
             self._slices.pop(name, None)

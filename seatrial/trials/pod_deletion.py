@@ -1,8 +1,8 @@
 """Delete loaded pods, one after the other, and watch each until it is gone.
 
 Every round aims a mix at the victim's own address, timed to the moment at which SIGTERM is due: long cases,
-short cases, bodies half sent, kept connections, and a TCP connect every 20 ms; and a Poisson stream goes through
-the Service. A last pod is deleted with nothing to do.
+short cases, bodies half sent, kept connections, a TCP connect every 20 ms, and streams where an API promises them; and
+Poisson arrivals go through the Service. A last pod is deleted with nothing to do.
 Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
 """
 
@@ -29,8 +29,9 @@ ROUNDS = 3
 REPLICAS = 2
 SERVICE_RPS = 10.0
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
-CONNECT, NEAR_BUDGET = "connect", "nearly"
+CONNECT, NEAR_BUDGET, STREAM, UNDISTURBED_STREAM = "connect", "nearly", "stream", "undisturbed-stream"
 REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
+STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
 
@@ -38,6 +39,7 @@ NOTHING_IN_FLIGHT = Ablation("no work on the victim", without(*REQUESTS))
 NO_CONNECTS = Ablation("no connect to the victim", without(CONNECT))
 NO_LOAD = Ablation("no load at all", nothing)
 NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET))
+NO_STREAM = Ablation("no stream on the victim", without(STREAM))
 NOT_DELETED = Ablation("the pod is not deleted")
 
 
@@ -80,7 +82,7 @@ class PodDeletion(Observation):
 
         They fit into it undisturbed: what slowed them down was the machine, or the company that they had.
         """
-        rows = self.ledger.in_group(round.index).to(round.victim).of("long", NEAR_BUDGET)
+        rows = self.ledger.in_group(round.index).to(round.victim).of("long", NEAR_BUDGET, STREAM)
         spent_s = round.told_s + self.budget_s - SPENT_SLACK_S
         promised = self.budget_s > 0  # without a promise there is no budget to spend
         return rows.select(~rows.right & (rows.sent_s <= round.told_s) & (rows.ended_s >= spent_s) & promised)
@@ -129,7 +131,11 @@ def pod_deletion(context: TrialContext) -> PodDeletion:
 
 
 def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
-    """One request as long as those that must survive a drain, with nobody disturbing it."""
+    """One request and one stream as long as those that must survive a drain, with nobody disturbing them."""
+    if stream := workload.long_stream(sandbox.context.contract):
+        target = sandbox.workload().target(sandbox.workload().pods()[0])
+        alone = OpenLoop(UNDISTURBED_STREAM, target, (stream,), (0.01,), keep="all")
+        sandbox.traffic.collect(sandbox.traffic.start_now(alone))
     if sandbox.context.contract.api().long and budget_s:
         target = sandbox.workload().target(sandbox.workload().pods()[0])
         nearly = workload.long_case(sandbox.context.contract, NEARLY * budget_s)
@@ -216,6 +222,10 @@ def _mix(
             [index] * len(arrivals),
         ),
     ]
+    if stream := workload.long_stream(contract):
+        begin_s = [sigterm_s - before_s for before_s in STREAMS_BEGIN_S]
+        groups = [index] * len(begin_s)
+        loads.append(OpenLoop(STREAM, target, (stream,), begin_s, (), groups, timeout_s=grace_s + 5, keep="all"))
     if long := contract.api().long:
         spread = [sigterm_s - 0.2 - n * long.seconds / 8 for n in range(8)]
         longs = (workload.long_case(contract, long.seconds),)

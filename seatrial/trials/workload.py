@@ -37,6 +37,13 @@ def long_case(contract: Contract, seconds: float, api: str = "") -> Exchange:
     return asking(contract, api).long_case(seconds)
 
 
+def long_stream(contract: Contract) -> Exchange | None:
+    """The long case of the API that promises `Streaming`, at its declared length; None where there is none."""
+    name = contract.streaming_api
+    long = contract.api(name).long if name else None
+    return long_case(contract, long.seconds, name) if long else None
+
+
 def poison(contract: Contract) -> Exchange:
     """The request that fails on its own; its answer is kept and not read."""
     if contract.batching is None or contract.batching.poison is None:

@@ -74,6 +74,11 @@ def gone_at_s(changes: Sequence[Change], pod: str) -> float | None:
     return next((change.at_s for change in of_pod(changes, pod) if change.type == "DELETED"), None)
 
 
+def deleted_at_s(changes: Sequence[Change], pod: str) -> float | None:
+    """When it was first seen that the pod is being deleted."""
+    return next((c.at_s for c in of_pod(changes, pod) if c.object["metadata"].get("deletionTimestamp")), None)
+
+
 def ready_at_s(changes: Sequence[Change], pod: str) -> float | None:
     """When the pod's Ready condition first arrived."""
     return next((change.at_s for change in of_pod(changes, pod) if is_ready(change.object)), None)

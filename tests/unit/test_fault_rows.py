@@ -21,7 +21,12 @@ from tests.helpers.observations import checks, contract
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY / "charts" / "mutants"
-CHARTS = sorted(file.parent for file in (REPOSITORY / "charts").glob("*/contract.yaml"))
+CHARTS = sorted(
+    [
+        *(file.parent for file in (REPOSITORY / "charts").glob("*/contract.yaml")),
+        REPOSITORY / "examples" / "storyteller",
+    ]
+)
 
 
 def rows_of(chart: Path, shared: Path = SHARED) -> dict[str, Row]:

@@ -143,6 +143,11 @@ BUDGET = {"budget_s": 5}
         ({"service": "{release}-web"}, "service: expected a Service named subject-web"),
         ({"probes": {"liveness": True}}, "probes.liveness: expected an HTTP livenessProbe"),
         ({"probes": {"readiness": True}, "values": {"readiness": None}}, "probes.readiness: expected an HTTP"),
+        (
+            {"rollout": {"change": {"value": "replicaCount", "set": 3}}},
+            "rollout.change: expected a change that alters the pod template, found that replicaCount=3",
+        ),
+        ({"rollout": {"change": {"value": "slotz", "set": 3}}}, "slotz"),
         ({"drain": {"budget_s": 30}}, "drain.budget_s: expected less than the grace period of 30 s, found 30"),
         ({"drain": {"budget_s": 8, "grace_s": {"value": "grace", "set": 8}}}, "grace period of 8 s, found 8"),
         (

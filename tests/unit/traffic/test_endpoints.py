@@ -6,7 +6,7 @@ import time
 import orjson
 import pytest
 
-from seatrial.traffic.endpoints import Watch, candidates
+from seatrial.traffic.endpoints import PROXY_LAG_S, Watch, candidates
 from seatrial.traffic.engine import Engine
 from seatrial.traffic.plan import ChosenTarget, Exchange, OpenLoop
 
@@ -102,6 +102,28 @@ async def test_changes_of_the_endpoints_are_followed_also_over_a_broken_watch():
     api.items = [piece(endpoint("c", **READY))]
     api.watches[-1].transport.abort()
     await until(lambda: watch.choose() and watch.choose().pod == "c")
+    watch.stop()
+    server.close()
+
+
+async def test_a_change_is_followed_as_late_as_by_kube_proxy_and_no_later_than_a_list():
+    api = Api(piece(endpoint("a", **READY)))
+    server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
+    watch = Watch(ChosenTarget("web", "ns", "http", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+    await watch.start()
+    await until(lambda: api.watches)
+    began_s = time.monotonic()
+    api.push("MODIFIED", piece(endpoint("b", **READY)))
+    await until(lambda: watch.choose().pod == "b")
+    assert time.monotonic() - began_s >= PROXY_LAG_S
+
+    api.push("MODIFIED", piece(endpoint("a", **READY)))
+    await asyncio.sleep(PROXY_LAG_S / 2)  # known, and not followed yet
+    api.items = [piece(endpoint("c", **READY))]
+    api.watches[-1].transport.abort()
+    await until(lambda: watch.choose().pod == "c")
+    await asyncio.sleep(PROXY_LAG_S)
+    assert watch.choose().pod == "c"
     watch.stop()
     server.close()
 

@@ -1,0 +1,166 @@
+"""Upgrade a loaded release until every pod of the old revision is gone.
+
+The contract names one harmless value that alters the pod template. Poisson arrivals go through the Service at up to
+100/s, at most 0.3 of the capacity, from 5 s before the value is changed until 5 s after the last old pod is gone. The
+capacity is the goodput of a closed loop just before, with twice the declared concurrency as the clients. Where one
+upgrade brings too few requests, there are more of them, back to the value before and forth again.
+Source: Kubernetes, "Deployments", rolling update; contract `rollout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seatrial import charts
+from seatrial.contract import Drain, Rollout
+from seatrial.observation import Change, Ledger, Mask, Observation
+from seatrial.traffic.arrivals import poisson
+from seatrial.traffic.plan import ClosedLoop, OpenLoop
+from seatrial.trials import workload
+from seatrial.trials.ablation import Ablation
+from seatrial.trials.context import TrialContext
+from seatrial.trials.overload import REFUSED_PAUSE_S, UNDECLARED_CONCURRENCY, WARM_UP_S, goodput_rps
+from seatrial.trials.pod_deletion import PROPAGATION_S
+from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.trial import trial
+from seatrial.watch.pods import deleted_at_s, gone_at_s, ready_pods
+
+REPLICAS = 2
+SERVICE, CALIBRATION = "service", "calibration"
+CALIBRATION_S = 7.0  # of which the first 2 s are left out
+LIGHT, MOST_RPS = 0.3, 100.0
+LEAD_S = 5.0  # of load before an upgrade begins, and after its last old pod is gone
+WANTED_ROWS, MOST_UPGRADES = 2000, 6
+
+NO_UPGRADE = Ablation("nothing is changed, so that no pod is replaced")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One upgrade; `index` is the group of its rows. `finished_s` is None where old pods, or too few new, were left."""
+
+    index: int
+    old_pods: tuple[str, ...]
+    load_s: tuple[float, float]
+    changed_s: float
+    finished_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade(Observation):
+    """Loads `calibration` and `service`; upgrades one after the other."""
+
+    rounds: tuple[Round, ...] = ()
+    capacity_rps: float = 0.0
+    offered_rps: float = 0.0
+    propagation_s: float = 0.0
+
+    def deleted(self) -> Mapping[str, float]:
+        """When the deletion of each old pod was seen."""
+        changes, old = self.timeline.changes, [pod for round in self.rounds for pod in round.old_pods]
+        return {pod: at_s for pod in old if (at_s := deleted_at_s(changes, pod)) is not None}
+
+    def met_a_leaving_pod(self, rows: Ledger) -> Mask:
+        """Which rows set out after a pod's deletion and were answered by it, or went unanswered then, shape (n,).
+
+        Unanswered counts where the row set out within the propagation allowance of a deletion.
+        """
+        met: Mask = np.zeros(len(rows), dtype=np.bool_)
+        for pod, at_s in self.deleted().items():
+            after = rows.sent_s >= at_s
+            met |= after & (rows.pod == rows.code(pod))
+            met |= after & (rows.sent_s <= at_s + self.propagation_s) & ~rows.right
+        return met
+
+    def misrouted(self, rows: Ledger) -> Mask:
+        """Which rows went to a pod that had been deleted longer ago than the propagation allowance, shape (n,).
+
+        The network led there too long: no pod has to wait for that.
+        """
+        late: Mask = np.zeros(len(rows), dtype=np.bool_)
+        for pod, at_s in self.deleted().items():
+            late |= (rows.sent_s > at_s + self.propagation_s) & (rows.pod == rows.code(pod))
+        return late
+
+
+@trial("upgrade", order=35, lasts_s=80)
+def upgrade(context: TrialContext, rollout: Rollout, drain: Drain | None) -> Upgrade:
+    """Two replicas, and upgrades of them until enough requests were sent."""
+    before = context.values(rollout.values)
+    after = charts.with_value(context.chart, before, rollout.change.value, rollout.change.set)
+    with Sandbox(context, "upgrade") as sandbox:
+        sandbox.release.install(before, replicas=REPLICAS)
+        pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
+        sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
+        capacity_rps = _capacity_rps(sandbox)
+        offered_rps = max(1.0, min(MOST_RPS, LIGHT * capacity_rps))
+        rounds: list[Round] = []
+        while _wants_more(rounds, offered_rps):
+            rounds.append(_round(sandbox, len(rounds), before if len(rounds) % 2 else after, offered_rps))
+        return Upgrade(
+            **sandbox.seen(),
+            rounds=tuple(rounds),
+            capacity_rps=capacity_rps,
+            offered_rps=offered_rps,
+            propagation_s=drain.propagation_s if drain else PROPAGATION_S,
+        )
+
+
+def _capacity_rps(sandbox: Sandbox) -> float:
+    """Right answers per second that two replicas give to twice as many clients as they are said to take at once."""
+    contract = sandbox.context.contract
+    limit = contract.limits.concurrency
+    clients = 2 * REPLICAS * max(UNDECLARED_CONCURRENCY, int(float(limit.limit)) if limit else 0)
+    start_s = sandbox.now() + 0.3
+    end_s = start_s + CALIBRATION_S
+    rows = sandbox.traffic.send(
+        ClosedLoop(
+            CALIBRATION,
+            sandbox.workload().service(),
+            workload.cases(contract),
+            clients,
+            start_s,
+            end_s,
+            sandbox.context.random(CALIBRATION).randrange(2**31),
+            timeout_s=30,
+            connection="new",
+            pause_after_refusal_s=REFUSED_PAUSE_S,
+        )
+    )
+    return goodput_rps(rows, float("inf"), start_s + WARM_UP_S, end_s)
+
+
+def _wants_more(rounds: list[Round], offered_rps: float) -> bool:
+    if len(rounds) == MOST_UPGRADES or any(round.finished_s is None for round in rounds):
+        return False
+    return sum(round.load_s[1] - round.load_s[0] for round in rounds) * offered_rps < 1.1 * WANTED_ROWS
+
+
+def _round(sandbox: Sandbox, index: int, values: Mapping[str, Any], offered_rps: float) -> Round:
+    contract, withheld = sandbox.context.contract, sandbox.context.withholds(NO_UPGRADE)
+    old = sandbox.workload().wait_pods(REPLICAS, contract.ready_within_s)
+    longest_s = REPLICAS * (contract.ready_within_s + max(pod.spec["terminationGracePeriodSeconds"] for pod in old))
+    seed = sandbox.context.random(f"upgrade-{index}").randrange(2**31)
+    start_s = sandbox.now() + 0.3
+    arrivals_s = poisson(offered_rps, start_s, start_s + 2 * LEAD_S + longest_s, seed).tolist()
+    cases = workload.cases(contract)
+    picks, groups = workload.drawn(len(arrivals_s), len(cases), seed), [index] * len(arrivals_s)
+    service = sandbox.workload().service()
+    run = sandbox.traffic.start(OpenLoop(SERVICE, service, cases, arrivals_s, picks, groups, timeout_s=30.0))
+    sandbox.sleep_until(start_s + LEAD_S)
+    changed_s = sandbox.now()
+    if not withheld:
+        sandbox.release.upgrade(values, replicas=REPLICAS, wait=False)
+
+    def replaced(changes: Sequence[Change]) -> bool:
+        gone = all(gone_at_s(changes, pod.name) is not None for pod in old)
+        return gone and len(ready_pods(changes, sandbox.subject)) == REPLICAS
+
+    finished_s = sandbox.now() if sandbox.watch.wait(replaced, LEAD_S if withheld else longest_s) else None
+    sandbox.sleep_until(sandbox.now() + LEAD_S)
+    run.stop()
+    return Round(index, tuple(pod.name for pod in old), (start_s, sandbox.now()), changed_s, finished_s)
