@@ -24,7 +24,9 @@ from seatrial.suite.subject import read_subject
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
 @click.option("--only", "ids", multiple=True, metavar="ID", help="Judge these checks only; may be given again.")
-@click.option("--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks of your own.")
+@click.option(
+    "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
+)
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
 @click.option("--seed", type=int, default=20240229, show_default=True, help="Of every schedule and every draw.")
 @click.option("--lanes", type=click.IntRange(1, 8), help="Trials side by side; default: fit for cluster and cores.")
@@ -63,6 +65,7 @@ def certify(
         result = run_certify(
             subject, cluster, checks, progress,
             runs=runs, seed=seed, lanes=lanes or default_lanes(cluster_name), arguments=tuple(sys.argv[1:]),
+            folders=folders,
         )  # fmt: skip
     finally:
         cluster.down()

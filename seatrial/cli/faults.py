@@ -22,7 +22,9 @@ from seatrial.suite.subject import read_subject
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
 @click.option("--only", "ids", multiple=True, metavar="ID", help="Rows by their own id, or all rows of a check.")
-@click.option("--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks of your own.")
+@click.option(
+    "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
+)
 @click.option("--list", "list_only", is_flag=True, help="List what would be planted, and stop.")
 @click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Rows side by side.")
 @click.option("--seed", type=int, default=20240229, show_default=True)
@@ -86,7 +88,7 @@ def faults(
             doing=lambda text: click.echo(text, err=True),
             say=lambda _: None,
         ) as context_of_rows:
-            cells = matrix.run_rows(context_of_rows, rows, checks, tell, lanes)
+            cells = matrix.run_rows(context_of_rows, rows, checks, tell, lanes, folders)
     finally:
         cluster.down()
     _write(cells, markdown, json_file)

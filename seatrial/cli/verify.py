@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,7 +39,9 @@ class Replay:
 
 @click.command(epilog="Example: seatrial verify runs/20260101-120000-a1b2")
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option("--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks of your own.")
+@click.option(
+    "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
+)
 def verify(record: Path, folders: tuple[Path, ...]) -> int:
     """Judge the run recorded in RECORD again, with no cluster at hand.
 
@@ -54,15 +56,17 @@ def verify(record: Path, folders: tuple[Path, ...]) -> int:
         click.echo(f"note: {first.sentence(name)}", err=True)
     for file, what in damage:
         click.echo(f"damaged: {file}: {what}", err=True)
-    replay = judge_again(opened, load_checks(content("conformance"), *folders), damage)
+    replay = judge_again(opened, load_checks(content("conformance"), *folders), damage, folders)
     _tell(replay, damage)
     if damage:
         return 3
     return 2 if replay.changed or replay.lost else summarise(replay.again).exit_status
 
 
-def judge_again(record: RunRecord, checks: Mapping[str, Check], damage: list[Damage]) -> Replay:
-    """Every recorded check whose evidence is whole, judged by the checks at hand.
+def judge_again(
+    record: RunRecord, checks: Mapping[str, Check], damage: list[Damage], folders: Iterable[Path] = ()
+) -> Replay:
+    """Every recorded check whose evidence is whole, judged by the checks at hand; `folders` may have its trials.
 
     Raises InputError if the contract itself is damaged or no longer one.
     """
@@ -72,7 +76,7 @@ def judge_again(record: RunRecord, checks: Mapping[str, Check], damage: list[Dam
             "no verdict can be judged again without it"
         )
     contract = read_contract(record.folder / "contract.yaml")
-    trials = {trial.observes: trial.name for trial in load_trials().values()}
+    trials = {trial.observes: trial.name for trial in load_trials(*folders).values()}
     damaged = record.damaged_trials()
     lost: dict[str, str] = {}
     recorded, again = [], []

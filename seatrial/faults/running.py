@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from seatrial.faults.row import Kind, Row
@@ -42,14 +43,18 @@ def run_rows(
     checks: Mapping[str, Check],
     on_cells: Callable[[list[Cell]], None],
     lanes: int,
+    folders: Iterable[Path] = (),
 ) -> list[Cell]:
-    """Run the rows, `lanes` of them side by side; every cell, in the order of the rows."""
+    """Run the rows, `lanes` of them side by side; every cell, in the order of the rows.
+
+    `folders` may have trials beside those of the engine.
+    """
     numbered = list(enumerate(selected))
     cells: dict[int, list[Cell]] = {}
 
     def one(numbered_row: tuple[int, Row]) -> None:
         number, row = numbered_row
-        cells[number] = run_row(context, number, row, checks)
+        cells[number] = run_row(context, number, row, checks, folders)
         on_cells(cells[number])
 
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="row")
@@ -62,9 +67,11 @@ def run_rows(
     return [cell for number, _ in numbered for cell in cells[number]]
 
 
-def run_row(context: TrialContext, number: int, row: Row, checks: Mapping[str, Check]) -> list[Cell]:
+def run_row(
+    context: TrialContext, number: int, row: Row, checks: Mapping[str, Check], folders: Iterable[Path] = ()
+) -> list[Cell]:
     """Run the trials behind a row's checks with the row planted, and judge all checks of those trials."""
-    trials = load_trials()
+    trials = load_trials(*folders)
     needed = {kind for id in row.checks for kind in _trials_behind(checks[id], trials)}
     columns = {id: check for id, check in checks.items() if set(check.observes().values()) <= needed}
     contract = row.under(context.contract)

@@ -68,8 +68,9 @@ def certify(
     injection: Injection | None = None,
     arguments: tuple[str, ...] = (),
     run_id: str = "",
+    folders: tuple[Path, ...] = (),
 ) -> Result:
-    """Put the subject on trial on a cluster that is up, and judge it.
+    """Put the subject on trial on a cluster that is up, and judge it; `folders` may have trials of one's own.
 
     Raises ClusterError when the cluster does not do as asked before the first trial; after that, whatever a trial
     cannot do is an `error` verdict of the checks that need it.
@@ -79,7 +80,7 @@ def certify(
     )
     clock = RunClock.start()
     record = RecordWriter.create(runs, header(subject, cluster, run_id, arguments))
-    trials = load_trials()
+    trials = load_trials(*folders)
     suite = Suite(
         subject.contract,
         checks,

@@ -1,18 +1,22 @@
-"""Finds the checks in a folder and the trials that make the observations they ask for."""
+"""Finds the checks in folders, and the trials that make the observations they ask for: the engine's, and those beside.
+
+A folder of one's own may hold both.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import inspect
 import pkgutil
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import seatrial.trials
 from seatrial.errors import InputError
 from seatrial.observation import Observation
 from seatrial.suite.check import DECLARED, Check
+from seatrial.suite.folders import modules_in
 from seatrial.suite.parameters import refuse_unknown
 from seatrial.trials.trial import Trial
 
@@ -20,24 +24,22 @@ from seatrial.trials.trial import Trial
 def load_checks(*folders: Path) -> dict[str, Check]:
     """All checks below the folders, by id.
 
-    Raises InputError for an empty folder, a file that cannot be imported, an id given twice, and a parameter that
-    nothing can be given for, naming the files.
+    Raises InputError for a folder with neither checks nor trials, a file that cannot be imported, an id given twice,
+    and a parameter that nothing can be given for, naming the files.
     """
-    observed = load_trials()
+    observed = load_trials(*folders)
     found: dict[str, Check] = {}
     for folder in folders:
         before = len(found)
-        for file in sorted(folder.resolve().rglob("*.py")):
-            if file.name.startswith("_"):
-                continue
-            for declared in _declared_in(folder, file):
+        for file, module in modules_in(folder):
+            for declared in _checks_in(file, module):
                 if other := found.get(declared.id):
                     raise InputError(
                         f"{file}: expected an id of its own, found {declared.id} also in {other.source}; rename one"
                     )
                 refuse_unknown(declared.source, declared.function, observed)
                 found[declared.id] = declared
-        if len(found) == before:
+        if len(found) == before and not any(True for _, module in modules_in(folder) for _ in _trials_in(module)):
             raise InputError(f"{folder}: expected checks below this folder, found none; is it the right one?")
     return dict(sorted(found.items(), key=lambda item: _in_order(item[0])))
 
@@ -48,17 +50,7 @@ def _in_order(id: str) -> tuple[str, int, str]:
     return letters, int(digits or 0), id
 
 
-def _declared_in(folder: Path, file: Path) -> Iterable[Check]:
-    name = ".".join([f"seatrial_checks_{abs(hash(folder))}", *file.relative_to(folder.resolve()).with_suffix("").parts])
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{file}: expected a Python file, found one that cannot be loaded; check its name")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as broken:
-        raise InputError(f"{file}: expected a check that imports, found {broken!r}; mend the file") from broken
+def _checks_in(file: Path, module: ModuleType) -> Iterator[Check]:
     for value in vars(module).values():
         declared = getattr(value, DECLARED, None)
         if isinstance(declared, Check) and declared.source == file:
@@ -73,11 +65,43 @@ def selected(checks: dict[str, Check], ids: Iterable[str]) -> dict[str, Check]:
     return {id: check for id, check in checks.items() if id in wanted}
 
 
-def load_trials() -> dict[type[Observation], Trial]:
-    """Every trial of the engine, by the type of its observation."""
+def load_trials(*folders: Path) -> dict[type[Observation], Trial]:
+    """Every trial of the engine and of the folders, by the type of its observation.
+
+    Raises InputError, naming both files, for two of one name, and for two that observe the same.
+    """
     trials: dict[type[Observation], Trial] = {}
-    for module in pkgutil.iter_modules(seatrial.trials.__path__, f"{seatrial.trials.__name__}."):
-        for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, Trial):
-                trials[value.observes] = value
+    names: dict[str, Trial] = {}
+    for module in _engines_and(folders):
+        for trial in _trials_in(module):
+            if other := names.get(trial.name):
+                raise InputError(
+                    f"{_source(trial)}: expected a trial with a name of its own, found {trial.name} also in "
+                    f"{_source(other)}; rename one"
+                )
+            if other := trials.get(trial.observes):
+                raise InputError(
+                    f"{_source(trial)}: expected an observation of its own, found {trial.observes.__name__}, which "
+                    f"{_source(other)} observes, too; give it another"
+                )
+            names[trial.name] = trials[trial.observes] = trial
     return trials
+
+
+def _engines_and(folders: Iterable[Path]) -> Iterator[ModuleType]:
+    for found in pkgutil.iter_modules(seatrial.trials.__path__, f"{seatrial.trials.__name__}."):
+        yield importlib.import_module(found.name)
+    for folder in folders:
+        for _, module in modules_in(folder):
+            yield module
+
+
+def _trials_in(module: ModuleType) -> Iterator[Trial]:
+    """Those that it declares; what it imports is another's."""
+    for value in vars(module).values():
+        if isinstance(value, Trial) and value.run.__module__ == module.__name__:
+            yield value
+
+
+def _source(trial: Trial) -> Path:
+    return Path(inspect.getsourcefile(trial.run) or trial.run.__module__)

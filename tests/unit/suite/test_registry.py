@@ -51,7 +51,7 @@ def test_an_id_given_twice_is_refused_with_both_files(tmp_path):
 @pytest.mark.parametrize("text", ["import nothing_of_that_name", "def", "raise SystemError('no')"])
 def test_a_file_that_cannot_be_imported_is_named(tmp_path, text):
     (tmp_path / "broken.py").write_text(text)
-    with pytest.raises(InputError, match=r"broken\.py: expected a check that imports"):
+    with pytest.raises(InputError, match=r"broken\.py: expected a check or a trial that imports"):
         load_checks(tmp_path)
 
 
@@ -140,3 +140,77 @@ def test_every_observation_that_a_check_asks_for_has_a_trial_and_needs_only_such
     for trial in trials.values():
         assert set(trial.after) <= set(trials), trial.name
     assert len({trial.name for trial in trials.values()}) == len(trials)
+
+
+# trials of one's own, beside one's checks
+
+OUTAGE = '''"""What an outage does."""
+from dataclasses import dataclass
+
+from seatrial.observation import Observation
+from seatrial.trials.context import TrialContext
+from seatrial.trials.trial import trial
+
+@dataclass(frozen=True, slots=True)
+class {observes}(Observation):
+    """What was seen."""
+
+@trial("{name}", watches={{"Job"}})
+def apply(context: TrialContext) -> {observes}:
+    """Nothing is done."""
+    raise NotImplementedError
+'''
+AFTER = '''"""An outage restarts nothing."""
+from seatrial.suite import check
+from seatrial.verdict import Verdict, passed
+
+from .outage import Outage
+
+@check("X1", level="MUST")
+def restarts_nothing(outage: Outage) -> Verdict:
+    return passed("a", "b", n=1)
+'''
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A folder with a trial, and a check beside it that asks for its observation."""
+    (tmp_path / "outage.py").write_text(OUTAGE.format(name="outage", observes="Outage"))
+    (tmp_path / "after_an_outage.py").write_text(AFTER)
+    return tmp_path
+
+
+def test_a_folder_may_have_trials_beside_the_checks_that_ask_for_them(own):
+    (kind,) = load_checks(own)["X1"].observes().values()
+    assert (load_trials(own)[kind].name, load_trials(own)[kind].watches) == ("outage", frozenset({"Job"}))
+    assert len(load_trials(own)) == len(load_trials()) + 1
+
+
+def test_a_folder_of_trials_alone_is_one(own):
+    (own / "after_an_outage.py").unlink()
+    assert load_checks(own) == {}
+
+
+@pytest.mark.parametrize("name", ["outage", "install"])
+def test_two_trials_of_one_name_are_refused_with_both_files(own, name):
+    (own / "twin.py").write_text(OUTAGE.format(name=name, observes="Twin"))
+    first = "outage" if name == "outage" else "install"
+    with pytest.raises(InputError, match=rf"twin\.py: expected a trial with a name .* {name} also in .*{first}\.py"):
+        load_trials(own)
+
+
+def test_a_trial_that_observes_what_another_does_is_refused(own):
+    text = OUTAGE.format(name="again", observes="Own").replace("-> Own", "-> Install")
+    (own / "again.py").write_text(
+        text.replace("from dataclasses", "from seatrial.trials.install import Install\nfrom dataclasses")
+    )
+    with pytest.raises(
+        InputError, match=r"again\.py: expected an observation of its own, found Install, .*install\.py"
+    ):
+        load_trials(own)
+
+
+def test_a_trial_that_does_not_import_is_named(own):
+    (own / "outage.py").write_text("import nothing_of_that_name")
+    with pytest.raises(InputError, match=r"\.py: expected a check or a trial that imports, found ModuleNotFound"):
+        load_checks(own)
