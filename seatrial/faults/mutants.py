@@ -15,7 +15,7 @@ from typing import Any
 
 from seatrial.contract import Contract
 from seatrial.errors import InputError
-from seatrial.faults.row import Kind, Row, overlaid
+from seatrial.faults.row import Kind, Row, are_ids, overlaid
 from seatrial.trials.context import Injection, Manifest
 
 
@@ -33,13 +33,20 @@ class Mutant:
     applies_to: Callable[[list[Manifest], Contract], bool] | None
 
     def applies(self, manifests: Sequence[Manifest], contract: Contract) -> bool:
-        """Whether what is rendered has what this changes. It gets a copy."""
-        return self.applies_to is None or bool(self.applies_to(json.loads(json.dumps(manifests)), contract))
+        """Whether what is rendered has what this changes. It gets a copy. Raises InputError where it cannot tell."""
+        if self.applies_to is None:
+            return True
+        try:
+            return bool(self.applies_to(json.loads(json.dumps(manifests)), contract))
+        except Exception as broken:
+            raise InputError(
+                f"{self.file}: expected applies_to to say whether it applies, found that it raised {broken!r}; mend it"
+            ) from broken
 
     def row(self, contract: Contract) -> Row:
         """The mutant of a chart with this contract."""
         id = self.file.stem.replace("_", "-")
-        promises = overlaid(contract, self.contract)
+        promises = overlaid(contract, self.contract, self.file)
 
         def patch(manifests: list[Manifest]) -> list[Manifest]:
             return self.patch(manifests, promises)
@@ -85,7 +92,7 @@ def _read(folder: Path, file: Path) -> Mutant:
     checks = getattr(module, "BREAKS", None) or getattr(module, "SPARES", None)
     description = " ".join((module.__doc__ or "").split())
     patch = getattr(module, "patch", None)
-    if not checks or not description or not _takes_two(patch):
+    if not are_ids(checks) or not description or not _takes_two(patch):
         raise InputError(
             f"{file}: expected a docstring, BREAKS or SPARES (a set of check ids) and patch(manifests, contract), "
             f"found {_found(checks, description, patch)}; add what is missing"
@@ -113,7 +120,7 @@ def _found(checks: object, description: str, patch: object) -> str:
     missing = [
         name
         for name, lacks in (
-            ("check ids", not checks),
+            ("check ids", not are_ids(checks)),
             ("docstring", not description),
             ("such patch", not _takes_two(patch)),
         )

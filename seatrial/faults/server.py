@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seatrial.errors import InputError
+from seatrial.faults.row import are_ids
 
 CHECKS_UNDER = {"fault": "breaks", "odd": "spares"}
 VARIABLES: Mapping[str, str] = {"fault": "SEATRIAL_FAULT", "odd": "SEATRIAL_ODD"}
@@ -82,18 +83,20 @@ def _declared(
         id = ast.literal_eval(decorator.args[0])
         checks = ast.literal_eval(_constant(arguments[named], constants))
         contract = ast.literal_eval(_constant(arguments["contract"], constants)) if "contract" in arguments else {}
-    except (ValueError, KeyError, IndexError):
+        if not isinstance(id, str) or not isinstance(contract, dict) or isinstance(checks, str):
+            raise TypeError(id, checks, contract)
+    except (TypeError, ValueError, KeyError, IndexError):
         raise InputError(
             f'{where}: expected @{kind}("id", {named}={{check ids}}), with contract={{promises}} at most, all of it '
             f"literals or constants of this file, found {ast.unparse(decorator)}; write it so"
         ) from None
     description = " ".join((ast.get_docstring(function) or "").split())
-    if not checks or not description:
+    if not are_ids(checks) or not description:
         raise InputError(
             f"{where}: expected check ids in {named} and a docstring that says what goes wrong, "
-            f"found {'no ids' if not checks else 'no docstring'}; add what is missing"
+            f"found {'no docstring' if checks else 'no ids'}; add what is missing"
         )
-    return Declared(str(id), kind, tuple(sorted(checks)), description, contract)
+    return Declared(id, kind, tuple(sorted(checks)), description, contract)
 
 
 def _constant(value: ast.expr, constants: Mapping[str, ast.expr]) -> ast.expr:

@@ -260,6 +260,8 @@ NO_ID = "from planting import fault\n@fault(breaks={'D1'})\ndef cuts(server, fir
         (NO_ID, r'slow\.py:3: expected @fault\("id", breaks=\{check ids\}\)'),
         (NO_ID.replace("(breaks", "('a', spares"), r"expected @fault\(.*found fault\('a', spares"),
         (NO_ID.replace("(breaks={'D1'}", "('a', breaks=these()"), r"literals or constants of this file, found fault\("),
+        (NO_ID.replace("(breaks={'D1'}", "('a', breaks='D1'"), r"literals or constants of this file, found fault\("),
+        (NO_ID.replace("(breaks={'D1'}", "('a', breaks={'D1'}, contract='P1'"), r"with contract=\{promises\} at most"),
         (NO_ID.replace("(breaks={'D1'}", "('a', breaks=()"), "expected check ids in breaks .* found no ids"),
         (NO_ID.replace("(", "('a', ", 1).replace("'Cuts.'", "pass"), "a docstring that says .* found no docstring"),
         (SLOW + SLOW, r"slow\.py:\d+: expected an id of its own, found slow-exit also at .*slow\.py:7"),
@@ -288,6 +290,7 @@ GOOD = '"""Does."""\nBREAKS = {"D1"}\ndef patch(manifests, contract): return man
         (GOOD.replace("patch(", "patches("), "found no such patch"),
         (GOOD.replace("manifests, contract", "manifests"), "found no such patch"),
         (GOOD + "def applies_to(manifests): return True\n", r"expected applies_to\(manifests, contract\)"),
+        (GOOD.replace('{"D1"}', '"D1"'), "found no check ids"),
         ("import nothing_of_that_name", "expected a mutant that imports, found ModuleNotFoundError"),
     ],
 )
@@ -304,6 +307,26 @@ def test_a_shared_mutant_that_does_not_say_when_it_applies_is_refused(tmp_path):
     (tmp_path / "odd_one.py").unlink()
     (tmp_path / "good.py").write_text(GOOD + "def applies_to(manifests, contract): return False\n")
     assert [mutant.applies([], None) for mutant in mutants.shared(tmp_path)] == [False]
+
+
+def test_a_mutant_that_cannot_say_whether_it_applies_is_refused(tmp_path):
+    (tmp_path / "odd_one.py").write_text(GOOD + "def applies_to(manifests, contract): return manifests[0]\n")
+    (mutant,) = mutants.shared(tmp_path)
+    with pytest.raises(InputError, match=r"odd_one\.py: expected applies_to .* found that it raised IndexError"):
+        mutant.applies([], None)
+
+
+def test_promises_that_make_no_contract_are_refused_with_what_lays_them_over_it(greeter):
+    text = (
+        '"""Two."""\nBREAKS = {"D5"}\nCONTRACT = {"drain": {"budget_s": "long"}}\ndef patch(manifests, contract): ...\n'
+    )
+    plant(greeter, text, folder="mutants", name="long.py")
+    with pytest.raises(InputError, match=r"long\.py, drain\.budget_s: expected"):
+        rows_of(greeter)
+    (greeter / "mutants" / "long.py").unlink()
+    promise(plant(greeter, SLOW.replace("ready_within_s", "ready")), "faults: {environment: slots}\n")
+    with pytest.raises(InputError, match="what slow-exit lays over the contract, ready: expected"):
+        rows_of(greeter)
 
 
 def test_asking_whether_a_mutant_applies_changes_nothing(tmp_path):
