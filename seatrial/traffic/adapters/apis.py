@@ -17,12 +17,15 @@ from seatrial.traffic.plan import Source
 
 @cache
 def kinds() -> Mapping[str, type[Adapter]]:
-    """The engine's own adapters, by what a contract calls them."""
-    modules = [
-        importlib.import_module(f"{adapters.__name__}.{file.name}") for file in pkgutil.iter_modules(adapters.__path__)
-    ]
-    found = [module.Adapter for module in modules if hasattr(module, "Adapter")]
-    return {adapter.kind: adapter for adapter in found if hasattr(adapter, "kind")}
+    """The engine's own adapters, by what a contract calls them. Raises TypeError for two of one kind."""
+    names = [file.name for file in pkgutil.iter_modules(adapters.__path__)]
+    modules = [importlib.import_module(f"{adapters.__name__}.{name}") for name in names]
+    # What is without a kind is the Protocol itself.
+    found = [module.Adapter for module in modules if hasattr(getattr(module, "Adapter", None), "kind")]
+    named = {adapter.kind: adapter for adapter in found}
+    if len(named) < len(found):
+        raise TypeError(f"expected adapters of a kind of their own, found {[adapter.kind for adapter in found]}")
+    return named
 
 
 def adapter_of(kind: str, source: Source | None = None) -> type[Adapter]:

@@ -2,7 +2,7 @@
 
 It may import what generators have, and nothing else, for its answers are read there. A mistake in it is its author's
 to mend: it is refused with file and line before anything is deployed, and one that shows only when an answer is read
-ends the run with the same, and says nothing about the service.
+ends what is sent with the same, and says nothing about the service.
 """
 
 from __future__ import annotations

@@ -191,6 +191,10 @@ def test_the_engines_own_are_found_in_their_folder_by_what_a_contract_calls_them
     assert set(kinds()) == {"json", "openai-chat", "openai-completions", "open-inference"}
     for name, adapter in kinds().items():
         assert name in adapter.readers
+    apis = [api for adapter in kinds().values() for api in adapter.readers]
+    assert len(apis) == len(set(apis))
+    apis = [api for adapter in kinds().values() for api in adapter.readers]
+    assert len(apis) == len(set(apis))
 
 
 @pytest.mark.parametrize(
