@@ -6,7 +6,7 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe 
 container and makes the load of the others worse.
 """
 
-from seatrial.contract import Contract, ShedsLoad
+from seatrial.contract import DeclaredWorkload, ShedsLoad
 from seatrial.observation import Change
 from seatrial.suite import check
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
@@ -20,10 +20,10 @@ READY_AGAIN_S = 15.0  # of quiet
 
 
 @check("P5", level="MUST", timed=True, ablation=HARDLY_ANY_OVERLOAD)
-def saturation_no_restart(contract: Contract, sheds: ShedsLoad | None, overload: Overload) -> Verdict:
+def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, overload: Overload) -> Verdict:
     start_s, end_s = overload.overload_s
     n = len(overload.over)
-    liveness = [p for pod in overload.pods if (p := probe(pod.spec, contract.subject.container, "liveness"))]
+    liveness = [p for pod in overload.pods if (p := probe(pod.spec, workload.container, "liveness"))]
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
     # The closed loop's clients saturate a service too: twice as many as it declares to take at once, or 16 where it
     # declares nothing. One that breaks under these has no capacity left of which twice as much could be offered.

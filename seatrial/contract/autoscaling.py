@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from seatrial.contract.base import Part, Promise, Seconds
+
+if TYPE_CHECKING:
+    from seatrial.contract.rendered import Rendered
 
 
 class Autoscaling(Part, Promise):
@@ -25,3 +29,19 @@ class Autoscaling(Part, Promise):
     `${namespace}` in it are filled in."""
     values: dict[str, Any] = Field(default_factory=dict)
     """Helm values of the releases under this trial."""
+
+    def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
+        """No autoscaler, from the chart or beside it, or one that has nothing to decide."""
+        if rendered.workload.selector:
+            yield (
+                "autoscaling: expected a Deployment or StatefulSet that an autoscaler can target, "
+                f"found {rendered.workload}; remove the promise, or name what it scales"
+            )
+        if self.overlay and not (rendered.folder / self.overlay).is_file():
+            yield f"autoscaling.overlay: expected a manifest, found no {self.overlay}; correct the name"
+        if not self.overlay and not rendered.has("HorizontalPodAutoscaler"):
+            yield "autoscaling: expected a HorizontalPodAutoscaler from the chart or an overlay, found none; name one"
+        if self.max <= self.min:
+            yield f"autoscaling.max: expected more than min ({self.min}), found {self.max}; correct one"
+        if self.overlay:
+            rendered.overlay(self.overlay)

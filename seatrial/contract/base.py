@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+if TYPE_CHECKING:
+    from seatrial.contract.rendered import Rendered
 
 Seconds = Annotated[float, Field(gt=0)]
 Json = Any
@@ -25,6 +29,13 @@ class Promise:
 
     def __bool__(self) -> bool:
         return True
+
+    def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
+        """Why what the chart renders cannot keep this promise: key, expected, found, what to do; nothing if it can.
+
+        Raises InputError for a file beside the contract that cannot be used.
+        """
+        yield from ()
 
 
 class Governed(Part):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,6 +24,9 @@ from seatrial.contract.streaming import Streaming
 from seatrial.contract.weights import Weights
 from seatrial.contract.workloads import DeclaredWorkload, default_of, filled_in
 from seatrial.errors import InputError
+
+if TYPE_CHECKING:
+    from seatrial.contract.rendered import Rendered
 
 P = TypeVar("P", bound=Promise)
 _API = "inference"  # where the promises of an API stand; with several, one of them is meant
@@ -85,6 +88,12 @@ class Contract(Part):
         for key in places(Contract)[kind]:
             value = self._asked_for(kind) if key == _API else getattr(value, key, None)
         return value if isinstance(value, kind) and value else None
+
+    def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
+        """Why the chart cannot keep what is promised, promise by promise. Raises InputError as they do."""
+        for kind in self.promises():
+            if made := self.promise(kind):
+                yield from made.cannot_keep(rendered)
 
     @staticmethod
     def path_of(kind: type[Promise]) -> str:

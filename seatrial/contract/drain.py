@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from seatrial.contract.base import Governed, Number, Part, Promise, Seconds
+
+if TYPE_CHECKING:
+    from seatrial.contract.rendered import Rendered
 
 
 class Drain(Part, Promise):
@@ -24,3 +28,19 @@ class Drain(Part, Promise):
     """How a container may end."""
     values: dict[str, Any] = Field(default_factory=dict)
     """Helm values of the releases under this trial."""
+
+    def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
+        """A drain that is killed before its end, or that a long case outlasts."""
+        budget_s = float(self.budget_s)
+        grace_s = float(self.grace_s) if self.grace_s else rendered.grace_s()
+        if budget_s >= grace_s:
+            yield (
+                f"drain.budget_s: expected less than the grace period of {grace_s:g} s, found {budget_s:g}; "
+                "a drain that long is killed"
+            )
+        for place, api in rendered.contract.every_api().items():
+            if api.long and api.long.seconds > budget_s:
+                yield (
+                    f"{place}.long.seconds: expected at most drain.budget_s ({budget_s:g}), "
+                    f"found {api.long.seconds:g}; shorten the long case"
+                )

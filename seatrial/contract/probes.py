@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
 from pydantic import ConfigDict, RootModel, model_validator
 
 from seatrial.contract.base import Part, Promise
+
+if TYPE_CHECKING:
+    from seatrial.contract.rendered import Rendered
 
 
 class Probe(RootModel[str | bool], Promise):
     """An HTTP probe: the Helm value that holds it, or true where the chart fixes it; false where there is none."""
 
     model_config = ConfigDict(frozen=True)
+    kind: ClassVar[str]
 
     def __bool__(self) -> bool:
         return bool(self.root)
@@ -20,13 +27,25 @@ class Probe(RootModel[str | bool], Promise):
         """The Helm value that holds it; "" where none does."""
         return self.root if isinstance(self.root, str) else ""
 
+    def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
+        """No HTTP probe of this kind."""
+        if not rendered.probes(self.kind):
+            yield (
+                f"probes.{self.kind}: expected an HTTP {self.kind}Probe on the container, found none; "
+                "add it to the chart"
+            )
+
 
 class ReadinessProbe(Probe):
     """A readiness probe."""
 
+    kind = "readiness"
+
 
 class LivenessProbe(Probe):
     """A liveness probe."""
+
+    kind = "liveness"
 
 
 class ShedsLoad(RootModel[bool], Promise):

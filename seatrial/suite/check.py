@@ -68,6 +68,11 @@ class Check:
         paths = {Contract.path_of(kind): contract.promise(kind) for kind in self._needed()}
         return ", ".join(path for path in self._needed_paths() if not paths[path])
 
+    def needs(self, promise: type[Promise]) -> bool:
+        """Whether it is skipped where this promise is not made: it asks for that, or for one that is part of it."""
+        path = Contract.path_of(promise)
+        return any(needed == path or needed.startswith(f"{path}.") for needed in self._needed_paths())
+
     def of_contract(self, contract: Contract) -> dict[str, Any]:
         """The arguments that a contract holds, by parameter: promises (None where not made), and what is always there.
 

@@ -2,7 +2,7 @@
 
 - a promise of the contract (`Drain`, `ReadinessProbe`): the check is skipped where it is not made;
 - the observation of a trial (`PodDeletion`): the trial is run;
-- how the service is asked (`Api`, the default one), or the contract itself (`Contract`);
+- how the service is asked (`Api`, the default one), what is on trial (`DeclaredWorkload`), or the contract itself;
 - everything seen in a run (`RunObservations`).
 
 `X | None` asks for a promise, or for the observation of a trial that needs one, and does without where it is not made.
@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from seatrial.contract import Api, Contract
+from seatrial.contract import Api, Contract, DeclaredWorkload
 from seatrial.contract.promises import is_optional, the_one_type
 from seatrial.errors import InputError
 from seatrial.observation import Observation
@@ -26,6 +26,7 @@ from seatrial.observation import Observation
 CONTEXT: Mapping[type, Callable[[Contract], Any]] = {
     Contract: lambda contract: contract,
     Api: lambda contract: contract.api(),
+    DeclaredWorkload: lambda contract: contract.subject,
 }
 MOST_NAMES = 3
 

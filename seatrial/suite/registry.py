@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 import seatrial.trials
+from seatrial.contract import Contract
 from seatrial.errors import InputError
 from seatrial.observation import Observation
 from seatrial.suite.check import DECLARED, Check
@@ -25,9 +26,9 @@ def load_checks(*folders: Path) -> dict[str, Check]:
     """All checks below the folders, by id.
 
     Raises InputError for a folder with neither checks nor trials, a file that cannot be imported, an id given twice,
-    and a parameter that nothing can be given for, naming the files.
+    a parameter that nothing can be given for, and an observation without the promise of its trial, naming the files.
     """
-    observed = load_trials(*folders)
+    trials = load_trials(*folders)
     found: dict[str, Check] = {}
     for folder in folders:
         before = len(found)
@@ -37,11 +38,24 @@ def load_checks(*folders: Path) -> dict[str, Check]:
                     raise InputError(
                         f"{file}: expected an id of its own, found {declared.id} also in {other.source}; rename one"
                     )
-                refuse_unknown(declared.source, declared.function, observed)
+                refuse_unknown(declared.source, declared.function, trials)
+                _refuse_never_observed(declared, trials)
                 found[declared.id] = declared
         if len(found) == before and not any(True for _, module in modules_in(folder) for _ in _trials_in(module)):
             raise InputError(f"{folder}: expected checks below this folder, found none; is it the right one?")
     return dict(sorted(found.items(), key=lambda item: _in_order(item[0])))
+
+
+def _refuse_never_observed(check: Check, trials: Mapping[type[Observation], Trial]) -> None:
+    """A check that applies where the trial that it needs is not run could only end as an error."""
+    for name, kind in check.observes().items():
+        lacking = [promise for promise in trials[kind].promises if not check.needs(promise)]
+        if lacking and kind not in check.optional():
+            raise InputError(
+                f"{check.source}, {check.function.__name__}: expected a parameter of type {lacking[0].__name__} beside "
+                f"`{name}`, for {kind.__name__} is observed only where the contract promises "
+                f"{Contract.path_of(lacking[0])}, found none; add it, or ask for {kind.__name__} | None"
+            )
 
 
 def _in_order(id: str) -> tuple[str, int, str]:

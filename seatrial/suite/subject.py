@@ -11,7 +11,8 @@ from typing import Any
 from seatrial import charts
 from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.contract import Contract, governed, merged, read_contract
-from seatrial.contract.workloads import default_of, pod_spec, pod_template, resolved
+from seatrial.contract.rendered import Rendered
+from seatrial.contract.workloads import default_of, pod_spec, resolved
 from seatrial.errors import InputError
 from seatrial.images import of_subject
 from seatrial.observation import Workload
@@ -19,7 +20,6 @@ from seatrial.trials.asking import refuse_unaskable
 from seatrial.trials.context import RELEASE
 from seatrial.trials.credentials import missing_credentials
 from seatrial.trials.overlay import read_overlay
-from seatrial.trials.workload import probe
 
 Manifest = dict[str, Any]
 NAMESPACE = "seatrial"
@@ -110,45 +110,19 @@ def _recipes(contract: Contract, file: Path) -> Iterator[Recipe]:
 
 
 def _cannot_keep(subject: Subject) -> Iterator[str]:
-    contract, kinds = subject.contract, {manifest["kind"] for manifest in subject.manifests}
-    spec = pod_spec(subject.workload, subject.manifests)
-    for kind in ("readiness", "liveness"):
-        if spec and getattr(contract.probes, kind) and probe(spec, contract.subject.container, kind) is None:
-            yield f"probes.{kind}: expected an HTTP {kind}Probe on the container, found none; add it to the chart"
-    if drain := contract.drain:
-        grace = float(drain.grace_s) if drain.grace_s else (spec or {}).get("terminationGracePeriodSeconds", 30)
-        if float(drain.budget_s) >= float(grace):
-            yield (
-                f"drain.budget_s: expected less than the grace period of {grace:g} s, "
-                f"found {float(drain.budget_s):g}; a drain that long is killed"
-            )
-        for place, api in contract.every_api().items():
-            if api.long and api.long.seconds > float(drain.budget_s):
-                yield (
-                    f"{place}.long.seconds: expected at most drain.budget_s ({float(drain.budget_s):g}), "
-                    f"found {api.long.seconds:g}; shorten the long case"
-                )
-    if rollout := contract.rollout:
-        values = charts.with_value(subject.chart, merged(contract.values), rollout.change.value, rollout.change.set)
-        after = pod_template(subject.workload, subject.rendered(values))
-        if after is not None and after == pod_template(subject.workload, subject.manifests):
-            yield (
-                f"rollout.change: expected a change that alters the pod template, found that "
-                f"{rollout.change.value}={rollout.change.set} renders the same; name a value that the template shows, "
-                "and set it to what it is not"
-            )
-    yield from missing_credentials(contract, subject.manifests, subject.workload.name)
-    if scaling := contract.autoscaling:
-        if subject.workload.selector:
-            yield (
-                f"autoscaling: expected a Deployment or StatefulSet that an autoscaler can target, "
-                f"found {subject.workload}; remove the promise, or name what it scales"
-            )
-        if scaling.overlay and not (subject.file.parent / scaling.overlay).is_file():
-            yield f"autoscaling.overlay: expected a manifest, found no {scaling.overlay}; correct the name"
-        if not scaling.overlay and "HorizontalPodAutoscaler" not in kinds:
-            yield "autoscaling: expected a HorizontalPodAutoscaler from the chart or an overlay, found none; name one"
-        if scaling.max <= scaling.min:
-            yield f"autoscaling.max: expected more than min ({scaling.min}), found {scaling.max}; correct one"
-        if scaling.overlay:
-            read_overlay(subject.file.parent / scaling.overlay, release=subject.workload.name, namespace=NAMESPACE)
+    contract, workload, folder = subject.contract, subject.workload, subject.file.parent
+
+    def changed(value: str, set: object) -> list[Manifest]:
+        return subject.rendered(charts.with_value(subject.chart, merged(contract.values), value, set))
+
+    rendered = Rendered(
+        contract=contract,
+        manifests=subject.manifests,
+        workload=workload,
+        pod_spec=pod_spec(workload, subject.manifests),
+        folder=folder,
+        overlay=lambda name: read_overlay(folder / name, release=workload.name, namespace=NAMESPACE),
+        changed=changed,
+    )
+    yield from contract.cannot_keep(rendered)
+    yield from missing_credentials(contract, subject.manifests, workload.name)

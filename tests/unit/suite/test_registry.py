@@ -71,9 +71,10 @@ def test_a_check_that_another_file_imports_counts_once(tmp_path):
 
 ASKING = '''"""Something holds."""
 from dataclasses import dataclass
-from seatrial.contract import Concurrency, Contract, Drain, Part, Promise, RateLimit
+from seatrial.contract import Concurrency, Contract, Drain, Limits, Part, Promise, RateLimit, RetryAfter
 from seatrial.observation import Observation
 from seatrial.suite import RunObservations, check
+from seatrial.trials.rate_limit import RateLimited
 from seatrial.trials.install import Install
 from seatrial.verdict import Verdict, passed
 
@@ -124,6 +125,19 @@ def test_a_parameter_that_nothing_can_be_given_for_is_refused(tmp_path, paramete
 )
 def test_promises_observations_and_what_every_contract_has_may_be_asked_for(tmp_path, parameters):
     assert list(load_checks(asking(tmp_path, parameters))) == ["X1"]
+
+
+@pytest.mark.parametrize("beside", ["", "drain: Drain, ", "limit: RateLimit | None, ", "limits: Limits, "])
+def test_an_observation_is_asked_for_with_the_promise_of_its_trial(tmp_path, beside):
+    said = "expected a parameter of type RateLimit beside `seen`.* promises limits.rate, .* RateLimited | None"
+    with pytest.raises(InputError, match=said):
+        load_checks(asking(tmp_path, f"{beside}seen: RateLimited"))
+
+
+@pytest.mark.parametrize("beside", ["limit: RateLimit, ", "honest: RetryAfter, "])
+def test_a_promise_brings_those_that_it_is_part_of(tmp_path, beside):
+    assert list(load_checks(asking(tmp_path, f"{beside}seen: RateLimited"))) == ["X1"]
+    assert list(load_checks(asking(tmp_path, "seen: RateLimited | None"))) == ["X1"]
 
 
 def test_an_unknown_id_is_refused_with_those_there_are(tmp_path):
