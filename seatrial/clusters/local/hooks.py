@@ -47,13 +47,12 @@ class NodeHooks:
             raise bad_request(str(refusal)) from None
 
     async def exec(self, pod: Obj, container: str, command: list[str], streams: ExecStreams) -> int:
-        """Run to the end with all of stdin, then answer: nothing here is interactive."""
-        stdin = b""
-        while chunk := await streams.read_stdin():
-            stdin += chunk
+        """Run to the end, then answer: stdin arrives as it is typed, output in one."""
         metadata = pod["metadata"]
         try:
-            result = await self._kubelet.exec(metadata["namespace"], metadata["name"], command, container, stdin=stdin)
+            result = await self._kubelet.exec(
+                metadata["namespace"], metadata["name"], command, container, stdin=streams.read_stdin
+            )
         except ClusterError as refusal:
             raise bad_request(str(refusal)) from None
         if result.stdout:

@@ -1,6 +1,7 @@
 """What the API server asks a kubelet for: logs, commands, metrics."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 from kubelet_pods import Node, pod, running, shell, state
@@ -56,10 +57,22 @@ async def test_a_command_runs_in_the_container(node: Node) -> None:
     node.run(pod(shell("cd /tmp; echo here > file; echo up; exec sleep 60")))
     await node.until(running)
     await until_logged(node, "up")
-    result = await node.kubelet.exec("default", "web", ["sh", "-c", "cat /tmp/file; cat; exit 5"], stdin=b"typed")
+    typed = AsyncMock(side_effect=[b"ty", b"ped", b""])
+    result = await node.kubelet.exec("default", "web", ["sh", "-c", "cat /tmp/file; cat; exit 5"], stdin=typed)
     assert (result.exit_code, result.stdout) == (5, b"here\ntyped")
     missing = await node.kubelet.exec("default", "web", ["no-such-program"])
     assert missing.exit_code == 127
+
+
+async def test_a_command_that_has_read_enough_ends_before_its_stdin(node: Node) -> None:
+    """As behind a terminal, whose stdin has no end."""
+    node.run(pod(shell("exec sleep 60")))
+    await node.until(running)
+    typed = asyncio.Queue()
+    typed.put_nowait(b"a line\n")
+    async with asyncio.timeout(10):
+        result = await node.kubelet.exec("default", "web", ["sh", "-c", "read line; echo $line"], stdin=typed.get)
+    assert (result.exit_code, result.stdout) == (0, b"a line\n")
 
 
 async def test_a_command_needs_a_running_container(node: Node) -> None:

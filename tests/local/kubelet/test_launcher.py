@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -188,7 +189,7 @@ async def test_a_second_command_joins_the_container(isolated: Isolation, tmp_pat
     async with asyncio.timeout(10):
         while (await execute(spec(isolated, tmp_path, "test -e /tmp/file", enter=process.pid))).exit_code:
             await asyncio.sleep(0.05)
-    result = await execute(second, stdin=b"typed\n")
+    result = await execute(second, stdin=AsyncMock(side_effect=[b"typed\n", b""]))
     assert (result.exit_code, result.stdout, result.stderr) == (3, b"here\nweb-0\ntyped\n", b"up\n")
     process.kill()
     await process.wait()
@@ -199,6 +200,7 @@ async def test_the_container_dies_with_whoever_started_it(isolation: Isolation, 
 import asyncio, sys
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
+from unittest.mock import AsyncMock
 from seatrial.clusters.local.kubelet.process import ProcessSpec, start
 async def main():
     spec = ProcessSpec(["sleep", "600"], {{"PATH": {os.defpath!r}}}, "/", Path({str(tmp_path)!r}), "web-0",

@@ -18,7 +18,7 @@ from seatrial.clusters.local.kubelet.backoff import Backoff
 from seatrial.clusters.local.kubelet.container_probes import ContainerProbes
 from seatrial.clusters.local.kubelet.creation import as_seen_inside, process_spec, termination_message
 from seatrial.clusters.local.kubelet.environment import ConfigError
-from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning, execute
+from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning, ReadStdin, execute, nothing
 from seatrial.clusters.local.kubelet.images import Image
 from seatrial.clusters.local.kubelet.listeners import wildcard_ports
 from seatrial.clusters.local.kubelet.logs import ContainerLog
@@ -211,7 +211,9 @@ class Container:
             await asyncio.sleep(hook["sleep"]["seconds"])
         return Outcome("success")
 
-    async def execute(self, argv: Sequence[str], timeout_s: float | None = None, stdin: bytes = b"") -> ExecResult:
+    async def execute(
+        self, argv: Sequence[str], timeout_s: float | None = None, stdin: ReadStdin = nothing
+    ) -> ExecResult:
         """Run a command beside the container's own. Raises NotRunning and TimeoutError."""
         if self.process is None or not self.process.running or self._process_spec is None:
             raise NotRunning(f"container {self.name} is not running; wait until it is, or read its logs")

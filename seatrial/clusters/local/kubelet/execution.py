@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from seatrial.clusters.local.kubelet.process import ProcessSpec, StartFailed, start
@@ -20,8 +21,19 @@ class ExecResult:
     stderr: bytes
 
 
-async def execute(spec: ProcessSpec, stdin: bytes = b"", timeout_s: float | None = None) -> ExecResult:
-    """Run to the end. Raises TimeoutError; then, or when cancelled, the command has been killed."""
+ReadStdin = Callable[[], Awaitable[bytes]]  # the next bytes; none at the end
+
+
+async def nothing() -> bytes:
+    """A stdin that has ended."""
+    return b""
+
+
+async def execute(spec: ProcessSpec, stdin: ReadStdin = nothing, timeout_s: float | None = None) -> ExecResult:
+    """Run to the end, which need not be that of its stdin.
+
+    Raises TimeoutError; then, or when cancelled, the command has been killed.
+    """
     (in_read, in_write), (out_read, out_write), (err_read, err_write) = (os.pipe() for _ in range(3))
     started = None
     outputs = [asyncio.ensure_future(_collect(end)) for end in (out_read, err_read)]
@@ -57,15 +69,16 @@ async def _collect(descriptor: int) -> bytes:
         transport.close()
 
 
-async def _feed(descriptor: int, content: bytes) -> None:
+async def _feed(descriptor: int, stdin: ReadStdin) -> None:
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.connect_write_pipe(
         lambda: asyncio.streams.FlowControlMixin(loop=loop), os.fdopen(descriptor, "wb")
     )
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     try:
-        writer.write(content)
-        await writer.drain()
+        while chunk := await stdin():
+            writer.write(chunk)
+            await writer.drain()
     except (BrokenPipeError, ConnectionResetError):
         pass  # the command did not want it all
     finally:

@@ -12,7 +12,7 @@ from seatrial.clusters.local.kubelet.addresses import Addresses
 from seatrial.clusters.local.kubelet.changes import Changes
 from seatrial.clusters.local.kubelet.container import Container
 from seatrial.clusters.local.kubelet.events import Recorder
-from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning
+from seatrial.clusters.local.kubelet.execution import ExecResult, NotRunning, ReadStdin, nothing
 from seatrial.clusters.local.kubelet.images import Images
 from seatrial.clusters.local.kubelet.isolation import Isolation, probe
 from seatrial.clusters.local.kubelet.logs import LogOptions
@@ -245,7 +245,7 @@ class Kubelet:
         argv: Sequence[str],
         container: str | None = None,
         *,
-        stdin: bytes = b"",
+        stdin: ReadStdin = nothing,
         timeout_s: float | None = None,
     ) -> ExecResult:
         """Run a command in a running container. Raises ClusterError, and TimeoutError after `timeout_s`."""
