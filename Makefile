@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS ?= reference,test,kind
+EXTRAS ?= reference,test,kind,dependencies
 
 .PHONY: certify test check format faults clean
 

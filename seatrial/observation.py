@@ -345,6 +345,49 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class DependencyCounts:
+    """What the gate before a dependency had counted since it started, read between two times.
+
+    Of a connection that was refused, nobody but its client knows. `requests` is None where the protocol is not HTTP.
+    """
+
+    asked_s: float
+    read_s: float
+    mode: str  # open, refuse, stall or slow
+    connections: int  # accepted
+    open: int  # at that time
+    cut: int  # reset by the trial
+    unreachable: int  # that the server itself did not take
+    sent_bytes: int  # passed on to the dependency
+    received_bytes: int  # passed on from it
+    requests: int | None
+    unreadable: int  # connections of which HTTP could not be read any more
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something done to a dependency: to none of its connections before `asked_s`, to all of them from `done_s` on."""
+
+    what: str  # open, refuse, stall, slow, or cut
+    asked_s: float
+    done_s: float
+    delay_s: float = 0.0
+    bytes_per_s: float = 0.0  # 0: not limited
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedDependency:
+    """A dependency that Seatrial brought, and what the trial did to it."""
+
+    name: str
+    kind: str  # postgres, s3, http
+    service: str  # where the release found it
+    stands_by: str  # the image or the program that served, with its version
+    switches: tuple[Switch, ...]
+    counts: tuple[DependencyCounts, ...]  # at each switch, whenever the trial asked, and at the end
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What every trial sees and keeps."""
 
@@ -362,6 +405,7 @@ class Observation:
     generator: GeneratorHealth
     subject: Workload  # what was under trial; other pods of the namespace are in the timeline, and are not judged
     marks: Mapping[str, float] = field(default_factory=dict)  # named moments of the stimulus
+    dependencies: tuple[ObservedDependency, ...] = ()
 
     def __post_init__(self) -> None:
         """Its ledger's rows name this trial wherever they go."""

@@ -20,6 +20,16 @@ from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Governed, Json, Number, Part, Positive, Promise, Seconds
 from seatrial.contract.batching import Batching, Poison
 from seatrial.contract.contract import Contract
+from seatrial.contract.dependencies import (
+    Brought,
+    Dependencies,
+    Dependency,
+    ObjectStore,
+    Postgres,
+    Route,
+    SecretValues,
+    Upstream,
+)
 from seatrial.contract.drain import Drain
 from seatrial.contract.faults import Faults
 from seatrial.contract.limits import Concurrency, ConcurrencyReject, Limits, RateLimit, RateReject, Reject, RetryAfter
@@ -41,6 +51,7 @@ __all__ = [
     "Api",
     "Autoscaling",
     "Batching",
+    "Brought",
     "Case",
     "Comparator",
     "Concurrency",
@@ -48,6 +59,8 @@ __all__ = [
     "Contract",
     "Credentials",
     "DeclaredWorkload",
+    "Dependencies",
+    "Dependency",
     "Drain",
     "Faults",
     "Governed",
@@ -58,10 +71,12 @@ __all__ = [
     "LongCase",
     "Metrics",
     "Number",
+    "ObjectStore",
     "Part",
     "Pattern",
     "Poison",
     "Positive",
+    "Postgres",
     "Probe",
     "Probes",
     "Promise",
@@ -72,10 +87,13 @@ __all__ = [
     "Restart",
     "RetryAfter",
     "Rollout",
+    "Route",
     "Seconds",
     "SecretKey",
+    "SecretValues",
     "ShedsLoad",
     "Streaming",
+    "Upstream",
     "Weights",
     "files_of",
     "governed",

@@ -12,6 +12,7 @@ from seatrial.contract.apis import Api
 from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Part, Promise, Seconds
 from seatrial.contract.batching import Batching
+from seatrial.contract.dependencies import Dependencies
 from seatrial.contract.drain import Drain
 from seatrial.contract.faults import Faults
 from seatrial.contract.limits import Limits
@@ -57,6 +58,8 @@ class Contract(Part):
     """Recipes of the chart's images, from the contract's folder."""
     values: dict[str, Any] = Field(default_factory=dict)
     """Helm values of every release under trial."""
+    dependencies: Dependencies = Dependencies({})
+    """What has to be there before the release."""
     inference: Api | None = None
     """How the service is asked, and what a right answer is; this or `apis`."""
     apis: dict[str, Api] = Field(default_factory=dict)

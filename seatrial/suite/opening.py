@@ -15,6 +15,7 @@ from seatrial.images import AGENT, own_recipes, take_in, try_pulls
 from seatrial.suite.subject import Subject
 from seatrial.trials.context import TrialContext
 from seatrial.trials.harness import Harness
+from seatrial.trials.sandbox.dependencies import refuse_what_cannot_be_brought
 from seatrial.watch.api import Api
 
 
@@ -31,15 +32,16 @@ def opened(
 ) -> Iterator[TrialContext]:
     """The context of a run on a cluster that is up; `doing` is told what begins, `say` what trials have to tell.
 
-    Raises InputError for a workload that the cluster cannot run and for an image that it cannot have, ClusterError
-    when it does not do as asked. The harness and what releases kept on disk are gone afterwards.
+    Raises InputError for a workload that the cluster cannot run and for an image or a dependency that it cannot have,
+    ClusterError when it does not do as asked. The harness and what releases kept on disk are gone afterwards.
     """
     refuse_what_does_not_run(subject, cluster)
+    brought = refuse_what_cannot_be_brought(cluster, subject.contract, subject.file)
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     try:
         doing("images")
         take_in(cluster, [AGENT], own_recipes())
-        take_in(cluster, subject.images, subject.recipes)
+        take_in(cluster, [*subject.images, *brought], subject.recipes)
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         doing("harness")
         with Harness(cluster, api, clock, run_id, doing) as harness:

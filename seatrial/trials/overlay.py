@@ -29,10 +29,33 @@ def read_overlay(file: Path, **names: str) -> list[dict[str, Any]]:
 def object_path(api: Api, namespace: str, manifest: Mapping[str, Any]) -> str:
     """Where the object of a manifest is, or would be, in a namespace.
 
-    The API is asked for the plural, which no rule gives: ingresses, networkpolicies, endpoints, or whatever the author
-    of a CustomResourceDefinition chose. Raises InputError when the cluster does not have the kind, and when the kind
-    is not namespaced: a sandbox cleans up by deleting its namespace, and such an object would outlive it.
+    Raises InputError when the cluster does not have the kind, and when the kind is not namespaced: a sandbox cleans up
+    by deleting its namespace, and such an object would outlive it.
+    """
+    root, entry = _resource(api, manifest)
+    if not entry["namespaced"]:
+        raise InputError(
+            f"{manifest['kind']} {manifest['metadata']['name']}: expected a kind that lives in a namespace, and goes "
+            "with it when the trial ends, found one that belongs to the whole cluster; create it before the run, and "
+            "leave it out here"
+        )
+    return f"{root}/namespaces/{namespace}/{entry['name']}/{manifest['metadata']['name']}"
 
+
+def cluster_wide_path(api: Api, manifest: Mapping[str, Any]) -> str:
+    """Where the object of a manifest is that belongs to the whole cluster; "" for one that lives in a namespace.
+
+    Raises InputError when the cluster does not have the kind.
+    """
+    root, entry = _resource(api, manifest)
+    return "" if entry["namespaced"] else f"{root}/{entry['name']}/{manifest['metadata']['name']}"
+
+
+def _resource(api: Api, manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Where a kind's group is, and its entry in discovery.
+
+    The API is asked for the plural, which no rule gives: ingresses, networkpolicies, endpoints, or whatever the author
+    of a CustomResourceDefinition chose.
     Source: Kubernetes, "Kubernetes API Concepts", API discovery: GET /apis/GROUP/VERSION.
     """
     version, kind, name = manifest["apiVersion"], str(manifest["kind"]), manifest["metadata"]["name"]
@@ -51,9 +74,4 @@ def object_path(api: Api, namespace: str, manifest: Mapping[str, Any]) -> str:
             f"{kind} {name}: expected a cluster with this kind in {version}, found {', '.join(near)}; "
             "correct the manifest's kind or apiVersion, or install what brings it"
         )
-    if not whole[kind]["namespaced"]:
-        raise InputError(
-            f"{kind} {name}: expected a kind that lives in a namespace, and goes with it when the trial ends, "
-            "found one that belongs to the whole cluster; create it before the run, and leave it out here"
-        )
-    return f"{root}/namespaces/{namespace}/{whole[kind]['name']}/{name}"
+    return root, whole[kind]

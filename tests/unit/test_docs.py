@@ -36,7 +36,9 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from models_in(annotation.model_fields["root"].annotation)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for inner in typing.get_args(annotation):
         yield from models_in(inner)
@@ -46,7 +48,7 @@ def keys_of(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, typi
     for name, field in model.model_fields.items():
         yield f"{above}{name}", field
         for inner in models_in(field.annotation):
-            if inner not in (Governed, AdapterFile) and not issubclass(inner, RootModel):
+            if inner not in (Governed, AdapterFile):
                 yield from keys_of(inner, f"{above}{name}.")
 
 

@@ -1,7 +1,7 @@
 """A release in a namespace of its own, and one room for each thing that a trial does with it.
 
 `release` installs and upgrades, `workload(name)` has the pods, `traffic` the generators, `watch` what the cluster says,
-`nodes` where pods may go.
+`nodes` where pods may go, `dependency(name)` the gate before what the release depends on.
 """
 
 from seatrial.trials.sandbox.sandbox import RELEASE, Sandbox

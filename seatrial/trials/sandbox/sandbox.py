@@ -12,6 +12,8 @@ from seatrial.contract.workloads import default_of
 from seatrial.errors import ClusterError
 from seatrial.observation import Pod, Workload
 from seatrial.trials.context import RELEASE, RUN_LABEL, TrialContext
+from seatrial.trials.sandbox.dependencies import Dependencies
+from seatrial.trials.sandbox.dependency import BroughtDependency
 from seatrial.trials.sandbox.nodes import Nodes
 from seatrial.trials.sandbox.release import Release
 from seatrial.trials.sandbox.traffic import Traffic
@@ -38,6 +40,7 @@ class Sandbox:
         self.release = Release(context, self.namespace, self.watch)
         self.traffic = Traffic(context, self.namespace)
         self.nodes = Nodes(context)
+        self._dependencies = Dependencies(context, self.namespace, self.watch.marks)
         self._started_s = context.clock.now()
 
     def __enter__(self) -> Sandbox:
@@ -50,6 +53,11 @@ class Sandbox:
             },
         )
         self.watch.start()
+        try:
+            self._dependencies.bring()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -74,6 +82,10 @@ class Sandbox:
         name = name or default_of(self.context.contract.on_trial)
         return DeployedWorkload(self.context, self.namespace, self.watch, name)
 
+    def dependency(self, name: str) -> BroughtDependency:
+        """One that Seatrial brought, by its name in the contract, with the gate before it."""
+        return self._dependencies[name]
+
     def now(self) -> float:
         """The run's clock."""
         return self.context.clock.now()
@@ -85,6 +97,7 @@ class Sandbox:
     def seen(self, pods: Sequence[Pod] = ()) -> dict[str, Any]:
         """What every observation keeps; call it last, inside the context."""
         self.traffic.finish()
+        dependencies = self._dependencies.observed()
         time.sleep(0.3)  # for the watch and the logs to deliver what has happened
         changes = self.watch.changes()
         return {
@@ -102,4 +115,5 @@ class Sandbox:
             "generator": self.traffic.health(),
             "subject": self.subject,
             "marks": dict(self.watch.marks),
+            "dependencies": dependencies,
         }
