@@ -12,8 +12,12 @@ LAST_LINES = 2
 
 
 def trouble(changes: Sequence[Change], logs: Sequence[Log]) -> str:
-    """About the first pod that is not ready; "" where there is none."""
-    unready = {name: pod for name, pod in latest(changes, "Pod").items() if not is_ready(pod)}
+    """About the first pod that is not ready and has not done its work, as a Job's has; "" where there is none."""
+    unready = {
+        name: pod
+        for name, pod in latest(changes, "Pod").items()
+        if not is_ready(pod) and pod.get("status", {}).get("phase") != "Succeeded"
+    }
     if not unready:
         return ""
     name, pod = min(unready.items())

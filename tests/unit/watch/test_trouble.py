@@ -18,6 +18,12 @@ def test_nothing_is_told_where_every_pod_is_ready():
     assert trouble([a_pod(ready=True)], []) == ""
 
 
+def test_a_job_that_is_done_is_not_what_holds_up_a_release():
+    done = a_pod("a-migration", phase="Succeeded", containerStatuses=containers(state={"terminated": {"exitCode": 0}}))
+    assert trouble([done], []) == ""
+    assert trouble([done, a_pod()], []).startswith("pod subject-1: ")
+
+
 def test_a_crash_is_told_with_its_exit_code_and_the_last_words_of_the_life_that_ended():
     crashed = a_pod(
         containerStatuses=containers(
