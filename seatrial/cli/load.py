@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,16 +13,18 @@ import orjson
 
 from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.clusters.base import Cluster
-from seatrial.errors import InputError, SeatrialError
+from seatrial.errors import InputError
 from seatrial.loads.bundle import bundle
 from seatrial.loads.cases import cases_of
 from seatrial.loads.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
 from seatrial.loads.pods import ROOT, load_pods
 from seatrial.loads.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
-from seatrial.loads.schedule import arrivals_kept
-from seatrial.loads.summary import Report, summarise
+from seatrial.loads.summary import Report
 from seatrial.loads.workers import ThisMachine, run_workers
+from seatrial.record import new_run_id
 from seatrial.reporting.load import lines
+from seatrial.suite.load import finish, load_record
+from seatrial.suite.objectives import reported
 from seatrial.trials.context import Say
 
 SCHEMA = "seatrial.load/v1"
@@ -42,7 +42,8 @@ HEADLESS = ["--headless", "--only-summary"]
 @click.option("--env", "environment", multiple=True, metavar="NAME", help="A variable that the pods get, too.")
 @click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
-@click.option("--out", type=click.Path(path_type=Path), help="Keep ledger and result in this folder.")
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the record in this folder itself.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def load(
@@ -58,6 +59,7 @@ def load(
     environment: tuple[str, ...],
     web: bool,
     web_port: int,
+    runs: Path,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -75,7 +77,7 @@ def load(
         raise InputError(f"{scenario_file}, host: expected a URL here or with --host, found none; give one")
     service(order.host)  # a wrong one is refused before anything is brought up
     refuse_too_fast(scenario_file, scenario, workers)
-    writable("--out", out, folder=True)
+    writable("--out" if out else "--runs", out or runs, folder=True)
     refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *processes, *environment)
     handed_on = values_of(environment)
     if web:
@@ -85,36 +87,23 @@ def load(
         if not quiet:
             click.echo(f"{scenario_file.name}: {text}", err=True)
 
-    with nullcontext(str(out)) if out else tempfile.TemporaryDirectory(prefix="seatrial-load-") as folder:
-        if in_cluster:
-            cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
-            recorded = carried_by_pods(order, cluster, handed_on, Path(folder), say)
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes) if in_cluster else None
+    if cluster is None:
+        refuse_unreachable(order.host)
+    run_id = new_run_id()
+    folder = out or runs / run_id
+    sent_from = cluster.name if cluster else "this machine"
+    with load_record(folder, run_id, scenario, order.locust_file, order.host, sent_from) as record:
+        if cluster:
+            recorded = carried_by_pods(order, cluster, handed_on, folder, say)
         else:
-            recorded = carried_here(order, Path(folder), web_port if web else None, say)
-    # Of a part of the schedule, the law of the whole says nothing.
-    part = recorded.stopped or recorded.lost
-    kept = {} if part else arrivals_kept(scenario, recorded.ledger, recorded.start_s)
-    report = summarise(
-        scenario, recorded.ledger, recorded.health, recorded.stopped, kept, recorded.lost, max(1, len(recorded.workers))
-    )
-    document = as_document(scenario, report, recorded)
-    click.echo(document if as_json else "\n".join(lines(scenario, report, recorded.workers)))
-    if out:
-        keep(out / "result.json", document)
+            recorded = carried_here(order, folder, web_port if web else None, say)
+        report = reported(scenario, recorded)
+        document = as_document(scenario, report, recorded)
+        said = [*lines(scenario, report, recorded.workers), f"record    {folder}"]
+        click.echo(document if as_json else "\n".join(said))
+        finish(record, scenario, recorded, report, document)
     return report.exit_status
-
-
-def keep(file: Path, document: bytes) -> None:
-    """Raises SeatrialError where there is no room for it."""
-    try:
-        file.write_bytes(document)
-    except OSError as refused:
-        with suppress(OSError):
-            file.unlink(missing_ok=True)  # a part of it says nothing
-        raise SeatrialError(
-            f"{file}: expected room for the result, found {refused.strerror}; what was printed is all of it: "
-            "free room there, or give another --out"
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +124,6 @@ class Order:
 
 def carried_here(order: Order, folder: Path, web_port: int | None, say: Say) -> Recorded:
     """By processes of this machine, with Locust's page on a port of 127.0.0.1 where one is given."""
-    refuse_unreachable(order.host)
     by = f" by {order.workers} workers" if order.workers > 1 else ""
     page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web_port else ""
     say(f"{order.words}{by}{page}")
@@ -202,6 +190,10 @@ def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes
             "generator": asdict(recorded.health),
             "workers": [asdict(worker) for worker in recorded.workers],
             **asdict(report),
+            "answers": [
+                {name: getattr(answer, name) for name in ("stage", "objective", "found", "outcome")}
+                for answer in report.answers
+            ],
         },
         option=orjson.OPT_INDENT_2,
     )

@@ -21,6 +21,7 @@ from seatrial.loads.schedule import ArrivalsKept, broken
 from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask, Request
 from seatrial.stats import proportions
 from seatrial.stats.quantiles import Quantile, observed
+from seatrial.verdict import Measurement
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 CONFIDENCE = 0.95
@@ -49,12 +50,18 @@ class StageSummary:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One objective of one stage, and whether it was held at 95 % confidence."""
+    """One objective of one stage, and whether it was held at 95 % confidence.
+
+    `key` is where the scenario has it, below `slos`; `share` is the share of requests that went against it, None where
+    none was due.
+    """
 
     stage: str
     objective: str
     found: str
     outcome: str
+    key: str
+    share: Measurement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +210,8 @@ def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
     for name, limit_s in slos.latency_s.items():
         later = int((latency_s > limit_s).sum())
         share = round(1 - percentile(name) / 100, 9)
-        answers.append(_at_most(stage, f"latency {name} <= {limit_s:g} s", later, len(rows), share, "later"))
+        text = f"latency {name} <= {limit_s:g} s"
+        answers.append(_at_most(stage, f"latency_s.{name}", text, later, len(rows), share, "later"))
     answers += [
         _on_generated(stage, metric, name, limit_s, generated)
         for metric in GENERATED
@@ -212,14 +220,14 @@ def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
     if slos.error_ratio is not None:
         bad = int(np.isinf(latency_s).sum())
         text = f"error ratio <= {slos.error_ratio:g}"
-        answers.append(_at_most(stage, text, bad, len(rows), slos.error_ratio, "without a right answer"))
+        answers.append(_at_most(stage, "error_ratio", text, bad, len(rows), slos.error_ratio, "without a right answer"))
     if slos.goodput is not None:
         late = int((~meets(generated, limits(slos.goodput))).sum())
         beside = ", share" if slos.goodput.generated else ""
         text = f"right {slos.goodput.limits}{beside} >= {slos.goodput.at_least_ratio:g}"
         share = round(1 - slos.goodput.at_least_ratio, 9)
         what = "not right within all limits" if slos.goodput.generated else "not right in time"
-        answers.append(_at_most(stage, text, late, len(rows), share, what))
+        answers.append(_at_most(stage, "goodput", text, late, len(rows), share, what))
     return answers
 
 
@@ -234,7 +242,8 @@ def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: Gene
     without = int((rows.good & ~meets(rows, Slos(**{metric: np.inf}))).sum())
     what = f"beyond it, {without} of them right answers without one" if without else "beyond it"
     share = round(1 - percentile(name) / 100, 9)
-    return _at_most(stage, f"{GENERATED[metric]} {name} <= {limit_s:g} s", beyond, len(rows), share, what)
+    text = f"{GENERATED[metric]} {name} <= {limit_s:g} s"
+    return _at_most(stage, f"{metric}.{name}", text, beyond, len(rows), share, what)
 
 
 def answered_after_s(rows: Ledger) -> Floats:
@@ -242,24 +251,25 @@ def answered_after_s(rows: Ledger) -> Floats:
     return np.where(good(rows), rows.latency_s, np.inf)
 
 
-def _at_most(stage: str, objective: str, events: int, n: int, limit: float, what: str) -> Answer:
+def _at_most(stage: str, key: str, objective: str, events: int, n: int, limit: float, what: str) -> Answer:
     if n == 0:
-        return Answer(stage, objective, "no request was due", UNDECIDED)
+        return Answer(stage, objective, "no request was due", UNDECIDED, key, None)
     found = f"{events} of {n} {what}"
+    low, high = (bound(events, n, CONFIDENCE) for bound in (proportions.lower_bound, proportions.upper_bound))
+    allowed = f"<= {limit:g}" if limit else "= 0"
+    share = Measurement(f"share {what}", events / n, "", n, low, high, CONFIDENCE, allowed)
     if limit == 0:
         if events:
-            return Answer(stage, objective, found, MISSED)
-        bound = proportions.zero_event_bound(n, CONFIDENCE)
-        return Answer(stage, objective, f"{found}; excludes more than {bound:.2%}", HELD)
-    low, high = (bound(events, n, CONFIDENCE) for bound in (proportions.lower_bound, proportions.upper_bound))
+            return Answer(stage, objective, found, MISSED, key, share)
+        return Answer(stage, objective, f"{found}; excludes more than {high:.2%}", HELD, key, share)
     found += f" (a share of {events / n:.2%}, allowed {limit:.2%}, surely {low:.2%} to {high:.2%})"
     if low > limit:
-        return Answer(stage, objective, found, MISSED)
+        return Answer(stage, objective, found, MISSED, key, share)
     if high <= limit:
-        return Answer(stage, objective, found, HELD)
+        return Answer(stage, objective, found, HELD, key, share)
     needed = proportions.zero_event_n(limit, CONFIDENCE)
     hint = f"; needs {needed} requests or more" if n < needed else "; measure longer"
-    return Answer(stage, objective, found + hint, UNDECIDED)
+    return Answer(stage, objective, found + hint, UNDECIDED, key, share)
 
 
 def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:

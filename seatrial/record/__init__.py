@@ -21,7 +21,7 @@ from seatrial.record.header import RunHeader
 from seatrial.record.reader import RunRecord
 from seatrial.record.summary import Summary, summarise
 from seatrial.record.verdicts import VerdictEntry, canonical
-from seatrial.record.writer import RecordWriter, utc_now
+from seatrial.record.writer import RecordWriter, new_run_id, utc_now
 
 __all__ = [
     "Damage",
@@ -32,6 +32,7 @@ __all__ = [
     "Summary",
     "VerdictEntry",
     "canonical",
+    "new_run_id",
     "observation_from_files",
     "observation_to_files",
     "summarise",

@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, SeatrialError
 
 MANIFEST = "manifest.json"
 _AT_ONCE = 1 << 20
@@ -32,11 +33,31 @@ class Fingerprint:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that whoever is killed or reads meanwhile finds the old one or the new one."""
+    """Write a file so that whoever is killed or reads meanwhile finds the old one or the new one.
+
+    Raises SeatrialError where there is no room for it.
+    """
     # Hidden and beside its target: on one file system, and no part of the record if left behind.
     unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)
+    with wanting_room(path):
+        try:
+            unfinished.write_bytes(data)
+            os.replace(unfinished, path)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def wanting_room(path: Path) -> Iterator[None]:
+    """Where a part of a record cannot be written, that is said as a SeatrialError."""
+    try:
+        yield
+    except OSError as refused:
+        raise SeatrialError(
+            f"{path}: expected room for the record of the run, found {refused.strerror}; "
+            "free room there, or keep records elsewhere"
+        ) from refused
 
 
 def fingerprint(data: bytes) -> Fingerprint:

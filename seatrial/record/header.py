@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import yaml
+
+from seatrial.contract import Contract
+
+Kind = Literal["certify", "load"]
 Status = Literal["running", "finished", "interrupted"]
 
 SCHEMA = 2
@@ -13,18 +18,35 @@ SCHEMA = 2
 
 @dataclass(frozen=True, slots=True)
 class RunHeader:
-    """`contract` is the text of contract.yaml, kept as a file of its own."""
+    """What was run: checks of a chart, or the load of a scenario on a host.
+
+    `contract` and `scenario` are the texts of contract.yaml and scenario.yaml, kept as files of their own.
+    """
 
     run_id: str
     started: str  # UTC, ISO 8601
     seatrial: str  # the version that judges
-    cluster: str  # local, kind or existing
-    certificate: str  # what a passed run may be called: preflight or certified
-    chart: str
-    chart_digest: str
-    contract: str
+    cluster: str  # local, kind or existing; of a load, what sent it
+    certificate: str = ""  # what a passed run may be called: preflight or certified
+    chart: str = ""
+    chart_digest: str = ""
+    contract: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)  # component to version
     arguments: tuple[str, ...] = ()  # as on the command line
+    kind: Kind = "certify"
+    host: str = ""  # where the service listened that got the load
+    question: str = ""  # what the scenario asks
+    scenario: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What was on trial."""
+        return self.host if self.kind == "load" else self.chart
+
+    @property
+    def promises(self) -> str:
+        """The text of what it was held against."""
+        return self.scenario if self.kind == "load" else self.contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +57,8 @@ class RunState:
     ended: str = ""  # UTC, ISO 8601
     exit_status: int | None = None
     reason: str = ""  # why it was interrupted
+
+
+def contract_text(contract: Contract) -> str:
+    """A contract as a record keeps it: whole, its cases written out."""
+    return yaml.safe_dump(contract.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 
 from seatrial.errors import InputError
+from seatrial.record.header import Kind
 
-RECORD, CONTRACT = "record.json", "contract.yaml"
+RECORD = "record.json"
+CONTRACT, SCENARIO = "contract.yaml", "scenario.yaml"  # what is promised, by the kind of the run
 TRIALS = "trials"
 FAILURE, FIRST_TRY = "failure.json", "first-try.json"
 LEDGER, TIMELINE = "ledger.npz", "timeline.jsonl"
 LINES, VERDICTS = "verdicts.jsonl", "verdicts.json"
 END = "end.json"
+# Of a load:
+LOADTEST, TRACES = "loadtest.py", "traces"
+GENERATOR, RESULT = "generator.json", "result.json"
+
+PROMISES: dict[Kind, str] = {"certify": CONTRACT, "load": SCENARIO}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

@@ -17,8 +17,18 @@ from seatrial.record.arrays import ledger_from_file
 from seatrial.record.files import MANIFEST, Damage, Fingerprint, compare, files_in, read_manifest
 from seatrial.record.first_try import FirstTry
 from seatrial.record.header import SCHEMA, RunHeader, RunState
-from seatrial.record.layout import CONTRACT, END, FAILURE, FIRST_TRY, LEDGER, LINES, RECORD, TIMELINE, TRIALS
-from seatrial.record.verdicts import VerdictEntry, read_lines
+from seatrial.record.layout import (
+    END,
+    FAILURE,
+    FIRST_TRY,
+    LEDGER,
+    LINES,
+    PROMISES,
+    RECORD,
+    TIMELINE,
+    TRIALS,
+)
+from seatrial.record.verdicts import VerdictEntry, by_id, read_lines
 from seatrial.verdict import Verdict
 
 T = TypeVar("T")
@@ -53,13 +63,7 @@ class RunRecord:
                 f"{folder / RECORD}: expected schema version {schema_1.SCHEMA} or {SCHEMA}, found {schema!r}; "
                 f"read it with the version of Seatrial that wrote it ({_version_in(document)})"
             )
-        try:
-            contract = (folder / CONTRACT).read_bytes().decode("utf-8", "replace")
-        except OSError as error:
-            raise InputError(f"{folder / CONTRACT}: expected the contract, found {error}") from error
-        run = document.get("run")
-        fields = {**run, "contract": contract} if isinstance(run, dict) else run
-        header = codec.structured(fields, RunHeader, str(folder / RECORD))
+        header = _header(folder, document.get("run"))
         state = RunState()
         if END in files:
             state = codec.structured(codec.read_json(folder / END), RunState, str(folder / END))
@@ -130,6 +134,10 @@ class RunRecord:
         """In the order in which they were given; a torn last line is left out (see `loose_ends`)."""
         return self._read_verdicts()[0]
 
+    def verdicts_in_order(self) -> list[VerdictEntry]:
+        """As readers want them: checks by their ids, objectives as the scenario has them."""
+        return self.verdicts() if self.header.kind == "load" else sorted(self.verdicts(), key=by_id)
+
     def comparable(self, recorded: Verdict, again: Verdict) -> Verdict:
         """A verdict judged again, in no more words than the schema of this record had for the recorded one."""
         return schema_1.as_far_as_known(recorded, again) if self.schema == schema_1.SCHEMA else again
@@ -197,6 +205,17 @@ class RunRecord:
     def digest(self) -> str:
         """One SHA-256 that stands for every file of the record."""
         return hashlib.sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _header(folder: Path, run: Any) -> RunHeader:
+    """The header with the text of what was promised, which is a file of its own."""
+    header = codec.structured(run, RunHeader, str(folder / RECORD))
+    kept = folder / PROMISES[header.kind]
+    try:
+        text = kept.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise InputError(f"{kept}: expected what was promised, found {error}") from error
+    return replace(header, scenario=text) if header.kind == "load" else replace(header, contract=text)
 
 
 def _version_in(document: Any) -> str:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seatrial.errors import InputError
 from seatrial.record import codec
-from seatrial.record.files import files_in, fingerprint, fingerprint_of, write_manifest, write_whole
+from seatrial.record.files import files_in, fingerprint, fingerprint_of, wanting_room, write_manifest, write_whole
 from seatrial.record.first_try import FirstTry
 from seatrial.record.header import SCHEMA, RunHeader, RunState
 from seatrial.record.layout import (
-    CONTRACT,
     END,
     FAILURE,
     FIRST_TRY,
     LINES,
+    PROMISES,
     RECORD,
     TRIALS,
     VERDICTS,
@@ -32,6 +32,11 @@ from seatrial.verdict import Verdict
 def utc_now() -> str:
     """The wall clock as the record writes it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def new_run_id() -> str:
+    """Date, time and four random digits."""
+    return f"{utc_now()[:19].replace('-', '').replace(':', '').replace('T', '-')}-{secrets.token_hex(2)}"
 
 
 class RecordWriter(RunRecord):
@@ -48,17 +53,34 @@ class RecordWriter(RunRecord):
             raise InputError(
                 f"{folder}: expected no record of this run id yet, found one; choose another id or folder"
             ) from error
+        return cls.begin(folder, header)
+
+    @classmethod
+    def begin(cls, folder: Path, header: RunHeader) -> RecordWriter:
+        """Begin a record in a folder that is there and has none."""
         record = cls(folder, header, RunState(), {})
-        run = codec.plain(replace(header, contract=""))
-        del run["contract"]
+        run = codec.plain(header)
+        del run["contract"], run["scenario"]  # a file of their own
         record._put(
             {
                 RECORD: codec.to_json({"schema": SCHEMA, "run": run}),
-                CONTRACT: header.contract.encode(),
+                PROMISES[header.kind]: header.promises.encode(),
                 LINES: b"",
             }
         )
         return record
+
+    def add_files(self, files: Mapping[str, bytes]) -> None:
+        """Keep files under these paths. Raises SeatrialError where there is no room for them."""
+        for name in files:
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        self._put(files)
+
+    def adopt_files(self) -> None:
+        """What others have written into the folder, and do no longer, becomes part of the record."""
+        with self._lock:
+            self._files.update({name: fingerprint_of(self.folder / name) for name in self._unlisted()})
+            write_manifest(self.folder, self._files)
 
     def add_trial(
         self,
@@ -97,11 +119,14 @@ class RecordWriter(RunRecord):
         source: str = "",
     ) -> None:
         """Append one verdict. Raises InputError once the run has ended."""
-        entry = VerdictEntry(check_id, level, title, verdict, tuple(trials), name, promise, source)
+        self.add_entry(VerdictEntry(check_id, level, title, verdict, tuple(trials), name, promise, source))
+
+    def add_entry(self, entry: VerdictEntry) -> None:
+        """Append one verdict. Raises InputError once the run has ended."""
         line = codec.to_json_line(codec.plain(entry))
         with self._lock:
             self._refuse_ended()
-            with (self.folder / LINES).open("ab") as stream:
+            with wanting_room(self.folder / LINES), (self.folder / LINES).open("ab") as stream:
                 stream.write(line)
             self._files[LINES] = fingerprint_of(self.folder / LINES)
             write_manifest(self.folder, self._files)

@@ -16,7 +16,7 @@ UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def junit_xml(report: Report) -> str:
     """A failed SHOULD is written as skipped with its warning, so that it does not fail a build."""
     root = ElementTree.Element("testsuites")
-    suite = ElementTree.SubElement(root, "testsuite", name=_clean(f"seatrial {report.record.header.chart}"))
+    suite = ElementTree.SubElement(root, "testsuite", name=_clean(f"seatrial {report.record.header.subject}"))
     properties = ElementTree.SubElement(suite, "properties")
     header = report.record.header
     for name, value in {
@@ -40,7 +40,7 @@ def junit_xml(report: Report) -> str:
 def _case(suite: ElementTree.Element, judged: Judged) -> None:
     entry, verdict = judged.entry, judged.entry.verdict
     name = f"{entry.id} {(entry.name or entry.title).replace('_', '-')}"
-    case = ElementTree.SubElement(suite, "testcase", classname=_clean(judged.behaviour), name=_clean(name))
+    case = ElementTree.SubElement(suite, "testcase", classname=_clean(judged.group), name=_clean(name))
     message = _clean(sentence(verdict))
     tag = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.ERROR: "error", Outcome.SKIPPED: "skipped"}
     if verdict.outcome != Outcome.PASS:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from seatrial.errors import InputError
 from seatrial.loads.gaps import ALPHA
 from seatrial.loads.inference_metrics import Distribution, InferenceSummary
 from seatrial.loads.locust_run import WorkerPart
-from seatrial.loads.scenario import Scenario
+from seatrial.loads.scenario import Scenario, read_scenario
 from seatrial.loads.schedule import ArrivalsKept
 from seatrial.loads.summary import UNDECIDED, Report, StageSummary
+from seatrial.record import RunRecord
+from seatrial.record.codec import read_json, structured
+from seatrial.record.layout import RESULT, SCENARIO
 from seatrial.stats.quantiles import Quantile
 
 # Of generated tokens: what a line is called, the metric, what its values are multiplied by, and their decimals.
@@ -40,6 +45,31 @@ def lines(scenario: Scenario, report: Report, workers: Sequence[WorkerPart] = ()
     said += [f"INVALID   {reason}" for reason in report.invalid]
     said.append(f"outcome   {report.outcome}")
     return said
+
+
+def recorded_stages(record: RunRecord) -> list[str]:
+    """Each stage as `lines` has it, from the result that a load's record keeps; none where it cannot be read."""
+    file = record.folder / RESULT
+    try:
+        result = read_json(file)
+        found = structured(result, Result, str(file))
+        scenario = read_scenario(record.folder / SCENARIO)
+    except InputError:
+        return []  # one that was cut short before it had a result, or is damaged, which is said
+    goodputs = {stage.name: scenario.objectives(stage).goodput for stage in scenario.stages}
+    texts = []
+    for stage in found.stages:
+        goodput = goodputs.get(stage.name)
+        texts.append("\n".join(_stage(stage, goodput.limits if goodput else "", found.arrivals.get(stage.name))))
+    return texts
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What result.json says of the stages."""
+
+    stages: tuple[StageSummary, ...]
+    arrivals: Mapping[str, ArrivalsKept]
 
 
 def _stage(stage: StageSummary, limits: str, arrivals: ArrivalsKept | None) -> list[str]:

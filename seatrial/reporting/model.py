@@ -14,10 +14,11 @@ import yaml
 from seatrial.errors import InputError
 from seatrial.observation import Ledger, Request, Timeline
 from seatrial.record import Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
-from seatrial.record.verdicts import by_id
+from seatrial.record.header import Kind
 from seatrial.reporting.drain_story import DrainStory, drain_story
 from seatrial.reporting.headline import Headline, headline
 from seatrial.reporting.latency import LoadLatencies, latencies_of_loads
+from seatrial.reporting.load import recorded_stages
 from seatrial.reporting.text import rows as rows_named
 from seatrial.verdict import Outcome
 
@@ -30,14 +31,9 @@ class Judged:
     """One check with the requests that decided it, each of which knows its trial; `lost` says which are not found."""
 
     entry: VerdictEntry
+    group: str
     rows: tuple[Request, ...]
     lost: tuple[str, ...] = ()
-
-    @property
-    def behaviour(self) -> str:
-        """The folder that the check lives in; where that was not recorded, the promise it belongs to."""
-        promise = re.split(r"[.|]", self.entry.promise)[0]
-        return PurePosixPath(self.entry.source).parent.name or promise or "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +74,14 @@ class Report:
     damage: tuple[Damage, ...]
     loose_ends: tuple[Damage, ...]
     promises: tuple[tuple[str, str], ...]
+    stages: tuple[str, ...] = ()  # of a load, as text
 
     def by_behaviour(self) -> list[tuple[str, list[Judged]]]:
-        """Checks that were to be judged, by the folder that they live in."""
+        """Checks that were to be judged, by the folder that they live in; objectives by their stage."""
         groups: dict[str, list[Judged]] = {}
         for judged in self.judged:
             if judged.entry.verdict.outcome != Outcome.SKIPPED:
-                groups.setdefault(judged.behaviour, []).append(judged)
+                groups.setdefault(judged.group, []).append(judged)
         return list(groups.items())
 
     def skipped_by_reason(self) -> list[tuple[str, list[Judged]]]:
@@ -99,7 +96,7 @@ class Report:
 def read_report(record: RunRecord) -> Report:
     """Raises InputError for a record whose verdicts cannot be read; a damaged trial is left out and said."""
     damage = record.damage()
-    entries = sorted(record.verdicts(), key=by_id)
+    entries = record.verdicts_in_order()
     summary = summarise(entries)
     damaged = record.damaged_trials()
     intact = [name for name in record.trials() if name not in damaged]
@@ -108,13 +105,14 @@ def read_report(record: RunRecord) -> Report:
         record=record,
         headline=headline(record, entries, summary, damage),
         summary=summary,
-        judged=tuple(_judged(entry, ledgers) for entry in entries),
+        judged=tuple(_judged(entry, _group(entry, record.header.kind), ledgers) for entry in entries),
         trials=tuple(_view(record, name, ledgers.get(name)) for name in intact),
         trial_failures=record.trial_failures(),
         first_tries=record.first_tries(),
         damage=tuple(damage),
         loose_ends=tuple(record.loose_ends()),
-        promises=tuple(_promises(record.header.contract)),
+        promises=() if record.header.kind == "load" else tuple(_promises(record.header.contract)),
+        stages=tuple(recorded_stages(record)) if record.header.kind == "load" else (),
     )
 
 
@@ -122,7 +120,7 @@ def _has(record: RunRecord, trial: str, file_name: str) -> bool:
     return (record.trial_folder(trial) / file_name).is_file()
 
 
-def _judged(entry: VerdictEntry, ledgers: Mapping[str, Ledger]) -> Judged:
+def _judged(entry: VerdictEntry, group: str, ledgers: Mapping[str, Ledger]) -> Judged:
     found: list[Request] = []
     lost: list[str] = []
     for trial in dict.fromkeys(place.trial for place in entry.verdict.decisive):
@@ -139,7 +137,15 @@ def _judged(entry: VerdictEntry, ledgers: Mapping[str, Ledger]) -> Judged:
             lost.append(f"{rows_named(wanted)} of {trial}: the record has no ledger of that trial that could be read")
         else:
             lost.append(f"{rows_named(wanted)}: of which trial, the record does not say ({' or '.join(entry.trials)})")
-    return Judged(entry, tuple(found), tuple(lost))
+    return Judged(entry, group, tuple(found), tuple(lost))
+
+
+def _group(entry: VerdictEntry, kind: Kind) -> str:
+    """A check's folder, or, where that was not recorded, the promise it belongs to; an objective's stage."""
+    if kind == "load":
+        return entry.trials[0] if entry.trials else "load"
+    promise = re.split(r"[.|]", entry.promise)[0]
+    return PurePosixPath(entry.source).parent.name or promise or "general"
 
 
 def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:

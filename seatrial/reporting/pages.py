@@ -62,6 +62,7 @@ def _environment() -> Environment:
     )
     environment.filters["kebab"] = lambda name: str(name).replace("_", "-")
     environment.filters["cell"] = _cell
+    environment.filters["indented"] = _indented
     environment.globals["style"] = Markup(environment.get_template("report.css").render())
     return environment
 
@@ -72,3 +73,8 @@ def _cell(value: object) -> str:
     for character in "\\`*_[]<>|#":
         flat = flat.replace(character, f"\\{character}")
     return flat
+
+
+def _indented(value: object) -> str:
+    """Lines as a block of Markdown that is shown as it is."""
+    return "\n".join(f"    {line}" for line in str(value).splitlines())

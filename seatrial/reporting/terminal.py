@@ -12,8 +12,8 @@ import click
 from seatrial.record import RunRecord, VerdictEntry, summarise
 from seatrial.record.codec import plain, to_json
 from seatrial.record.header import SCHEMA
-from seatrial.record.verdicts import by_id
 from seatrial.reporting.headline import headline
+from seatrial.reporting.load import recorded_stages
 from seatrial.reporting.text import SIGNS, decisive, plural, sentence
 from seatrial.verdict import Outcome
 
@@ -28,12 +28,13 @@ NARROWEST = 60
 
 
 def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
-    """One line a check: outcome, id, level, n, name; below a check that did not pass its sentence, what to do, and
-    where the requests are that decided it.
+    """One line a check, in their order: outcome, id, level, n, name.
+
+    Below a check that did not pass its sentence, what to do, and where the requests are that decided it.
 
     With colour codes: `click.echo` takes them out again in a pipe.
     """
-    ordered = sorted(entries, key=by_id)
+    ordered = list(entries)
     id_width = max([len(entry.id) for entry in ordered], default=2)
     n_width = max([len(str(entry.verdict.n or "")) for entry in ordered], default=1)
     lines = []
@@ -61,26 +62,26 @@ def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
 def as_text(folder: Path) -> str:
     """The table of a record's verdicts, the tally and what they come to. Raises InputError for no record."""
     record = RunRecord.open(folder)
-    entries = sorted(record.verdicts(), key=by_id)
+    entries = record.verdicts_in_order()
     width = max(NARROWEST, shutil.get_terminal_size((110, 24)).columns)
-    return f"{verdict_table(entries, width)}\n\n{closing(record, entries)}"
+    stages = recorded_stages(record) if record.header.kind == "load" else []
+    return "\n\n".join([*stages, verdict_table(entries, width), closing(record, entries)])
 
 
 def as_json(folder: Path) -> str:
     """The same as one JSON document with a schema version. Raises InputError for no record."""
     record = RunRecord.open(folder)
-    entries = sorted(record.verdicts(), key=by_id)
+    entries = record.verdicts_in_order()
     result = headline(record, entries, summarise(entries), [])
     document = {
         "schema": SCHEMA,
-        "run": {**plain(record.header), "contract": None},
+        "run": {name: value for name, value in plain(record.header).items() if name not in ("contract", "scenario")},
         "state": plain(record.state),
         "result": {"word": result.word, "sentence": result.sentence, "exit_status": summarise(entries).exit_status},
         "record": {"folder": str(folder), "sha256": record.digest()},
         "first_tries": plain(record.first_tries()),
         "verdicts": [plain(entry) for entry in entries],
     }
-    del document["run"]["contract"]
     return to_json(document).decode("ascii").rstrip("\n")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +17,8 @@ from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
 from seatrial.errors import SeatrialError
 from seatrial.observation import Observation
-from seatrial.record import RecordWriter, RunHeader, summarise, utc_now
+from seatrial.record import RecordWriter, RunHeader, new_run_id, summarise, utc_now
+from seatrial.record.header import contract_text
 from seatrial.suite.check import Check
 from seatrial.suite.opening import opened
 from seatrial.suite.registry import load_trials
@@ -75,9 +75,7 @@ def certify(
     Raises ClusterError when the cluster does not do as asked before the first trial; after that, whatever a trial
     cannot do is an `error` verdict of the checks that need it.
     """
-    run_id = (
-        run_id or f"{utc_now()[:19].replace('-', '').replace(':', '').replace('T', '-').lower()}-{secrets.token_hex(2)}"
-    )
+    run_id = run_id or new_run_id()
     clock = RunClock.start()
     record = RecordWriter.create(runs, header(subject, cluster, run_id, arguments))
     trials = load_trials(*folders)
@@ -135,7 +133,7 @@ def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str
         certificate=cluster.certificate,
         chart=subject.contract.name,
         chart_digest=subject.digest,
-        contract=yaml.safe_dump(subject.contract.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        contract=contract_text(subject.contract),
         versions={
             "python": platform.python_version(),
             "platform": f"{sys.platform} {platform.release()} {platform.machine()}",

@@ -8,12 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from seatrial.cli.report import report
-from seatrial.cli.verify import judge_again, verify
+from seatrial.cli.verify import verify
 from seatrial.errors import InputError
 from seatrial.observation import GeneratorHealth, Timeline, Workload, ledger
 from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, VerdictEntry
 from seatrial.record.alike import alike
 from seatrial.suite.registry import load_checks
+from seatrial.suite.replay import judge_again
 from seatrial.trials.pod_deletion import PodDeletion
 from seatrial.verdict import Measurement, failed, passed
 

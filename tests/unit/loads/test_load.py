@@ -140,6 +140,8 @@ def test_a_disk_that_is_full_is_named_and_what_was_recorded_can_be_read(server, 
 
 def test_a_result_without_room_is_told_after_it_was_printed(server, scenario, tmp_path):
     (tmp_path / "out" / "result.json").mkdir(parents=True)  # nothing can be written there
-    with pytest.raises(SeatrialError, match=r"result.json: expected room for the result, found Is a directory"):
+    with pytest.raises(
+        SeatrialError, match=r"result.json: expected room for the record of the run, found Is a directory"
+    ):
         run(scenario, "--host", f"http://127.0.0.1:{server.server_port}", "-q", "--out", tmp_path / "out")
     assert SeatrialError.exit_code == 2

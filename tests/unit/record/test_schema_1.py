@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seatrial.cli.verify import judge_again
 from seatrial.record import RunRecord
 from seatrial.record.files import fingerprint_of
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
 from seatrial.reporting.pages import html_page, markdown_text
 from seatrial.reporting.terminal import as_text
+from seatrial.suite.replay import judge_again
 from seatrial.trials.autoscaling import Scaling
 from seatrial.trials.concurrency import ConcurrentLoad
 from seatrial.verdict import Evidence

@@ -1,0 +1,214 @@
+"""`seatrial load` writes a record that is verified and reported like any other."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from seatrial.cli.load import load
+from seatrial.cli.report import report
+from seatrial.cli.verify import verify
+from seatrial.errors import InputError
+from seatrial.loads.scenario import read_scenario
+from seatrial.record import RecordWriter, RunHeader, RunRecord
+from seatrial.record.loads import recorded_load, scenario_text
+from seatrial.reporting.junit import junit_xml
+from seatrial.reporting.model import read_report
+from seatrial.reporting.pages import html_page, markdown_text
+from seatrial.suite.load import clear_record
+from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
+
+LOCUST_FILE = """
+from seatrial.loads.locust_user import OpenLoopUser
+from seatrial.traffic.plan import Exchange
+
+class Ask(OpenLoopUser):
+    def exchanges(self):
+        return [Exchange("ask", "GET", "/ask", expect={"a": 1})]
+"""
+SCENARIO = {
+    "apiVersion": "seatrial/v1", "question": "Is every answer right?", "loadtest": "ask",
+    "warmup": {"rate_rps": 10, "duration_s": 0.3},
+    "stages": [
+        {"name": "recorded", "trace": {"file": "t.csv"}, "duration_s": 0.9},
+        {"name": "base", "rate_rps": 40, "duration_s": 1, "slos": {"latency_s": {"p50": 0.000001}}},
+    ],
+    "slos": {"error_ratio": 0},
+}  # fmt: skip
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    (tmp_path / "ask.py").write_text(LOCUST_FILE)
+    (tmp_path / "t.csv").write_text("timestamp\n" + "".join(f"{n * 0.05}\n" for n in range(20)))
+    file = tmp_path / "ask.yaml"
+    file.write_text(yaml.safe_dump(SCENARIO))
+    return file
+
+
+def run(command, *arguments):
+    found = CliRunner().invoke(command, [str(argument) for argument in arguments], standalone_mode=False)
+    if found.exception:
+        raise found.exception
+    return found.return_value, found.output
+
+
+@pytest.fixture
+def carried(server, scenario, tmp_path):
+    """A load that was carried out: its exit status, its folder and what was printed."""
+    server.answer = b'{"a": 1}'
+    status, said = run(
+        load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--runs", tmp_path / "runs", "-q"
+    )
+    (folder,) = (tmp_path / "runs").iterdir()
+    return status, folder, said
+
+
+def test_a_load_leaves_a_record_that_is_judged_again_and_reported(carried, server, scenario):
+    status, folder, said = carried
+    record = RunRecord.open(folder)
+    assert f"record    {folder}" in said
+    assert (record.state.status, record.state.exit_status, record.damage()) == ("finished", status, [])
+    assert (record.header.kind, record.header.subject) == ("load", f"http://127.0.0.1:{server.server_port}")
+    assert {"ledger.chunks", "scenario.yaml", "loadtest.py", "traces/1-t.csv", "result.json"} <= set(listed(folder))
+    assert [entry.id for entry in record.verdicts_in_order()] == ["load", "recorded.error_ratio", "base.latency_s.p50"]
+
+    again, told = run(verify, folder)
+    assert again == status
+    assert "3 verdicts judged again as recorded, 0 otherwise; every file as it was recorded." in told
+
+    # Whether the generator kept up depends on the machine that runs this test; the words follow either way.
+    word = {1: "Missed", 2: "Invalid"}[status]
+    shown = read_report(record)
+    assert shown.headline.word == word
+    assert word in run(report, folder)[1]
+    assert [group for group, _ in shown.by_behaviour()] == ["load", "recorded", "base"]
+    for text in (html_page(shown), markdown_text(shown)):
+        assert "Is every answer right?" in text
+        assert f"recorded: {len(recorded_load(record).ledger.of('recorded'))} requests in 0.9 s" in text
+    suite = ElementTree.fromstring(junit_xml(shown)).find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("name")) == ("3", f"seatrial {record.header.host}")
+
+
+def listed(folder):
+    return json.loads((folder / "manifest.json").read_bytes())["files"]
+
+
+def test_the_result_has_the_form_that_it_had(carried):
+    _, folder, _ = carried
+    result = orjson.loads((folder / "result.json").read_bytes())
+    assert set(result["answers"][0]) == {"stage", "objective", "found", "outcome"}
+    assert {"schema", "outcome", "scenario", "generator", "workers", "invalid", "stages", "arrivals"} <= set(result)
+
+
+@pytest.mark.parametrize("file", ["ledger.chunks", "scenario.yaml", "traces/1-t.csv", "generator.json"])
+def test_what_decides_an_objective_is_not_judged_once_it_was_changed(carried, file):
+    _, folder, _ = carried
+    data = bytearray((folder / file).read_bytes())
+    data[-2] ^= 1
+    (folder / file).write_bytes(data)
+    status, told = run(verify, folder)
+    assert status == 3
+    assert f"damaged: {file}: expected" in told
+    assert f"base.latency_s.p50: not judged again: its evidence no longer matches: {file}" in told
+    assert read_report(RunRecord.open(folder)).headline.word == "Evidence damaged"
+
+
+def test_a_rewritten_verdict_is_found(carried):
+    _, folder, _ = carried
+    lines = (folder / "verdicts.jsonl").read_text()
+    (folder / "verdicts.jsonl").write_text(re.sub(r"\d+ requests in 2 stages", "7 requests in 2 stages", lines))
+    status, told = run(verify, folder)
+    assert status == 3
+    assert "damaged: verdicts.jsonl" in told
+    assert "load: recorded as" in told or "the generator" in lines
+
+
+def test_a_folder_is_used_again_for_another_load(carried, server, scenario):
+    _, folder, _ = carried
+    before = RunRecord.open(folder).header.run_id
+    run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", folder, "-q")
+    record = RunRecord.open(folder)
+    assert record.header.run_id != before
+    assert (record.damage(), record.state.status) == ([], "finished")
+
+
+def test_the_record_of_another_run_is_left_alone(tmp_path):
+    header = RunHeader("run-1", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", "x: 1\n")
+    RecordWriter.create(tmp_path, header)
+    with pytest.raises(InputError, match="expected a folder for the record of a load, found the record of another run"):
+        clear_record(tmp_path / "run-1")
+    assert RunRecord.open(tmp_path / "run-1").damage() == []
+
+
+def test_a_manifest_cannot_have_files_elsewhere_removed(tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    header = RunHeader("run-1", "2026-01-01T00:00:00+00:00", "0.1.0", "this machine", kind="load", scenario="x: 1\n")
+    folder = RecordWriter.create(tmp_path, header).folder
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"verdicts.jsonl"', '"../precious"'))
+    clear_record(folder)
+    assert precious.exists()
+    assert not (folder / "record.json").exists()
+
+
+def test_the_scenario_is_kept_whole(scenario, tmp_path):
+    kept = tmp_path / "record"
+    (kept / "traces").mkdir(parents=True)
+    (kept / "traces" / "1-t.csv").write_bytes((tmp_path / "t.csv").read_bytes())
+    (kept / "scenario.yaml").write_text(scenario_text(read_scenario(scenario)))
+    again, given = read_scenario(kept / "scenario.yaml"), read_scenario(scenario)
+    assert again.stages[0].trace is not None
+    assert again.stages[0].trace.file == str(kept / "traces" / "1-t.csv")
+    assert again.model_dump(exclude={"stages": {0: {"trace"}}}) == given.model_dump(exclude={"stages": {0: {"trace"}}})
+
+
+def test_a_load_that_does_not_come_to_its_end_says_why(server, scenario, tmp_path):
+    (tmp_path / "ask.py").write_text("raise ValueError('mine')")
+    with pytest.raises(InputError, match="ValueError: mine"):
+        run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", tmp_path / "out", "-q")
+    record = RunRecord.open(tmp_path / "out")
+    assert (record.state.status, record.damage()) == ("interrupted", [])
+    assert "ValueError: mine" in record.state.reason
+    assert read_report(record).headline.word == "Unfinished"
+
+
+def test_a_killed_load_leaves_a_record_that_can_be_read(server, scenario, tmp_path):
+    long = {**SCENARIO, "stages": [{"name": "base", "rate_rps": 40, "duration_s": 60}]}
+    scenario.write_text(yaml.safe_dump(long))
+    out = tmp_path / "out"
+    process = subprocess.Popen([
+        sys.executable, "-m", "seatrial.cli.main", "load", str(scenario), "-q", "--out", str(out),
+        "--host", f"http://127.0.0.1:{server.server_port}",
+    ])  # fmt: skip
+    deadline_s = time.monotonic() + 60
+    ledger = out / "ledger.chunks"
+    while not (ledger.exists() and ledger.stat().st_size > PREAMBLE_BYTES):
+        assert time.monotonic() < deadline_s, "waited in vain"
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with LedgerFile(ledger) as kept:
+        assert len(kept) > 0
+    record = RunRecord.open(out)
+    assert (record.state.status, record.damage()) == ("running", [])
+    assert record.loose_ends()[0].file == "end.json"
+    shown = read_report(record)
+    assert shown.headline.word == "Unfinished"
+    assert re.search(r"Requests recorded so far: [1-9]\d*, in ledger\.chunks", shown.headline.sentence)
+    html_page(shown)
+    status, told = run(verify, out)
+    assert status == 2
+    assert "note: end.json: expected how the run ended" in told
