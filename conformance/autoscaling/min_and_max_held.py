@@ -5,11 +5,12 @@ Source: Kubernetes, "Horizontal Pod Autoscaling"; contract `autoscaling.min` and
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import NO_LOAD, Scaling, judgeable, seen_syncs
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.autoscaler import ReplicaChange, autoscalers, replica_changes, unclamped
 
 
@@ -20,27 +21,28 @@ def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
     values = replica_changes(changes, scaling.subject)
     syncs = seen_syncs(scaling)
     if not values or not syncs:
-        return inconclusive(
+        return Ground(n=0).inconclusive(
             "the Deployment and an autoscaler of it that synchronises",
             f"{len(values)} values of spec.replicas, {len(names)} autoscalers",
             "see A1",
-            n=0,
             blocked_by="A1",
         )
     facts = [f"{change.at_s - scaling.load_s:+.0f} s: spec.replicas {change.replicas}" for change in values]
+    ground = Ground(n=len(values), evidence=tuple(facts))
     most = max(change.replicas for change in values)
     least = min(change.replicas for change in values_since(values, syncs[0].at_s))
-    measured = [
-        Measurement("largest spec.replicas", most, n=len(values), limit=f"<= {promise.max}"),
-        Measurement("smallest spec.replicas", least, n=len(values), limit=f">= {promise.min}"),
-    ]
+    ground = ground.with_(
+        measurements=[
+            Measurement("largest spec.replicas", most, n=len(values), limit=f"<= {promise.max}"),
+            Measurement("smallest spec.replicas", least, n=len(values), limit=f">= {promise.min}"),
+        ]
+    )
     if len(names) > 1 or most > promise.max or least < promise.min:
-        return failed(
+        return ground.failed(
             f"one autoscaler, and between {promise.min} and {promise.max} replicas",
             f"{len(names)} ({', '.join(names)}), between {least} and {most}",
             "render one HorizontalPodAutoscaler with the declared bounds, and no replicas beside it",
-            n=len(values), measurements=measured, evidence=facts,
-        )  # fmt: skip
+        )
     target = promise.cpu_percent
     judged = [sync for sync in syncs if judgeable(scaling, sync)]
     idle = [
@@ -49,27 +51,23 @@ def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
         if sync.at_s <= scaling.load_s and sync.current * (sync.percent or 0) / target < promise.min
     ]
     over = [sync for sync in judged if unclamped(sync.current, sync.percent or 0, target) > promise.max]
+    counted = replace(ground, n=len(judged))
     if not idle or not over:
-        return inconclusive(
+        return counted.inconclusive(
             f"a judgeable sync that asks for less than {promise.min}, and one that asks for more than {promise.max}",
             f"{len(idle)} and {len(over)}",
             "see A1; if it passed, correct cpu_s_per_request in the contract",
-            n=len(judged), measurements=measured, evidence=facts,
-        )  # fmt: skip
+        )
     if most < promise.max:
-        return failed(
+        return counted.failed(
             f"{promise.max} replicas when more are asked for",
             f"at most {most}",
             "give the autoscaler the declared maximum",
-            n=len(judged), measurements=measured, evidence=facts,
-        )  # fmt: skip
+        )
     asked = max(unclamped(sync.current, sync.percent or 0, target) for sync in over)
-    return passed(
+    return ground.passed(
         f"between {promise.min} and {promise.max} replicas, both reached, one autoscaler",
         f"between {least} and {most}, while the formula asked for up to {asked}",
-        n=len(values),
-        measurements=measured,
-        evidence=facts,
         detects="any value of spec.replicas outside the bounds, idle and at most",
     )
 

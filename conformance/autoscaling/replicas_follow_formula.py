@@ -6,11 +6,12 @@ Ready for 45 s and has a metric, and nothing but the bounds held the autoscaler 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import CALIBRATE, NO_LOAD, Scaling, judgeable, own_percent, seen_syncs
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, on_edge, unclamped
 from seatrial.watch.pods import living
 
@@ -25,58 +26,54 @@ ANSWERED, CPU_RISE = 0.9, 3.0
 @check("A1", level="MUST", ablation=NO_LOAD)
 def replicas_follow_formula(promise: Autoscaling, scaling: Scaling) -> Verdict:
     if not any(reading.total_cores > 0 for reading in scaling.beacon):
-        return inconclusive("CPU of the beacon from the metrics API", "none", "install metrics-server", n=0)
+        return Ground(n=0).inconclusive("CPU of the beacon from the metrics API", "none", "install metrics-server")
     if blind := unable(scaling):
         return blind
     if doubt := unloaded(promise, scaling):
         return doubt
     judged = [sync for sync in seen_syncs(scaling) if judgeable(scaling, sync)]
-    measured = list(measurements(promise, scaling, judged))
-    facts = [told(promise, scaling, sync) for sync in judged]
-    if late := unmoved(promise, scaling, measured, facts):
+    ground = Ground(
+        len(judged),
+        tuple(measurements(promise, scaling, judged)),
+        tuple(told(promise, scaling, sync) for sync in judged),
+    )
+    if late := unmoved(promise, scaling, ground):
         return late
     target = promise.cpu_percent
     for sync in judged:
         wanted = clamped(promise, sync)
         if sync.desired != wanted and not on_edge(sync.percent or 0, target):
-            return failed(
+            return ground.failed(
                 f"{wanted} replicas for {sync.current} at {sync.percent}% of a target of {target}%",
                 f"{sync.desired} desired",
                 "let the autoscaler have the declared target, minimum and maximum, and no second metric",
-                n=len(judged), measurements=measured, evidence=facts,
-            )  # fmt: skip
+            )
     clear = [sync for sync in judged if abs((sync.percent or 0) / target - 1) >= TOLERANCE + CLEARLY]
     counts = {sync.current for sync in clear}
     if len(counts) < WANTED_CLEAR:
-        return inconclusive(
+        return ground.inconclusive(
             f"{WANTED_CLEAR} judgeable syncs clearly outside the tolerance, at different counts of pods",
             f"{len(clear)} of {len(judged)}, at {', '.join(map(str, sorted(counts))) or 'none'}",
             "run again; if it stays so, correct cpu_s_per_request in the contract",
-            n=len(judged), measurements=measured, evidence=facts,
-        )  # fmt: skip
+        )
     compared = [agreement for sync in judged if (agreement := agrees(promise, scaling, sync)) is not None]
     if not compared:
-        return inconclusive(
+        return Ground(n=len(judged)).inconclusive(
             "a reading of our own beside a sync under load",
             "none",
             "see whether the metrics API answers",
-            n=len(judged),
         )
     if sum(compared) * 2 <= len(compared):
-        return failed(
+        return ground.failed(
             f"the autoscaler's metric within {METRIC_WITHIN:.0%} of what the subject's pods use of what they ask for",
             f"at {sum(compared)} of {len(compared)} syncs under load",
             "let the Deployment's selector match its own pods only, and every container ask for its own CPU",
-            n=len(judged), measurements=measured, evidence=facts,
-        )  # fmt: skip
-    return passed(
+        )
+    return ground.passed(
         f"at every judgeable sync the replicas of the formula at a target of {target}%, "
         f"more than {promise.min} within {REACTION_S:g} s",
         f"{len(judged)} of {len(judged)} syncs at {', '.join(map(str, sorted(counts)))} pods; "
         f"the metric is ours at {sum(compared)} of {len(compared)}",
-        n=len(judged),
-        measurements=measured,
-        evidence=facts,
         detects="another target, bounds, metric or set of pods than declared, where it would ask for other replicas",
     )
 
@@ -89,18 +86,17 @@ def unable(scaling: Scaling) -> Verdict | None:
         return None
     conditions = before[-1].conditions if before else {}
     reason = next((f"{why}: {message}" for status, why, message in conditions.values() if status == "False"), "")
-    return failed(
+    return Ground(n=max(1, len(before))).failed(
         "an autoscaler of the Deployment that reads its metric (ScalingActive) before the load",
         reason or (f"{', '.join(names)} never synchronised" if names else f"none targets {scaling.subject.name}"),
         "point scaleTargetRef at the Deployment, and give every container a CPU request",
-        n=max(1, len(before)),
     )
 
 
 def unloaded(promise: Autoscaling, scaling: Scaling) -> Verdict | None:
     """Why the load tells nothing, if it does not."""
     if not scaling.steps:
-        return inconclusive("load in two steps", "none", "see the trial's messages", n=0)
+        return Ground(n=0).inconclusive("load in two steps", "none", "see the trial's messages")
     first = scaling.steps[0]
     rows = scaling.ledger.of(first.load)
     ended_s = scaling.steps[1].start_s if len(scaling.steps) > 1 else first.end_s
@@ -110,50 +106,48 @@ def unloaded(promise: Autoscaling, scaling: Scaling) -> Verdict | None:
     loaded = [reading.total_cores for reading in scaling.readings if reading.from_s > first.start_s]
     rise = max(loaded, default=0.0) / scaling.idle_cores if scaling.idle_cores > 0 else 0.0
     if answered < ANSWERED * offered and rise < CPU_RISE:
-        return inconclusive(
+        return Ground(n=len(due)).inconclusive(
             f"{ANSWERED:.0%} of {offered:.0f} requests answered, or {CPU_RISE:g} times the idle CPU",
             f"{answered / offered:.0%} answered, {rise:.1f} times the CPU",
             "see why the service does not answer (P1)",
-            n=len(due),
         )
     return None
 
 
-def unmoved(promise: Autoscaling, scaling: Scaling, measured: list[Measurement], facts: list[str]) -> Verdict | None:
+def unmoved(promise: Autoscaling, scaling: Scaling, ground: Ground) -> Verdict | None:
     """A first step that nothing came of, or late."""
     start_s = scaling.steps[0].start_s
     before = [sync for sync in seen_syncs(scaling) if sync.at_s <= start_s]
     if before[-1].desired > promise.min:
-        return inconclusive(
+        return Ground(n=len(before)).inconclusive(
             f"{promise.min} replicas until the load",
             f"{before[-1].desired} desired before it",
             "see what else loads the service; cpu_s_per_request may be declared too low",
-            n=len(before),
         )
+    all_seen = replace(ground, n=len(seen_syncs(scaling)))
     rises_s = [sync.at_s - start_s for sync in seen_syncs(scaling) if sync.desired > promise.min]
     rose_s = next((rise_s for rise_s in rises_s if rise_s > 0), None)
     load = f"{scaling.steps[0].carried:g} times the load that one carries"
     expected = f"more than {promise.min} replicas desired within {REACTION_S:g} s of {load}"
     if rose_s is None:
         last = seen_syncs(scaling)[-1]
-        return failed(
+        return all_seen.failed(
             expected,
             f"{last.desired}, at {last.percent}% of a target declared as {promise.cpu_percent}%",
             "let the autoscaler have the declared target, and see that what it averages is the server's own CPU",
-            n=len(seen_syncs(scaling)), measurements=measured, evidence=facts,
-        )  # fmt: skip
+        )
     if rose_s > REACTION_S:
-        return inconclusive(
-            expected, f"after {rose_s:.0f} s", "run again: one late reaction may be the cluster's", n=1,
-            measurements=measured, evidence=facts,
-        )  # fmt: skip
+        return replace(ground, n=1).inconclusive(
+            expected,
+            f"after {rose_s:.0f} s",
+            "run again: one late reaction may be the cluster's",
+        )
     if strangers := foreign(scaling):
-        return failed(
+        return all_seen.failed(
             "every pod that the autoscaler counts made by the subject's Deployment",
             strangers,
             "point scaleTargetRef at the subject",
-            n=len(seen_syncs(scaling)), measurements=measured, evidence=facts,
-        )  # fmt: skip
+        )
     return None
 
 
@@ -189,8 +183,11 @@ def told(promise: Autoscaling, scaling: Scaling, sync: Sync) -> str:
 def measurements(promise: Autoscaling, scaling: Scaling, judged: list[Sync]) -> Iterator[Measurement]:
     """What this rests on."""
     yield Measurement(
-        "CPU per request", scaling.cpu_s_per_request, "s", n=len(scaling.ledger.of(CALIBRATE)),
+        "CPU per request",
+        scaling.cpu_s_per_request,
+        "s",
+        n=len(scaling.ledger.of(CALIBRATE)),
         limit=f"declared {promise.cpu_s_per_request:g} s",
-    )  # fmt: skip
+    )
     yield Measurement("CPU of an idle replica", scaling.idle_cores, "cores")
     yield Measurement("judgeable syncs", len(judged), "", n=len(seen_syncs(scaling)))

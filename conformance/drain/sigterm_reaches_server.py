@@ -9,7 +9,7 @@ from seatrial.contract import Drain
 from seatrial.observation import Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOT_DELETED, PodDeletion, Round
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import endpoint_states
 
@@ -39,34 +39,28 @@ def sigterm_reaches_server(drain: Drain | None, deletion: PodDeletion) -> Verdic
         if late or len(by_themselves_s) < len(ended):
             deaf.append(facts[-1])
         delays_s.append(delay_s)
+    ground = Ground(len(facts), evidence=tuple(facts))
     if deaf:
-        return failed(
+        return ground.failed(
             f"a sign of draining within {WITHIN_S:g} s of SIGTERM, and no kill",
             deaf[0],
             "exec the server as process 1, or use an init that forwards signals; install the handler before serving",
-            n=len(facts),
-            evidence=facts,
         )
     idle = sum(not round.loaded for round in deletion.rounds)
     if vanished or len(facts) < 2 or not idle:
-        return inconclusive(
+        return ground.inconclusive(
             "the final state of the victims of a loaded and an idle deletion",
-            (vanished or [f"{len(facts)} rounds, {idle} idle"])[0], "run again", n=len(facts), evidence=facts,
-        )  # fmt: skip
+            (vanished or [f"{len(facts)} rounds, {idle} idle"])[0],
+            "run again",
+        )
     timed = f"a sign of draining within {WITHIN_S:g} s of SIGTERM in each deletion, and no kill"
-    return passed(
+    limit = f"<= {WITHIN_S:g} s" if declared else ""
+    slowest = Measurement("sign after SIGTERM, slowest", max(delays_s), "s", n=len(facts), limit=limit)
+    return ground.with_(measurements=[slowest]).passed(
         timed if declared else "an end without a kill in each deletion",
         f"{len(facts)} deletions, the slowest sign after {max(delays_s):.2f} s",
-        n=len(facts),
-        measurements=[
-            Measurement(
-                "sign after SIGTERM, slowest", max(delays_s), "s", n=len(facts),
-                limit=f"<= {WITHIN_S:g} s" if declared else "",
-            )
-        ],
-        evidence=facts,
         detects="a server that any of these deletions left untold",
-    )  # fmt: skip
+    )
 
 
 def signs_s(deletion: PodDeletion, round: Round) -> list[float]:

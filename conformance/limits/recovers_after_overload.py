@@ -14,7 +14,7 @@ from seatrial.stats.quantiles import upper_bound
 from seatrial.suite import check
 from seatrial.trials.overload import BASELINE, HARDLY_ANY_OVERLOAD, OVERLOADED, RECOVERY, Overload
 from seatrial.trials.workload import is_declared_refusal
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import is_ready, latest
 
@@ -28,66 +28,77 @@ def recovers_after_overload(limit: Concurrency | None, overload: Overload) -> Ve
     baseline, after = ledger.of(BASELINE), ledger.of(RECOVERY).between(*overload.recovery_s)
     baseline, after = _without_full(limit, overload, baseline), _without_full(limit, overload, after)
     if not overload.was_overload:
-        return inconclusive(
-            OVERLOADED, overload.overload_facts(),
-            "declare limits.concurrency as it is, so that the capacity is found", n=len(overload.over),
-        )  # fmt: skip
+        return Ground(n=len(overload.over)).inconclusive(
+            OVERLOADED,
+            overload.overload_facts(),
+            "declare limits.concurrency as it is, so that the capacity is found",
+        )
+    ground = Ground(n=len(after))
     if len(baseline) < WANTED_BASELINE or not baseline.right.all() or len(after) < WANTED_ROWS:
-        return inconclusive(
+        return ground.inconclusive(
             f"{WANTED_BASELINE} right answers before the overload and {WANTED_ROWS} rows after it",
             f"{int(baseline.right.sum())} of {len(baseline)} right before, {len(after)} rows after",
-            "see why requests are refused at 0.3 of the capacity, evenly spaced", n=len(after),
-        )  # fmt: skip
+            "see why requests are refused at 0.3 of the capacity, evenly spaced",
+        )
     lost = after.select(~after.right)
     if len(lost) and overload.environmental(lost).all():
-        return inconclusive(
+        return ground.inconclusive(
             "a beacon without errors wherever the service has one",
             f"{len(lost)} rows broke within a second of a beacon's error",
-            "mend the cluster's network, then run again", n=len(after), rows=lost,
-        )  # fmt: skip
+            "mend the cluster's network, then run again",
+            rows=lost,
+        )
     if len(lost):
         lost = lost.select(~overload.environmental(lost))
         first = next(iter(lost))
-        return failed(
+        return ground.failed(
             "no error and no refusal once the overload is over",
             f"{len(lost)} of {len(after)}, the first {first.error or f'answered {first.status}'} "
             f"{first.sent_s - overload.overload_s[1]:.1f} s after its end",
-            "free slots, breakers and queues as soon as there is room again", n=len(after), rows=lost,
-        )  # fmt: skip
+            "free slots, breakers and queues as soon as there is room again",
+            rows=lost,
+        )
     # Until the light load ends: what comes after it fills the slots of one pod, which then may well be unready.
     if unready := _unready([c for c in own_changes(overload) if c.at_s <= overload.recovery_s[1]]):
-        return failed("all pods ready again", f"{', '.join(unready)} not", "let readiness recover", n=len(after))
+        return ground.failed("all pods ready again", f"{', '.join(unready)} not", "let readiness recover")
     # Latency counts from the schedule, which the generator may miss by as much as its own bound allows.
     bound_s = upper_bound(baseline.latency_s, 0.95) + overload.generator.lag_p99_bound_s
     slow = int((after.latency_s > bound_s).sum())
-    measured = [
-        Measurement("p95 before, upper bound, and the generator's lag", bound_s, "s", n=len(baseline), confidence=0.95),
-        Measurement("slower than that after", slow / len(after), n=len(after), limit=f"<= {SLOW_SHARE:g}"),
-    ]
+    measured = ground.with_(
+        measurements=[
+            Measurement(
+                "p95 before, upper bound, and the generator's lag", bound_s, "s", n=len(baseline), confidence=0.95
+            ),
+            Measurement("slower than that after", slow / len(after), n=len(after), limit=f"<= {SLOW_SHARE:g}"),
+        ]
+    )
     decision = judge_proportion(slow, len(after), SLOW_SHARE)
     slowed = overload.beacon_trouble(*overload.recovery_s)
     if decision == "fail" and slowed:
-        return inconclusive(
-            "a beacon as fast as before the overload", slowed,
-            "give the cluster more cores: the machine is slow, not the service", n=len(after), measurements=measured,
-        )  # fmt: skip
+        return measured.inconclusive(
+            "a beacon as fast as before the overload",
+            slowed,
+            "give the cluster more cores: the machine is slow, not the service",
+        )
     if decision == "fail":
-        return failed(
-            f"at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s", f"{slow} of {len(after)}",
-            "drop the backlog that nobody waits for, give back memory and permits", n=len(after), measurements=measured,
+        return measured.failed(
+            f"at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s",
+            f"{slow} of {len(after)}",
+            "drop the backlog that nobody waits for, give back memory and permits",
             rows=sorted(after, key=lambda row: -row.latency_s)[:5],
-        )  # fmt: skip
+        )
     if decision == "between":
-        return inconclusive(
-            f"clearly at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s", f"{slow} of {len(after)}", "run again",
-            n=len(after), measurements=measured,
-        )  # fmt: skip
+        return measured.inconclusive(
+            f"clearly at most {SLOW_SHARE:.0%} slower than {bound_s:.3f} s",
+            f"{slow} of {len(after)}",
+            "run again",
+        )
     share = proportion_limits(len(after), SLOW_SHARE).smallest_failing_share
-    return passed(
+    return measured.passed(
         "no error, no refusal, and latencies as before the overload",
-        f"{len(after)} right answers, {slow} slower than the p95 before ({bound_s:.3f} s)", n=len(after),
-        measurements=measured, detects=f"{share:.0%} of answers slower" if share else "",
-    )  # fmt: skip
+        f"{len(after)} right answers, {slow} slower than the p95 before ({bound_s:.3f} s)",
+        detects=f"{share:.0%} of answers slower" if share else "",
+    )
 
 
 def _without_full(limit: Concurrency | None, overload: Overload, rows: Ledger) -> Ledger:

@@ -6,12 +6,14 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe 
 container and makes the load of the others worse.
 """
 
+from collections.abc import Sequence
+
 from seatrial.contract import DeclaredWorkload, ShedsLoad
 from seatrial.observation import Change
 from seatrial.suite import check
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.workload import probe
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import events, is_ready, of_pod, restarts, terminations
 
@@ -22,45 +24,45 @@ READY_AGAIN_S = 15.0  # of quiet
 @check("P5", level="MUST", timed=True, ablation=HARDLY_ANY_OVERLOAD)
 def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, overload: Overload) -> Verdict:
     start_s, end_s = overload.overload_s
-    n = len(overload.over)
+    ground = Ground(n=len(overload.over))
     liveness = [p for pod in overload.pods if (p := probe(pod.spec, workload.container, "liveness"))]
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
     # The closed loop's clients saturate a service too: twice as many as it declares to take at once, or 16 where it
     # declares nothing. One that breaks under these has no capacity left of which twice as much could be offered.
     closed = overload.ledger.of(CLOSED)
     since_s = float(closed.scheduled_s.min()) if len(closed) else start_s
-    if broken := _broken(overload, since_s, n + len(closed)):
+    if broken := _broken(overload, since_s, ground.with_(n=len(closed))):
         return broken
     if not overload.was_overload or end_s - start_s < window_s:
-        return inconclusive(
-            f"{OVERLOADED}, for {window_s:.0f} s", f"{overload.overload_facts()}, for {end_s - start_s:.0f} s",
-            "declare limits.concurrency as it is, so that the capacity is found", n=n,
-        )  # fmt: skip
+        return ground.inconclusive(
+            f"{OVERLOADED}, for {window_s:.0f} s",
+            f"{overload.overload_facts()}, for {end_s - start_s:.0f} s",
+            "declare limits.concurrency as it is, so that the capacity is found",
+        )
     changes = own_changes(overload)
     unhealthy = [c for c in events(changes, overload.subject, "Unhealthy") if c.at_s >= start_s]
     if sheds and (doubt := _not_back(overload, unhealthy)):
         return doubt
     if not sheds and (lost := _unready(changes, start_s)):
-        return failed(
-            "every pod Ready throughout", f"{lost} became unready during the overload",
+        return ground.with_(evidence=_messages(unhealthy[:3])).failed(
+            "every pod Ready throughout",
+            f"{lost} became unready during the overload",
             "let readiness tell whether the server can serve, not how busy it is; or, if it sheds load by design, "
             "promise probes.readiness_sheds_load",
-            n=n, evidence=[str(c.object.get("message")) for c in unhealthy[:3]],
-        )  # fmt: skip
+        )
     ready = f"Ready again within {READY_AGAIN_S:g} s after" if sheds else "Ready through"
     shed = f", {_shed(changes, overload.overload_s)} pods unready meanwhile" if sheds else ""
-    return passed(
+    restarts_seen = Measurement("restarts", 0, n=len(overload.pods), limit="= 0")
+    return ground.with_(measurements=[restarts_seen]).passed(
         f"no restart and every pod {ready} {window_s:.0f} s of overload",
         f"{end_s - start_s:.0f} s at {overload.offered_ratio:.2f} times the capacity, {len(unhealthy)} Unhealthy events"
         + shed,
-        n=n,
-        measurements=[Measurement("restarts", 0, n=len(overload.pods), limit="= 0")],
         detects="a liveness probe that this overload makes fail as often as its threshold"
         + (f", a pod out of service {READY_AGAIN_S:g} s after it" if sheds else ""),
     )
 
 
-def _broken(overload: Overload, since_s: float, n: int) -> Verdict | None:
+def _broken(overload: Overload, since_s: float, ground: Ground) -> Verdict | None:
     """A container that ended, was restarted or is being killed from since_s on; None if all went on."""
     changes = own_changes(overload)
     before = tuple(change for change in changes if change.at_s < since_s)
@@ -79,11 +81,11 @@ def _broken(overload: Overload, since_s: float, n: int) -> Verdict | None:
     if not (restarted or facts or killing):
         return None
     first = facts[0] if facts else str(killing[0].object.get("message") if killing else restarted)
-    return failed(
-        "no restart, no ended container, no Killing event", first[:200],
+    return ground.with_(evidence=[*facts, *_messages(killing[:3])]).failed(
+        "no restart, no ended container, no Killing event",
+        first[:200],
         "answer liveness from a path that inference cannot hold up, and bound what a refused request keeps",
-        n=n, evidence=[*facts, *(str(c.object.get("message")) for c in killing[:3])],
-    )  # fmt: skip
+    )
 
 
 def _unready(changes: tuple[Change, ...], since_s: float) -> str:
@@ -112,15 +114,20 @@ def _not_back(overload: Overload, unhealthy: list[Change]) -> Verdict | None:
         return None
     expected = f"every pod Ready again within {READY_AGAIN_S:g} s after the overload, and from then on"
     if quiet_s - over_s < READY_AGAIN_S:
-        return inconclusive(
-            expected, f"{late} was not, when only {quiet_s - over_s:.0f} s had been quiet",
-            "run again; a smaller limits.concurrency makes the quiet time longer", n=len(overload.over),
-        )  # fmt: skip
-    return failed(
-        expected, f"{late} was unready {READY_AGAIN_S:g} s after it or later",
+        return Ground(n=len(overload.over)).inconclusive(
+            expected,
+            f"{late} was not, when only {quiet_s - over_s:.0f} s had been quiet",
+            "run again; a smaller limits.concurrency makes the quiet time longer",
+        )
+    return Ground(n=len(overload.over), evidence=tuple(_messages(unhealthy[-3:]))).failed(
+        expected,
+        f"{late} was unready {READY_AGAIN_S:g} s after it or later",
         "let readiness follow the load of this moment: what sheds load has to take it again",
-        n=len(overload.over), evidence=[str(c.object.get("message")) for c in unhealthy[-3:]],
-    )  # fmt: skip
+    )
+
+
+def _messages(changes: Sequence[Change]) -> list[str]:
+    return [str(change.object.get("message")) for change in changes]
 
 
 def _unready_in(changes: tuple[Change, ...], pod: str, start_s: float, end_s: float) -> bool:
