@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from seatrial.errors import InputError
 from seatrial.observation import Floats
@@ -64,7 +64,7 @@ def gap_test(sent_s: Floats, lags_s: Floats, intensity: Intensity, cv: float) ->
     sent_s, lags_s = sent_s[order], lags_s[order]
     allowed_s = np.unique(np.quantile(lags_s, _ALLOWANCES, method="inverted_cdf")).tolist()
     statistic, lag_s = max((_distance(sent_s, lags_s, lag_s, intensity, cv**-2), lag_s) for lag_s in allowed_s)
-    return GapTest(count, lag_s, statistic, float(stats.kstwo.sf(statistic, count)))
+    return GapTest(count, lag_s, statistic, float(scipy.stats.kstwo.sf(statistic, count)))
 
 
 def _distance(sent_s: Floats, lags_s: Floats, lag_s: float, intensity: Intensity, shape: float) -> float:
@@ -72,7 +72,7 @@ def _distance(sent_s: Floats, lags_s: Floats, lag_s: float, intensity: Intensity
     early_s = sent_s - (lag_s + RESOLUTION_S)
     shortest = np.maximum(intensity.expected(early_s[1:]) - intensity.expected(sent_s[:-1]), 0.0)
     longest = intensity.expected(sent_s[1:]) - intensity.expected(early_s[:-1])
-    low, high = (np.sort(special.gammainc(shape, shape * gaps)) for gaps in (shortest, longest))
+    low, high = (np.sort(scipy.special.gammainc(shape, shape * gaps)) for gaps in (shortest, longest))
     steps = np.arange(len(low) + 1) / len(low)
     distance = max(float((steps[1:] - high).max()), float((low - steps[:-1]).max()))
     later = lags_s > lag_s

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy import optimize, stats
+import scipy
 
 from seatrial.errors import InputError
 from seatrial.stats import ALPHA, BETA, LOOKS, Decision
@@ -32,7 +32,7 @@ def wilson(events: int, n: int, confidence: float = 0.95) -> Interval:
     """
     _refuse_bad_counts(events, n)
     refuse_unless_probability(confidence, "confidence")
-    z = float(stats.norm.ppf(0.5 + confidence / 2))
+    z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
     share = events / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -45,14 +45,14 @@ def upper_bound(events: int, n: int, confidence: float = 0.95) -> float:
     """The one-sided Clopper-Pearson bound above a proportion. Raises InputError as `wilson` does."""
     _refuse_bad_counts(events, n)
     refuse_unless_probability(confidence, "confidence")
-    return 1.0 if events == n else float(stats.beta.isf(1 - confidence, events + 1, n - events))
+    return 1.0 if events == n else float(scipy.stats.beta.isf(1 - confidence, events + 1, n - events))
 
 
 def lower_bound(events: int, n: int, confidence: float = 0.95) -> float:
     """The one-sided Clopper-Pearson bound below a proportion. Raises InputError as `wilson` does."""
     _refuse_bad_counts(events, n)
     refuse_unless_probability(confidence, "confidence")
-    return 0.0 if events == 0 else float(stats.beta.ppf(1 - confidence, events, n - events + 1))
+    return 0.0 if events == 0 else float(scipy.stats.beta.ppf(1 - confidence, events, n - events + 1))
 
 
 def zero_event_bound(n: int, confidence: float = 0.95) -> float:
@@ -116,4 +116,6 @@ def _near(n: int, bound: float) -> range:
 def _share_that_fails(n: int, fail_at_least: int | None) -> float | None:
     if fail_at_least is None:
         return None
-    return float(optimize.brentq(lambda share: stats.binom.sf(fail_at_least - 1, n, share) - (1 - BETA), 0.0, 1.0))
+    return float(
+        scipy.optimize.brentq(lambda share: scipy.stats.binom.sf(fail_at_least - 1, n, share) - (1 - BETA), 0.0, 1.0)
+    )

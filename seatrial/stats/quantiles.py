@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from seatrial.errors import InputError, InvalidMeasurement
 from seatrial.stats.intervals import Interval, refuse_unless_probability
@@ -55,13 +55,13 @@ def interval_indices(n: int, q: float, confidence: float = 0.95) -> tuple[int, i
 
 def _lower_index(n: int, q: float, tail: float) -> int:
     """The largest l with P(B <= l - 1) <= tail."""
-    index = int(stats.binom.ppf(tail, n, q))  # the smallest b with P(B <= b) >= tail
-    return index + 1 if stats.binom.cdf(index, n, q) <= tail else index
+    index = int(scipy.stats.binom.ppf(tail, n, q))  # the smallest b with P(B <= b) >= tail
+    return index + 1 if scipy.stats.binom.cdf(index, n, q) <= tail else index
 
 
 def _upper_index(n: int, q: float, tail: float) -> int:
     """The smallest u with P(B <= u - 1) >= 1 - tail."""
-    return int(stats.binom.isf(tail, n, q)) + 1
+    return int(scipy.stats.binom.isf(tail, n, q)) + 1
 
 
 def interval(samples: Samples, q: float, confidence: float = 0.95) -> Interval:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from seatrial.errors import InputError
 from seatrial.stats import ALPHA, BETA, LOOKS, Decision
@@ -89,12 +89,12 @@ class Contrast:
     def lower_bound(self, confidence: float) -> float:
         """The one-sided bound below."""
         refuse_unless_probability(confidence, "confidence")
-        return self.value - self.standard_error * float(stats.t.ppf(confidence, self.freedom))
+        return self.value - self.standard_error * float(scipy.stats.t.ppf(confidence, self.freedom))
 
     def upper_bound(self, confidence: float) -> float:
         """The one-sided bound above."""
         refuse_unless_probability(confidence, "confidence")
-        return self.value + self.standard_error * float(stats.t.ppf(confidence, self.freedom))
+        return self.value + self.standard_error * float(scipy.stats.t.ppf(confidence, self.freedom))
 
     def interval(self, confidence: float = 0.95) -> Interval:
         """The two-sided interval."""
@@ -145,7 +145,9 @@ def dispersion_interval(batches: int, confidence: float = 0.999) -> Interval:
     tail = (1 - confidence) / 2
     freedom = batches - 1
     return Interval(
-        float(stats.chi2.ppf(tail, freedom) / freedom), float(stats.chi2.isf(tail, freedom) / freedom), confidence
+        float(scipy.stats.chi2.ppf(tail, freedom) / freedom),
+        float(scipy.stats.chi2.isf(tail, freedom) / freedom),
+        confidence,
     )
 
 
@@ -160,4 +162,4 @@ def exponential_gaps_p_value(times_s: Numbers, rate_rps: float) -> float:
         raise InputError(
             f"arrival rate: expected requests per second above 0, found {rate_rps}; give the rate asked for"
         )
-    return float(stats.kstest(np.diff(array), "expon", args=(0, 1 / rate_rps)).pvalue)
+    return float(scipy.stats.kstest(np.diff(array), "expon", args=(0, 1 / rate_rps)).pvalue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scipy import stats
+import scipy
 
 from seatrial.errors import InputError
 from seatrial.stats import ALPHA, LOOKS, Decision
@@ -46,8 +46,8 @@ def judge_random_share(connections: Mapping[str, int], alpha: float = ALPHA) -> 
     tail = alpha / replicas / LOOKS / 2
 
     def fits(count: int) -> bool:
-        below = float(stats.binom.cdf(count, total, 1 / replicas))
-        above = float(stats.binom.sf(count - 1, total, 1 / replicas))
+        below = float(scipy.stats.binom.cdf(count, total, 1 / replicas))
+        above = float(scipy.stats.binom.sf(count - 1, total, 1 / replicas))
         return below > tail and above > tail
 
     return {pod: "pass" if fits(count) else "fail" for pod, count in connections.items()}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+import scipy.stats  # noqa: F401 - here, and not at its first use, when it would hold up watches in mid-trial
+
 from seatrial.contract import Contract
 from seatrial.errors import SeatrialError
 from seatrial.observation import Observation

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy import special
+import scipy
 
 from seatrial.errors import InputError
 from seatrial.observation import Floats, Ints
@@ -152,7 +152,7 @@ def _renewals(total: float, cv: float, bits: np.random.PCG64) -> Floats:
     # What is left at a random moment of the gap that covers it: a uniform share of a length-biased gap (Cox, Renewal
     # Theory, 1962, section 5.2). For the exponential that is the exponential again.
     biased, share = _uniforms(bits, 2)
-    reached = float(special.gammaincinv(shape + 1, biased) / shape * share)
+    reached = float(scipy.special.gammaincinv(shape + 1, biased) / shape * share)
     found = [np.array([reached])]
     while reached < total:
         left = total - reached
@@ -166,7 +166,7 @@ def _renewals(total: float, cv: float, bits: np.random.PCG64) -> Floats:
 def _gaps(shape: float, uniforms: Floats) -> Floats:
     if shape == 1.0:
         return -np.log1p(-uniforms)
-    return np.asarray(special.gammaincinv(shape, uniforms) / shape, dtype=np.float64)
+    return np.asarray(scipy.special.gammaincinv(shape, uniforms) / shape, dtype=np.float64)
 
 
 def _bits(seed: int, *key: int) -> np.random.PCG64:
