@@ -14,8 +14,9 @@ from seatrial.suite import check
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.workload import probe
 from seatrial.verdict import Ground, Measurement, Verdict
+from seatrial.watch.disruption import disruptions, ended, killed
 from seatrial.watch.ownership import own_changes
-from seatrial.watch.pods import events, is_ready, of_pod, restarts, terminations
+from seatrial.watch.pods import events, is_ready, of_pod
 
 LEAST_WINDOW_S = 30.0
 READY_AGAIN_S = 15.0  # of quiet
@@ -64,26 +65,13 @@ def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, o
 
 def _broken(overload: Overload, since_s: float, ground: Ground) -> Verdict | None:
     """A container that ended, was restarted or is being killed from since_s on; None if all went on."""
-    changes = own_changes(overload)
-    before = tuple(change for change in changes if change.at_s < since_s)
-    counts = {
-        pod: after - restarts(before, overload.subject).get(pod, 0)
-        for pod, after in restarts(changes, overload.subject).items()
-    }
-    restarted = {pod: count for pod, count in counts.items() if count}
-    facts = [
-        f"{name}: {end.container} ended with {end.exit_code} ({end.reason})"
-        for name in dict.fromkeys(pod.name for pod in overload.pods)
-        for end in terminations(changes, name)
-        if end.seen_s >= since_s
-    ]
-    killing = [c for c in events(changes, overload.subject, "Killing") if c.at_s >= since_s]
-    if not (restarted or facts or killing):
+    broken = disruptions(overload, since_s)
+    if not broken:
         return None
-    first = facts[0] if facts else str(killing[0].object.get("message") if killing else restarted)
-    return ground.with_(evidence=[*facts, *_messages(killing[:3])]).failed(
+    told = (*ended(overload, since_s), *killed(overload, since_s)[:3])
+    return ground.with_(evidence=[one.what for one in told]).failed(
         "no restart, no ended container, no Killing event",
-        first[:200],
+        broken[0].what[:200],
         "answer liveness from a path that inference cannot hold up, and bound what a refused request keeps",
     )
 

@@ -127,9 +127,13 @@ def restarts(changes: Sequence[Change], workload: Workload) -> dict[str, int]:
     counts: dict[str, int] = {}
     for change in changes:
         if change.kind == "Pod" and change.name in own:
-            count = sum(s["restartCount"] for s in change.object.get("status", {}).get("containerStatuses", ()))
-            counts[change.name] = max(count, counts.get(change.name, 0))
+            counts[change.name] = max(restart_count(change.object), counts.get(change.name, 0))
     return counts
+
+
+def restart_count(pod: Mapping[str, Any]) -> int:
+    """How often the pod's regular containers were restarted."""
+    return sum(status["restartCount"] for status in pod.get("status", {}).get("containerStatuses", ()))
 
 
 @dataclass(frozen=True, slots=True)
