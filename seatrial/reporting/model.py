@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ import yaml
 from seatrial.errors import InputError
 from seatrial.observation import Ledger, Request, Timeline
 from seatrial.record import Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
+from seatrial.record.codec import read_json
 from seatrial.record.header import Kind
 from seatrial.reporting.drain_story import DrainStory, drain_story
 from seatrial.reporting.headline import Headline, headline
 from seatrial.reporting.latency import LoadLatencies, latencies_of_loads
 from seatrial.reporting.load import recorded_stages
+from seatrial.reporting.subject import Room, alike, room
 from seatrial.reporting.text import rows as rows_named
 from seatrial.verdict import Outcome
 
@@ -58,6 +60,7 @@ class TrialView:
     duration_s: float
     drains: tuple[DrainStory, ...]
     loads: tuple[LoadLatencies, ...]
+    room: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class Report:
     loose_ends: tuple[Damage, ...]
     promises: tuple[tuple[str, str], ...]
     stages: tuple[str, ...] = ()  # of a load, as text
+
+    def rooms(self) -> list[tuple[list[str], Room]]:
+        """What was on trial and what stood beside it, each with the trials in which it did."""
+        return alike([trial.room for trial in self.trials])
 
     def by_behaviour(self) -> list[tuple[str, list[Judged]]]:
         """Checks that were to be judged, by the folder that they live in; objectives by their stage."""
@@ -161,7 +168,12 @@ def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:
         float(fields.get("ended_s") or 0) - float(fields.get("started_s") or 0),
         drains,
         () if ledger is None else latencies_of_loads(ledger),
+        room(name, fields, timeline, read_json(images) if (images := _images(record, name)).is_file() else None),
     )
+
+
+def _images(record: RunRecord, name: str) -> Path:
+    return record.trial_folder(name) / "images.json"
 
 
 def _deletions(rounds: Any) -> Iterable[DeletedPod]:

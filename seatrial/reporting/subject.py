@@ -1,0 +1,61 @@
+"""What was on trial, what stood beside it, and what each container really ran: read from a record, by trial. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seatrial.observation import Timeline, Workload
+from seatrial.watch.ownership import bystanders, only_deployment, pods_of
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What was in the namespace of one trial."""
+
+    trial: str
+    subject: str
+    service: str
+    pods: int  # the subject's, all that ever were
+    bystanders: tuple[tuple[str, int], ...]  # pods that were watched and are not judged: their owner, and how many
+    ran: tuple[tuple[str, str, str], ...]  # container, image, and what really ran, of every pod
+    dependencies: tuple[tuple[str, str, str, str], ...]  # name, kind, what stood for it, what was done to it
+
+
+def room(trial: str, fields: Mapping[str, Any], timeline: Timeline, images: Any) -> Room:
+    """From an observation's JSON and its timeline; `images` is what images.json holds, None in earlier records."""
+    changes = timeline.changes
+    named = fields.get("subject")
+    # Written before `workloads`: a chart had one Deployment, and its contract named no other.
+    subject = Workload(**named) if isinstance(named, Mapping) else only_deployment(changes)
+    owners = Counter(owner or pod for pod, owner in bystanders(changes, subject).items())
+    return Room(
+        trial,
+        str(subject),
+        subject.service,
+        len(pods_of(changes, subject)),
+        tuple(sorted(owners.items())),
+        tuple(sorted(set(_ran(images if isinstance(images, list) else [])))),
+        tuple(_dependency(found) for found in fields.get("dependencies") or ()),
+    )
+
+
+def _ran(images: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, str]]:
+    for found in images:
+        yield str(found.get("container")), str(found.get("image")), str(found.get("id") or "never had the image")
+
+
+def _dependency(found: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    done = [str(switch["what"]) for switch in found.get("switches", ()) if switch["what"] != "open"]
+    return str(found["name"]), str(found["kind"]), str(found["stands_by"]), ", ".join(done)
+
+
+def alike(rooms: Sequence[Room]) -> list[tuple[list[str], Room]]:
+    """Rooms that hold the same but for the number of pods, each with the names of its trials."""
+    found: dict[Any, tuple[list[str], Room]] = {}
+    for one in rooms:
+        held = (one.subject, one.service, tuple(owner for owner, _ in one.bystanders), one.ran, one.dependencies)
+        found.setdefault(held, ([], one))[0].append(one.trial)
+    return list(found.values())
