@@ -180,7 +180,7 @@ class Storyteller:
 
     async def load(self):
         """Ready once a story could be told: the library was reached."""
-        await asyncio.sleep(1)  # the model being loaded
+        await asyncio.sleep(2)  # the model being loaded
         while not self.loaded:
             try:
                 await self.library.opening()
