@@ -80,7 +80,7 @@ def _precondition(upgrade: Upgrade, rows: Ledger) -> tuple[str, str, str] | None
         return (
             f"{WANTED_MET} requests that met a pod after its deletion",
             f"{met} of {len(rows)}",
-            "run again; a service with more capacity is upgraded under more load",
+            "run again; where a proxy chooses the pod, as on kind, let answers name theirs in the header X-Served-By",
         )
     if len(rows) < WANTED_ROWS:
         return (

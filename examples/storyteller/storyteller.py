@@ -61,8 +61,8 @@ class Library:
 
 
 class Storyteller:
-    def __init__(self, library, slots, budget_s):
-        self.library, self.slots, self.budget_s = library, slots, budget_s
+    def __init__(self, name, library, slots, budget_s):
+        self.name, self.library, self.slots, self.budget_s = name, library, slots, budget_s
         self.telling = 0  # stories under way
         self.loaded = False
         self.connections = {}  # of clients, and whether each is amid a request
@@ -170,7 +170,7 @@ class Storyteller:
 
     def head(self, status, kind):
         last = "Connection: close\r\n" if self.stopping.is_set() else ""
-        return f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\n{last}".encode()
+        return f"HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nX-Served-By: {self.name}\r\n{last}".encode()
 
     async def answer(self, writer, status, value):
         body = json.dumps(value).encode()
@@ -217,7 +217,8 @@ def usage(words):
 
 async def main():
     host, _, port = os.environ["LIBRARY"].partition(":")
-    teller = Storyteller(Library(host, int(port)), int(os.environ["SLOTS"]), float(os.environ["DRAIN_BUDGET_S"]))
+    library, slots, budget_s = Library(host, int(port)), int(os.environ["SLOTS"]), float(os.environ["DRAIN_BUDGET_S"])
+    teller = Storyteller(os.environ["POD_NAME"], library, slots, budget_s)
     await teller.run(os.environ["POD_IP"], 8080)
 
 

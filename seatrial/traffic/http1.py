@@ -6,7 +6,7 @@ import httptools
 
 from seatrial.traffic.plan import Exchange
 
-KEPT_HEADERS = frozenset({b"retry-after", b"connection", b"location", b"content-type", b"x-request-id"})
+KEPT_HEADERS = frozenset({b"retry-after", b"connection", b"location", b"content-type", b"x-request-id", b"x-served-by"})
 _HEAD_LIMIT = 64 * 1024
 _VALUE_LIMIT = 1024  # of a header that is kept
 # Memory stays bounded whatever a server sends: a body above the limit is counted to its end, and its beginning kept.

@@ -9,6 +9,7 @@ Source: Kubernetes, "Deployments", rolling update; contract `rollout`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ from seatrial.trials.trial import trial
 from seatrial.watch.pods import deleted_at_s, gone_at_s, ready_pods
 
 REPLICAS = 2
-SERVICE, CALIBRATION = "service", "calibration"
+SERVICE, CALIBRATION, LONE = "service", "calibration", "lone"
 CALIBRATION_S = 7.0  # of which the first 2 s are left out
 LIGHT, MOST_RPS = 0.3, 100.0
 LEAD_S = 5.0  # of load before an upgrade begins, and after its last old pod is gone
@@ -64,6 +65,24 @@ class Upgrade(Observation):
         changes, old = self.timeline.changes, [pod for round in self.rounds for pod in round.old_pods]
         return {pod: at_s for pod in old if (at_s := deleted_at_s(changes, pod)) is not None}
 
+    def answered_by(self, rows: Ledger, pod: str) -> Mask:
+        """Which rows this pod answered, shape (n,).
+
+        That is known where the generator chose the pod. Where a proxy did, the answer's `X-Served-By` tells, if the
+        answers to the lone requests, which went to pods' own addresses, named these pods.
+        """
+        known: Mask = rows.pod == rows.code(pod)
+        if not self._answers_name_pods:
+            return known
+        naming = [code for code in np.unique(rows.headers).tolist() if _served_by(rows.strings[code]) == pod]
+        named: Mask = (rows.pod == rows.code("")) & np.isin(rows.headers, naming)
+        return known | named
+
+    @property
+    def _answers_name_pods(self) -> bool:
+        lone = list(self.ledger.of(LONE))
+        return bool(lone) and all(_served_by(row.headers) == row.target for row in lone)
+
     def met_a_leaving_pod(self, rows: Ledger) -> Mask:
         """Which rows set out after a pod's deletion and were answered by it, or went unanswered then, shape (n,).
 
@@ -72,7 +91,7 @@ class Upgrade(Observation):
         met: Mask = np.zeros(len(rows), dtype=np.bool_)
         for pod, at_s in self.deleted().items():
             after = rows.sent_s >= at_s
-            met |= after & (rows.pod == rows.code(pod))
+            met |= after & self.answered_by(rows, pod)
             met |= after & (rows.sent_s <= at_s + self.propagation_s) & ~rows.right
         return met
 
@@ -83,8 +102,13 @@ class Upgrade(Observation):
         """
         late: Mask = np.zeros(len(rows), dtype=np.bool_)
         for pod, at_s in self.deleted().items():
-            late |= (rows.sent_s > at_s + self.propagation_s) & (rows.pod == rows.code(pod))
+            late |= (rows.sent_s > at_s + self.propagation_s) & self.answered_by(rows, pod)
         return late
+
+
+def _served_by(headers: str) -> str:
+    """The pod that an answer's kept headers name, "" where none does."""
+    return str(json.loads(headers).get("x-served-by", "")) if headers else ""
 
 
 @trial("upgrade", order=35, lasts_s=80)

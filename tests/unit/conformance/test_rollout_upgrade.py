@@ -1,5 +1,7 @@
 """R1: an upgrade under load loses no request."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,25 @@ def test_five_connections_after_a_deletion_are_enough_and_four_are_not():
 
     outcomes = [verdict(upgraded(change=keep(n))).outcome for n in (4, 5)]
     assert outcomes == [INCONCLUSIVE, PASS]
+
+
+def behind_a_proxy(named):
+    """The generator does not know the pod; answers name it in X-Served-By, as `named` says."""
+    lone = {**row("lone", 1.0, target="old-0-0"), "headers": json.dumps({"x-served-by": named("old-0-0")})}
+
+    def hidden(made):
+        return {**made, "headers": json.dumps({"x-served-by": named(made["pod"])}), "pod": ""}
+
+    return upgraded(change=hidden, beacon=(lone,))
+
+
+def test_behind_a_proxy_the_answers_tell_which_pod_they_are_of():
+    assert verdict(behind_a_proxy(lambda pod: pod)).outcome is PASS
+
+
+@pytest.mark.parametrize("named", [lambda pod: "", lambda pod: f"{pod}.node-1"], ids=["no name", "another name"])
+def test_names_that_are_not_the_pods_tell_nothing(named):
+    assert verdict(behind_a_proxy(named)).outcome is INCONCLUSIVE
 
 
 def test_what_broke_when_the_beacon_did_is_nobodys_loss_and_no_pass():
