@@ -11,7 +11,7 @@ import signal
 
 STORY = "set sail at dawn, met a whale, learned its song, lost the wind, found the coast and came home ."
 PATIENCE_S = 2.0  # with the library
-LINGER_S = 4.0  # after SIGTERM, for endpoints and proxies to notice that this pod goes
+LINGER_S = 2.5  # after SIGTERM, for endpoints and proxies to notice that this pod goes
 
 
 class Refused(Exception):
@@ -180,7 +180,7 @@ class Storyteller:
 
     async def load(self):
         """Ready once a story could be told: the library was reached."""
-        await asyncio.sleep(2)  # the model being loaded
+        await asyncio.sleep(3)  # the model being loaded
         while not self.loaded:
             try:
                 await self.library.opening()

@@ -75,8 +75,9 @@ def gone_at_s(changes: Sequence[Change], pod: str) -> float | None:
 
 
 def deleted_at_s(changes: Sequence[Change], pod: str) -> float | None:
-    """When it was first seen that the pod is being deleted."""
-    return next((c.at_s for c in of_pod(changes, pod) if c.object["metadata"].get("deletionTimestamp")), None)
+    """When it was first seen that the pod is being deleted; with a grace period of 0, that is when it is gone."""
+    leaving = (c for c in of_pod(changes, pod) if c.type == "DELETED" or c.object["metadata"].get("deletionTimestamp"))
+    return next((change.at_s for change in leaving), None)
 
 
 def ready_at_s(changes: Sequence[Change], pod: str) -> float | None:

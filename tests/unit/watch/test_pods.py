@@ -5,6 +5,7 @@ import pytest
 from seatrial.observation import Change, Workload
 from seatrial.watch.pods import (
     all_pods,
+    deleted_at_s,
     endpoint_states,
     events,
     gone_at_s,
@@ -77,6 +78,12 @@ def test_the_first_ready_and_the_removal_are_timed():
     changes = [pod(1, ready=False), pod(2), pod(3), pod(4, type="DELETED"), pod(5, "b", type="DELETED")]
     assert (ready_at_s(changes, "a"), gone_at_s(changes, "a")) == (2, 4)
     assert (ready_at_s(changes, "c"), gone_at_s(changes, "c")) == (None, None)
+
+
+def test_a_deletion_is_seen_by_its_stamp_and_without_one_when_the_pod_is_gone():
+    leaving = pod(2, "a", deleted=True)
+    changes = [pod(1, "a"), leaving, pod(3, "a", type="DELETED"), pod(1, "b"), pod(2, "b", type="DELETED"), pod(1, "c")]
+    assert [deleted_at_s(changes, name) for name in "abc"] == [2, 2, None]
 
 
 # container lives
