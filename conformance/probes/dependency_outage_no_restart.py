@@ -4,10 +4,8 @@ Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe 
 containers that a restart does not mend; contract `dependencies`.
 """
 
-import numpy as np
-
 from seatrial.contract import Dependencies
-from seatrial.observation import Ledger
+from seatrial.observation import Ledger, Mask
 from seatrial.suite import check
 from seatrial.trials.dependency_outage import (
     LEFT_ALONE,
@@ -34,9 +32,13 @@ def dependency_outage_no_restart(dependencies: Dependencies, seen: DependencyOut
         return skipped("no dependency of the contract is one that Seatrial brings, and can take away")
     probes = seen.ledger.of(LIVENESS)
     ground = Ground(n=len(probes) + len(seen.ledger.of(SERVICE)))
-    since_s = min((outage.start_s for outage in seen.outages), default=seen.ended_s)
+    if not seen.outages or not seen.restorations:
+        return ground.inconclusive(
+            "an outage of each dependency, and its return", "none", "run again; see what the trial says"
+        )
+    since_s = min(outage.start_s for outage in seen.outages)
     if broken := disruptions(seen, since_s):
-        return ground.with_(evidence=[one.what for one in broken]).failed(
+        return ground.with_(evidence=[disruption.what for disruption in broken]).failed(
             "no restart, no ended container, no Killing event",
             f"{broken[0].what}{_when(seen, broken[0].at_s)}"[:300],
             "let liveness ask the process alone, and let a lost connection end the request and not the process",
@@ -50,6 +52,14 @@ def dependency_outage_no_restart(dependencies: Dependencies, seen: DependencyOut
             f"{_when(seen, first.sent_s)}",
             "let liveness ask nothing that a dependency can hold up: no query, no pool of connections",
             rows=dead,
+        )
+    early = seen.ledger.of(SERVICE).between(seen.started_s, since_s)
+    if not len(early) or not early.right.all():
+        return ground.inconclusive(
+            "cases that are right before any outage",
+            f"{int(early.right.sum())} of {len(early)}",
+            "see that cases are answered right while nothing is wrong",
+            rows=early.select(~early.right),
         )
     recovered_s = {}
     for back in seen.restorations:
@@ -80,8 +90,6 @@ def dependency_outage_no_restart(dependencies: Dependencies, seen: DependencyOut
 
 def _precondition(seen: DependencyOutage, probes: Ledger) -> tuple[str, str, str] | None:
     """What keeps a run in which nothing broke from being a pass; None if nothing does."""
-    if not seen.outages or not seen.restorations:
-        return "an outage of each dependency, and its return", "none", "run again; see what the trial says"
     for outage in seen.outages:
         what = f"{outage.dependency}, {outage.kind}"
         if not outage.served_before:
@@ -102,7 +110,7 @@ def _precondition(seen: DependencyOutage, probes: Ledger) -> tuple[str, str, str
                 f"{what}: neither",
                 "see that cases need the dependency",
             )
-        due = _probed_pods(seen, probes) * (outage.end_s - outage.start_s) / LIVENESS_PERIOD_S
+        due = len(set(probes.texts("target"))) * (outage.end_s - outage.start_s) / LIVENESS_PERIOD_S
         asked = len(probes.between(outage.start_s, outage.end_s))
         if asked < WANTED_SHARE * due:
             return f"{WANTED_SHARE:.0%} of {due:.0f} liveness probes sent", f"{what}: {asked}", "run again"
@@ -113,16 +121,10 @@ def _precondition(seen: DependencyOutage, probes: Ledger) -> tuple[str, str, str
     return None
 
 
-def _probed_pods(seen: DependencyOutage, probes: Ledger) -> int:
-    return len(set(probes.texts("target")))
-
-
-def _alive(probes: Ledger) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which probes the kubelet would have taken as good: 200 to 399."""
-    good: np.ndarray[tuple[int], np.dtype[np.bool_]] = (probes.error == probes.code("")) & (
-        (probes.status >= 200) & (probes.status < 400)
-    )
-    return good
+def _alive(probes: Ledger) -> Mask:
+    """Which probes the kubelet would have taken as good, shape (n,): 200 to 399."""
+    answered: Mask = probes.error == probes.code("")
+    return answered & (probes.status >= 200) & (probes.status < 400)
 
 
 def _failed_in(seen: DependencyOutage, outage: Outage) -> int:

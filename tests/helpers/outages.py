@@ -42,7 +42,7 @@ def outage(
     seen = common(rows, sorted(watched, key=lambda change: change.at_s))
     return DependencyOutage(
         **{**seen, "pods": tuple(Pod(name, "10.0.0.1", "node", name, {"containers": [{}]}) for name in PODS)},
-        outages=tuple(replace(one, **otherwise) for one in outages),
+        outages=tuple(replace(made, **otherwise) for made in outages),
         restorations=(Restoration("library", BACK_S, ends_s),),
         wanted_s=WINDOW_S,
     )

@@ -95,21 +95,33 @@ def test_thirty_seconds_are_enough_for_a_recovery_and_more_are_not(recovery_s, o
     assert verdict(outage(ends_s=BACK_S + 36, recovery_s=recovery_s)).outcome is outcome
 
 
-def without(load):
-    return lambda made: None if made["load"] == load else made
+def never_failing(made):
+    """Cases that are answered right all the while."""
+    return {**made, "status": 200, "correct": 1} if made["load"] == SERVICE else made
 
 
 @pytest.mark.parametrize(
     ("missing", "otherwise"),
     [
         ("nothing was asked of it", {"served_before": 0}),
-        ("15 s", {"start_s": STALL_S + 5.0, "end_s": REFUSE_S}),
-        ("neither", {"denied": 0, "change": without(SERVICE)}),
+        ("15 s", {"end_s": STALL_S + 15.0}),
+        ("neither", {"denied": 0, "change": never_failing}),
         ("liveness probes sent", {"change": probes(STALL_S, REFUSE_S, lambda made: None)}),
         ("none", {"kinds": ()}),
+        ("before any outage", {"change": lambda made: None if made["sent_s"] < STALL_S else made}),
+        ("before any outage", {"change": lambda made: wrong(made, "{}") if made["load"] == SERVICE else made}),
         ("right cases after", {"change": lambda made: None if made["sent_s"] >= BACK_S else made}),
     ],
-    ids=["never used", "too short", "not met", "liveness not asked", "no outage", "nothing sent afterwards"],
+    ids=[
+        "never used",
+        "too short",
+        "not met",
+        "liveness not asked",
+        "no outage",
+        "nothing sent before",
+        "wrong before",
+        "nothing sent afterwards",
+    ],
 )
 def test_nothing_broken_where_nothing_was_shown_is_inconclusive(missing, otherwise):
     found = verdict(outage(**otherwise))
@@ -118,9 +130,6 @@ def test_nothing_broken_where_nothing_was_shown_is_inconclusive(missing, otherwi
 
 
 def test_an_attempt_that_was_denied_shows_the_outage_as_well_as_a_failed_case():
-    def never_failing(made):
-        return {**made, "status": 200, "correct": 1} if made["load"] == SERVICE else made
-
     assert verdict(outage(change=never_failing)).outcome is PASS
 
 
