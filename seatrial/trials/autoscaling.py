@@ -29,9 +29,6 @@ from seatrial.watch.cpu import PERIOD_S, CpuReader, CpuReading, cores
 from seatrial.watch.pods import living, ready_pods
 
 SETTLED_S = 45.0  # a pod counts when it has been Ready this long
-IDLE_MOST_S, CALIBRATION_MOST_S = 90.0, 75.0
-REACTION_MOST_S = 90.0
-SYNC_MOST_S = 35.0  # two syncs and a little
 CALIBRATION = 0.5  # of the target, by declaration: light enough not to scale, if the declaration is half wrong
 FIRST_STEP, SECOND_STEP = 0.6, 1.5  # above the fewest replicas; times the most
 LATELY_S = 15.0  # a sample is that old at most before the next replaces it
@@ -41,6 +38,17 @@ LOAD_FOR_S = 400.0  # longer than any step; stopped with it
 REQUEST_WITHIN_S = 30.0
 
 NO_LOAD = Ablation("no load")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """For how long the autoscaler is waited for, at most, and its new pods before the next step."""
+
+    settled_s: float = SETTLED_S
+    idle_most_s: float = 90.0
+    calibration_most_s: float = 75.0
+    reaction_most_s: float = 90.0
+    sync_most_s: float = 35.0  # two syncs and a little
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class Scaling(Observation):
 
 
 @trial("autoscaling", promise=Autoscaling, timed=False, order=15, lasts_s=280)
-def autoscaling(context: TrialContext) -> Scaling:
+def autoscaling(context: TrialContext, *, windows: Windows = Windows()) -> Scaling:
     """The fewest replicas at first; the autoscaler does the rest."""
     promise = context.contract.autoscaling
     assert promise is not None
@@ -87,19 +95,18 @@ def autoscaling(context: TrialContext) -> Scaling:
             raise ClusterError(f"{sandbox.namespace}: expected {promise.min} Ready pods, found none; see its timeline")
         ready_s = sandbox.now()
         request_cores = cpu_request_cores(pods[0], context.contract.subject.container)
-        idle_cores = _idle(sandbox, cpu, ready_s)
+        idle_cores = _idle(sandbox, cpu, ready_s, windows)
         cost_s = float("nan")
         steps: tuple[Step, ...] = ()
         load_s = sandbox.now()
         if request_cores > 0 and is_active(sandbox.watch.changes(), sandbox.subject):
             target_cores = promise.cpu_percent / 100 * request_cores
-            cost_s = _calibrate(
-                sandbox, cpu, CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request, idle_cores
-            )
+            light_rps = CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request
+            cost_s = _calibrate(sandbox, cpu, light_rps, idle_cores, windows.calibration_most_s)
             one_rps = carried_rps(promise, target_cores, idle_cores, cost_s)
             load_s = sandbox.now()
             if not context.withholds(NO_LOAD):
-                steps = _steps(sandbox, promise, one_rps)
+                steps = _steps(sandbox, promise, one_rps, windows)
         common = sandbox.seen()
     readings = cpu.readings()
     return Scaling(
@@ -134,10 +141,10 @@ def is_active(changes: Sequence[Change], workload: Workload) -> bool:
     return any(seen[-1].active for name in autoscalers(changes, workload) if (seen := syncs(changes, name)))
 
 
-def _idle(sandbox: Sandbox, cpu: CpuReader, ready_s: float) -> float:
+def _idle(sandbox: Sandbox, cpu: CpuReader, ready_s: float, windows: Windows) -> float:
     """Wait until the pods count, the autoscaler reads them, and their idle CPU is known; cores of one."""
-    sandbox.sleep_until(ready_s + SETTLED_S)
-    end_s = ready_s + IDLE_MOST_S
+    sandbox.sleep_until(ready_s + windows.settled_s)
+    end_s = ready_s + windows.idle_most_s
     sandbox.watch.wait(lambda changes: is_active(changes, sandbox.subject), end_s - sandbox.now())
     cpu.wait(lambda readings: bool(_since(readings, sandbox, ready_s + 1)), max(0.0, end_s - sandbox.now()))
     idle = _since(cpu.readings(), sandbox, ready_s + 1)
@@ -154,12 +161,12 @@ def _since(readings: Sequence[CpuReading], sandbox: Sandbox, start_s: float) -> 
     return list(samples.values())
 
 
-def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float) -> float:
+def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float, most_s: float) -> float:
     """CPU seconds that one request costs, from a light load; NaN where it cannot be told."""
     run = _load(sandbox, CALIBRATE, rps)
     start_s = sandbox.now() + 1.0
     pods = len(sandbox.workload().pods())
-    cpu.wait(lambda readings: len(_since(readings, sandbox, start_s)) >= 2 * pods, CALIBRATION_MOST_S)
+    cpu.wait(lambda readings: len(_since(readings, sandbox, start_s)) >= 2 * pods, most_s)
     run.stop()
     sandbox.traffic.collect(run)
     samples = _since(cpu.readings(), sandbox, start_s)
@@ -176,7 +183,7 @@ def _load(sandbox: Sandbox, name: str, rps: float) -> FleetRun:
     )
 
 
-def _steps(sandbox: Sandbox, promise: Autoscaling, one_rps: float) -> tuple[Step, ...]:
+def _steps(sandbox: Sandbox, promise: Autoscaling, one_rps: float, windows: Windows) -> tuple[Step, ...]:
     """Both steps; only the first where nothing comes of it."""
     contract, runs, steps = sandbox.context.contract, [], []
     carried_before = 0.0
@@ -192,20 +199,20 @@ def _steps(sandbox: Sandbox, promise: Autoscaling, one_rps: float) -> tuple[Step
         def asked(changes: tuple[Change, ...], replicas: int = replicas) -> bool:
             return replica_changes(changes, sandbox.subject)[-1].replicas >= replicas
 
-        if not sandbox.watch.wait(asked, REACTION_MOST_S):
+        if not sandbox.watch.wait(asked, windows.reaction_most_s):
             break
 
         def ready(changes: tuple[Change, ...], replicas: int = replicas) -> bool:
             return len(ready_pods(changes, sandbox.subject)) >= replicas
 
         sandbox.watch.wait(ready, contract.ready_within_s)
-        sandbox.sleep_until(sandbox.now() + SETTLED_S)
+        sandbox.sleep_until(sandbox.now() + windows.settled_s)
         settled_s = sandbox.now()
 
         def synced(changes: tuple[Change, ...], settled_s: float = settled_s) -> bool:
             return _synced_since(changes, sandbox.subject, settled_s)
 
-        sandbox.watch.wait(synced, SYNC_MOST_S)
+        sandbox.watch.wait(synced, windows.sync_most_s)
     for run in runs:
         run.stop()
     end_s = sandbox.now()

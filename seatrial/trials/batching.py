@@ -24,9 +24,8 @@ from seatrial.trials.trial import trial
 
 WARM_UP, BURST, RACE = "warm-up", "burst", "race"
 ALONE, GOOD, POISON, AFTER = "poison-alone", "round", "poison", "after-poison"
-FULL_BATCHES = 12
-TRICKLE_FOR_S, TRICKLE_STEP = 10.0, 0.8  # of the delay
-BURSTS, BURST_OF, LATE_IN_RACE = 14, 4, 0.9
+TRICKLE_STEP = 0.8  # of the delay
+BURST_OF, LATE_IN_RACE = 4, 0.9  # batches at once; of the delay
 ROUND_OF, AFTERWARDS = 8, 16
 TOGETHER_WITHIN_S = 10.0
 LEAD_S = 0.02  # for the generator to have the whole load before its first arrival
@@ -35,6 +34,18 @@ AT_S = 0.001
 NO_BURSTS = Ablation("no bursts", without(BURST, RACE))
 FIFTH_OF_THE_LONE = Ablation("a fifth of the lone requests", thinned(0.2, LONE, TRICKLE))
 NOTHING_FAILS = Ablation("nothing fails", without(POISON, ALONE))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How often each is done."""
+
+    full_batches: int = 12
+    lone_rows: tuple[int, ...] = LONE_ROWS
+    trickle_for_s: float = 10.0
+    bursts: int = 14
+    poison_places: int = 3  # times first, middle and last in a batch; then one batch with two of them
+    afterwards: int = AFTERWARDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class Batches(Observation):
 
 
 @trial("batching", promise=Batching, order=31, lasts_s=65)
-def batching(context: TrialContext) -> Batches:
+def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
     """One replica at its own address."""
     promise = context.contract.batching
     assert promise is not None
@@ -79,16 +90,15 @@ def batching(context: TrialContext) -> Batches:
     with Sandbox(context, "batching") as sandbox:
         sandbox.release.install(values, replicas=1)
         pod = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
-        spacing_s, looks = _waits(sandbox, pod, _full_batches(sandbox, pod, size), delay_s)
-        settings = [_bursts(sandbox, pod, size, delay_s)]
-        rounds = _poisoned(sandbox, pod, min(ROUND_OF, size)) if promise.poison else ()
+        spacing_s, looks = _waits(
+            sandbox, pod, _full_batches(sandbox, pod, size, windows.full_batches), delay_s, windows
+        )
+        settings = [_bursts(sandbox, pod, size, delay_s, windows.bursts)]
+        rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
         if half := _halved(promise):
             sandbox.release.upgrade(merged(values, half), replicas=1)
-            settings.append(
-                _bursts(
-                    sandbox, sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0], size // 2, delay_s
-                )
-            )
+            successor = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
+            settings.append(_bursts(sandbox, successor, size // 2, delay_s, windows.bursts))
         return Batches(
             **sandbox.seen(),
             pod=pod.name,
@@ -128,23 +138,23 @@ def _scrape(sandbox: Sandbox, pod: Pod) -> None:
     sandbox.traffic.scrape(sandbox.workload().target(pod))
 
 
-def _full_batches(sandbox: Sandbox, pod: Pod, size: int) -> Ledger:
+def _full_batches(sandbox: Sandbox, pod: Pod, size: int, count: int) -> Ledger:
     """As many at once as fit in a batch: it is full at once, so nobody waits for the delay."""
     _together(sandbox, pod, WARM_UP, 0, [0.0] * size)
-    return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(FULL_BATCHES))
+    return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(count))
 
 
-def _waits(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float) -> tuple[float, int]:
+def _waits(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float, windows: Windows) -> tuple[float, int]:
     """Lone requests, then a trickle; sent a second time only where the first does not settle it."""
     sandbox.traffic.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
     spacing_s = 2 * (delay_s + sandbox.traffic.lone_s)
     step_s = max(TRICKLE_STEP * delay_s, AT_S)
     timeout_s = 2 * Patience.of(full, delay_s).lone_s + 1
     rows, looks = full, 0
-    for look, count in enumerate(LONE_ROWS):
+    for look, count in enumerate(windows.lone_rows):
         apart_s = workload.steps(LEAD_S, LEAD_S + (count - 0.5) * spacing_s, spacing_s)
         lone = _at_times(sandbox, pod, LONE, look, apart_s, timeout_s)
-        closely_s = workload.steps(LEAD_S, LEAD_S + TRICKLE_FOR_S, step_s)
+        closely_s = workload.steps(LEAD_S, LEAD_S + windows.trickle_for_s, step_s)
         trickle = _at_times(sandbox, pod, TRICKLE, look, closely_s, timeout_s)
         rows, looks = joined([rows, lone, trickle]), look + 1
         if waits(rows, delay_s, spacing_s, looks).settled:
@@ -169,11 +179,11 @@ def _at_times(
     return sandbox.traffic.collect(sandbox.traffic.start_now(load), arrivals_s[-1] + timeout_s + 30)
 
 
-def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float) -> Setting:
+def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float, count: int) -> Setting:
     """Four batches' worth at once; and almost a batch, with two more just before its time is up."""
     _scrape(sandbox, pod)
     start_s = sandbox.now()
-    for group in range(BURSTS):
+    for group in range(count):
         burst = _together(sandbox, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
         race = _together(sandbox, pod, f"{RACE}-{size}", group, [0.0] * (size - 1) + [LATE_IN_RACE * delay_s] * 2)
         if "timeout" in {*burst.texts("error"), *race.texts("error")}:
@@ -183,7 +193,7 @@ def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float) -> Setting:
     return Setting(size, pod.name, Span(start_s, end_s))
 
 
-def _poisoned(sandbox: Sandbox, pod: Pod, size: int) -> tuple[Round, ...]:
+def _poisoned(sandbox: Sandbox, pod: Pod, size: int, windows: Windows) -> tuple[Round, ...]:
     """The failing request alone, then first, in the middle and last of a full batch, then two of it."""
     poison = workload.poison(sandbox.context.contract)
     sandbox.traffic.collect(
@@ -191,12 +201,12 @@ def _poisoned(sandbox: Sandbox, pod: Pod, size: int) -> tuple[Round, ...]:
             Lone(ALONE, sandbox.workload().target(pod), (poison,), LEAD_S, 3, 0.05, timeout_s=TOGETHER_WITHIN_S)
         )
     )
-    places = [(0,), (size // 2,), (size - 1,)] * 3 + [(size // 4, (3 * size) // 4)]
+    places = [(0,), (size // 2,), (size - 1,)] * windows.poison_places + [(size // 4, (3 * size) // 4)]
     _scrape(sandbox, pod)
     rounds = tuple(_round(sandbox, pod, index, size, where) for index, where in enumerate(places))
     cases = workload.cases(sandbox.context.contract)
-    arrivals_s = workload.steps(LEAD_S, LEAD_S + (AFTERWARDS - 0.5) * 0.05, 0.05)
-    picks = workload.in_turn(AFTERWARDS, len(cases))
+    arrivals_s = workload.steps(LEAD_S, LEAD_S + (windows.afterwards - 0.5) * 0.05, 0.05)
+    picks = workload.in_turn(windows.afterwards, len(cases))
     sandbox.traffic.collect(
         sandbox.traffic.start_now(
             OpenLoop(AFTER, sandbox.workload().target(pod), cases, arrivals_s, picks, timeout_s=TOGETHER_WITHIN_S)

@@ -21,14 +21,25 @@ from seatrial.watch.metrics import Sizes, around, counted, sizes
 
 ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confidence
 LEAST_CLIENTS = 16
-LEAST_FOR_S, MOST_FOR_S = 6.0, 120.0
-LONE_CASES, LONE_WITHIN_S = 12, 10.0
+LEAST_FOR_S = 6.0
+LONE_WITHIN_S = 10.0
 REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
-FEW_FOR_S = 4.0
 LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE = "lone", "loop", "few", "at-once", "one-by-one"
 
 ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How much is asked. The closed loop goes on until there are as many answers as wanted."""
+
+    lone_cases: int = 12
+    answers: int = ANSWERS
+    least_for_s: float = LEAST_FOR_S
+    most_for_s: float = 120.0
+    few_for_s: float = 4.0
+    repetitions: int = REPETITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class ConcurrentLoad(Observation):
 
 
 @trial("concurrency", order=30, lasts_s=35)
-def concurrency(context: TrialContext) -> ConcurrentLoad:
+def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> ConcurrentLoad:
     """One replica, one client, then many."""
     contract = context.contract
     batching = contract.batching
@@ -92,16 +103,19 @@ def concurrency(context: TrialContext) -> ConcurrentLoad:
         target = sandbox.workload().target(pod)
         sandbox.traffic.scrape(target)
         lone_s = sandbox.now()
-        sandbox.traffic.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, LONE_CASES))
+        sandbox.traffic.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, windows.lone_cases))
         lone = Span(lone_s, sandbox.now())
         sandbox.traffic.scrape(target)
-        loop = _loop(sandbox, pod, LOOP, clients, LEAST_FOR_S, ANSWERS)
+        loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, windows.most_for_s)
         sandbox.traffic.scrape(target)
         # As many clients as fill two batches soon go in step, and every batch is full.
-        few = _loop(sandbox, pod, FEW, max(1, int(float(batching.max_size)) // 2), FEW_FOR_S, 0) if batching else Span()
+        few = Span()
+        if batching:
+            not_full = max(1, int(float(batching.max_size)) // 2)
+            few = _loop(sandbox, pod, FEW, not_full, windows.few_for_s, 0, windows.most_for_s)
         sandbox.traffic.scrape(target)
         if batching and not metrics_tell(contract):
-            for repetition in range(REPETITIONS):
+            for repetition in range(windows.repetitions):
                 _at_once(sandbox, pod, repetition)
                 _lone(sandbox, pod, f"{ONE_BY_ONE}-{repetition}", TOGETHER)
         return ConcurrentLoad(**sandbox.seen([pod]), pod=pod.name, clients=clients, lone=lone, loop=loop, few=few)
@@ -118,16 +132,16 @@ def _lone(sandbox: Sandbox, pod: Pod, name: str, count: int) -> Ledger:
     return sandbox.traffic.collect(sandbox.traffic.start_now(load), count * (LONE_WITHIN_S + 1))
 
 
-def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, wanted: int) -> Span:
+def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, wanted: int, most_s: float) -> Span:
     """A closed loop until as many were answered; every request has a connection of its own."""
     cases = workload.cases(sandbox.context.contract)
     seed = sandbox.context.random("concurrency").randrange(2**31)
     start_s = sandbox.now()
     run = sandbox.traffic.start_now(
-        ClosedLoop(name, sandbox.workload().target(pod), cases, clients, 0.05, MOST_FOR_S, seed, connection="new")
+        ClosedLoop(name, sandbox.workload().target(pod), cases, clients, 0.05, most_s, seed, connection="new")
     )
     answers = 0
-    while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + MOST_FOR_S):
+    while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + most_s):
         time.sleep(0.5)
         rows, _ = run.fresh()
         answers += int((rows.error == rows.code("")).sum())

@@ -29,14 +29,22 @@ Kind = Literal["stall", "refuse"]
 
 REPLICAS = 2
 LIVENESS, SERVICE = "liveness", "service"
-LEAST_WINDOW_S, WINDOW_FACTOR = 20.0, 1.5
+WINDOW_FACTOR = 1.5  # times what liveness takes to restart a container
 LIVENESS_PERIOD_S = 1.0
 RECOVERED_WITHIN_S = 30.0
-LEAD_S = 5.0  # of cases and probes before the first outage, and of looking on after a recovery would have been late
 LEAST_RPS, MOST_RPS = 0.5, 10.0  # of cases, for each replica
 CASE_TIMEOUT_S = 10.0
 
 LEFT_ALONE = Ablation("the dependency is left alone")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long an outage lasts at least, and how long the release is watched before and after."""
+
+    least_s: float = 20.0
+    recovered_within_s: float = RECOVERED_WITHIN_S
+    lead_s: float = 5.0  # before the first outage, and of looking on after a recovery would have been late
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +83,26 @@ class DependencyOutage(Observation):
 
 
 @trial("dependency-outage", order=40, lasts_s=110)
-def dependency_outage(context: TrialContext, dependencies: Dependencies) -> DependencyOutage:
+def dependency_outage(
+    context: TrialContext, dependencies: Dependencies, *, windows: Windows = Windows()
+) -> DependencyOutage:
     """Two replicas, and every dependency that is brought for them taken away in turn."""
     with Sandbox(context, "outage") as sandbox:
         sandbox.release.install(context.values(), replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
         sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
-        wanted_s = _wanted_s(context, pods)
+        wanted_s = _wanted_s(context, pods, windows.least_s)
+        watched_s = windows.recovered_within_s + windows.lead_s
         outages: list[Outage] = []
         restorations: list[Restoration] = []
         for name in dependencies.brought:
-            lasts_s = LEAD_S + 2 * (wanted_s + SWITCHING_S) + RECOVERED_WITHIN_S + LEAD_S
+            lasts_s = windows.lead_s + 2 * (wanted_s + SWITCHING_S) + watched_s
             run = _ask(sandbox, pods, lasts_s)
-            sandbox.sleep_until(sandbox.now() + LEAD_S)
+            sandbox.sleep_until(sandbox.now() + windows.lead_s)
             outages += [_outage(sandbox, name, kind, wanted_s) for kind in ("stall", "refuse")]
             sandbox.dependency(name).open()
             restored_s = sandbox.now()
-            sandbox.sleep_until(restored_s + RECOVERED_WITHIN_S + LEAD_S)
+            sandbox.sleep_until(restored_s + watched_s)
             run.stop()
             restorations.append(Restoration(name, restored_s, sandbox.now()))
         return DependencyOutage(
@@ -102,11 +113,11 @@ def dependency_outage(context: TrialContext, dependencies: Dependencies) -> Depe
 SWITCHING_S = 5.0  # more than it takes to say something to a gate
 
 
-def _wanted_s(context: TrialContext, pods: Sequence[Pod]) -> float:
-    """How long an outage lasts: one and a half times what liveness takes to restart a container, at least 20 s."""
+def _wanted_s(context: TrialContext, pods: Sequence[Pod], least_s: float) -> float:
+    """How long an outage lasts: one and a half times what liveness takes to restart a container, at least least_s."""
     container = context.contract.subject.container
     probes = [probe for pod in pods if (probe := workload.probe(pod.spec, container, "liveness"))]
-    return max([LEAST_WINDOW_S, *(WINDOW_FACTOR * (probe.patience_s + probe.period_s) for probe in probes)])
+    return max([least_s, *(WINDOW_FACTOR * (probe.patience_s + probe.period_s) for probe in probes)])
 
 
 def _ask(sandbox: Sandbox, pods: Sequence[Pod], lasts_s: float) -> FleetRun:

@@ -22,6 +22,13 @@ READINESS_NOT_ASKED = Ablation("the readiness path is not asked")
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """How often each start is asked."""
+
+    cases: int = CASES  # at the first 2xx of its readiness path, and again when the cluster calls it Ready
+
+
+@dataclass(frozen=True, slots=True)
 class Install(Observation):
     """Three pods installed, and one of their containers restarted."""
 
@@ -31,13 +38,13 @@ class Install(Observation):
 
 
 @trial("install", order=10, lasts_s=28)
-def install(context: TrialContext) -> Install:
+def install(context: TrialContext, *, windows: Windows = Windows()) -> Install:
     """Three replicas from nothing; where the contract says how, one restart."""
     with Sandbox(context, "install") as sandbox:
-        poller = StartPoller(sandbox)
+        poller = StartPoller(sandbox, windows.cases)
         took_s = sandbox.release.install(context.values(), replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
-        time.sleep(CASES * CASE_PERIOD_S + 0.5)
+        time.sleep(windows.cases * CASE_PERIOD_S + 0.5)
         sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
         for pod in pods:
             probe = workload.probe(pod.spec, context.contract.subject.container, "readiness")
@@ -52,7 +59,7 @@ def install(context: TrialContext) -> Install:
                 context.contract.ready_within_s,
             )
             sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
-            time.sleep(CASES * CASE_PERIOD_S + 0.5)
+            time.sleep(windows.cases * CASE_PERIOD_S + 0.5)
         starts = poller.done()
         return Install(**sandbox.seen(pods), starts=starts, took_s=took_s, restarted=restarted)
 

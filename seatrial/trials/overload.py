@@ -25,19 +25,31 @@ from seatrial.trials.trial import trial
 REPLICAS = 2
 UNDECLARED_CONCURRENCY = 8
 REFUSED_PAUSE_S = 0.05
-CLOSED_S, OVERLOAD_S, WARM_UP_S = 21.0, 45.0, 2.0
+WARM_UP_S = 2.0
 OVERLOAD, LIGHT = 2.05, 0.3  # times the capacity; the oracles need 1.9 as sent
 WANTED_OFFER, MOST_GOOD = 1.9, 0.9
 OVERLOADED = f"an overload: {WANTED_OFFER:g} times the capacity offered, fewer than {MOST_GOOD:.0%} of the rows good"
 WANTED_ROWS, WANTED_OVER = 300, 600
 MOST_BEACON_RATIO = 2.0
 BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about the subject's own latency
-SETTLE_S = 5.0
-PROBES, PROBE_RPS = 120, 20.0  # the check takes 100; the rest are for those beside which nothing was refused in time
+PROBE_RPS = 20.0
 CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload", "recovery", "hold", "extra"
 
 HARDLY_ANY_OVERLOAD = Ablation("a twentieth of the overload", thinned(0.05, OVER))
 NO_SLOT_HELD = Ablation("no slot is held", without(HOLD, EXTRA))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long each phase lasts at least, and how many rows it is to have."""
+
+    lone_cases: int = 30
+    closed_s: float = 21.0
+    overload_s: float = 45.0
+    settle_s: float = 5.0  # after the overload, before recovery is counted
+    wanted_rows: int = WANTED_ROWS  # of the baseline, and of the recovery
+    wanted_over: int = WANTED_OVER
+    probes: int = 120  # the check takes 100; the rest are for those beside which nothing was refused in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,7 @@ class Overload(Observation):
 
 
 @trial("overload", order=45, lasts_s=143)
-def overload(context: TrialContext) -> Overload:
+def overload(context: TrialContext, *, windows: Windows = Windows()) -> Overload:
     """Two replicas with the promised concurrency limit, if one is."""
     contract = context.contract
     limit = contract.limits.concurrency
@@ -122,12 +134,12 @@ def overload(context: TrialContext) -> Overload:
         sandbox.release.install(values, replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, contract.ready_within_s)
         cases, target = workload.cases(contract), sandbox.workload().service()
-        lone = sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), cases, count=30)
+        lone = sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), cases, count=windows.lone_cases)
         deadline_s = contract.api().deadline_s or 10 * float(np.quantile(lone.latency_s, 0.95))
         concurrency = 2 * REPLICAS * int(float(limit.limit) if limit else UNDECLARED_CONCURRENCY)
 
         start_s = sandbox.now() + 0.3
-        closed_s = (start_s, start_s + CLOSED_S)
+        closed_s = (start_s, start_s + windows.closed_s)
         seed = context.random("overload").randrange(2**31)
         closed = ClosedLoop(
             CLOSED, target, cases, concurrency, *closed_s, seed, timeout_s=30, connection="new",
@@ -146,20 +158,23 @@ def overload(context: TrialContext) -> Overload:
             sandbox.traffic.start(OpenLoop(name, target, cases, arrivals, picks, timeout_s=30.0))
             return start_s, end_s
 
-        light_s = 1.1 * WANTED_ROWS / max(LIGHT * capacity_rps, 1.0)
+        light_s = 1.1 * windows.wanted_rows / max(LIGHT * capacity_rps, 1.0)
         baseline_s = through(BASELINE, LIGHT, sandbox.now() + 1.0, light_s)
-        enough_s = 1.1 * WANTED_OVER / max(OVERLOAD * capacity_rps, 1.0)
-        over_s = through(OVER, OVERLOAD, baseline_s[1], max(OVERLOAD_S, 2 * _patience_s(sandbox, pods) + 5, enough_s))
-        recovery_s = through(RECOVERY, LIGHT, over_s[1], SETTLE_S + light_s)
+        enough_s = 1.1 * windows.wanted_over / max(OVERLOAD * capacity_rps, 1.0)
+        lasts_s = max(windows.overload_s, 2 * _patience_s(sandbox, pods) + 5, enough_s)
+        over_s = through(OVER, OVERLOAD, baseline_s[1], lasts_s)
+        recovery_s = through(RECOVERY, LIGHT, over_s[1], windows.settle_s + light_s)
         sandbox.sleep_until(recovery_s[1] + 1.0)
-        held = _fill_slots(sandbox, sandbox.workload().pods(), int(float(limit.limit))) if limit else ""
+        held = ""
+        if limit:
+            held = _fill_slots(sandbox, sandbox.workload().pods(), int(float(limit.limit)), windows.probes)
         return Overload(
             **sandbox.seen(),
             capacity_rps=capacity_rps,
             deadline_s=deadline_s,
             closed_s=(closed_s[0] + WARM_UP_S, closed_s[1]),
             overload_s=over_s,
-            recovery_s=(recovery_s[0] + SETTLE_S, recovery_s[1]),
+            recovery_s=(recovery_s[0] + windows.settle_s, recovery_s[1]),
             held_pod=held,
         )
 
@@ -180,16 +195,16 @@ def _patience_s(sandbox: Sandbox, pods: tuple[Pod, ...]) -> float:
     return probe.patience_s if probe else 0.0
 
 
-def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int) -> str:
+def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int, probes: int) -> str:
     """Hold every slot of one pod with long cases, try cases that must be refused, and probe meanwhile."""
     contract = sandbox.context.contract
     if contract.api().long is None or not pods:
         return ""
     pod, cases = pods[0], workload.cases(contract)
-    hold = workload.long_case(contract, PROBES / PROBE_RPS + 2.0)
+    hold = workload.long_case(contract, probes / PROBE_RPS + 2.0)
     start_s = sandbox.now() + 0.5
     first_s = start_s + 0.8
-    extra = workload.steps(first_s - 0.15, first_s + PROBES / PROBE_RPS + 0.15, 0.03)
+    extra = workload.steps(first_s - 0.15, first_s + probes / PROBE_RPS + 0.15, 0.03)
     loads = [
         OpenLoop(HOLD, sandbox.workload().target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
         OpenLoop(
@@ -203,7 +218,7 @@ def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int) -> str:
     ]
     for kind in ("readiness", "liveness"):
         if probe := workload.probe(pod.spec, contract.subject.container, kind):
-            times = [first_s + n / PROBE_RPS for n in range(PROBES)]
+            times = [first_s + n / PROBE_RPS for n in range(probes)]
             ask = (probe.exchange(kind),)
             loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
     sandbox.traffic.send(*loads)

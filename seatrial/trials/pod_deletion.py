@@ -25,7 +25,6 @@ from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
 from seatrial.watch.pods import Termination, events, of_pod, terminations
 
-ROUNDS = 3
 REPLICAS = 2
 SERVICE_RPS = 10.0
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
@@ -33,7 +32,6 @@ CONNECT, NEAR_BUDGET, STREAM, UNDISTURBED_STREAM = "connect", "nearly", "stream"
 REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
 STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
-LEAD_S = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
 
 NOTHING_IN_FLIGHT = Ablation("no work on the victim", without(*REQUESTS))
 NO_CONNECTS = Ablation("no connect to the victim", without(CONNECT))
@@ -41,6 +39,15 @@ NO_LOAD = Ablation("no load at all", nothing)
 NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET))
 NO_STREAM = Ablation("no stream on the victim", without(STREAM))
 NOT_DELETED = Ablation("the pod is not deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How many pods are deleted under load, and for how long the Service is."""
+
+    rounds: int = 3
+    lead_s: float = 5.0  # the Service is under load this long before a deletion, and after the pod is gone
+    idle_s: float = 2.0  # without any load, before the last deletion
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ class PodDeletion(Observation):
 
 
 @trial("pod-deletion", order=30, lasts_s=70)
-def pod_deletion(context: TrialContext) -> PodDeletion:
+def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodDeletion:
     """Install two replicas with the promised drain, if one is, then take pods away."""
     drain = context.contract.drain
     with Sandbox(context, "drain") as sandbox:
@@ -122,7 +129,10 @@ def pod_deletion(context: TrialContext) -> PodDeletion:
         )
         budget_s = float(drain.budget_s) if drain else 0.0
         _undisturbed(sandbox, budget_s)
-        rounds = tuple(_round(sandbox, budget_s, index, loaded=index < ROUNDS) for index in range(ROUNDS + 1))
+        rounds = tuple(
+            _round(sandbox, windows, budget_s, index, loaded=index < windows.rounds)
+            for index in range(windows.rounds + 1)
+        )
         common = sandbox.seen()
     sign = drain.sign_log if drain else ""
     signed = tuple(_with_sign(round, sign, common["logs"]) for round in rounds)
@@ -145,14 +155,14 @@ def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
 NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
 
 
-def _round(sandbox: Sandbox, budget_s: float, index: int, *, loaded: bool) -> Round:
+def _round(sandbox: Sandbox, windows: Windows, budget_s: float, index: int, *, loaded: bool) -> Round:
     pods = sandbox.workload().wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
     victim = pods[0] if loaded else _unused_pod(sandbox)
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
     sleep_s = prestop_sleep_s(victim.spec, sandbox.context.contract.subject.container)
     prestop_s = sleep_s or 0.0
     start_s = sandbox.now() + 0.3
-    delete_s = start_s + LEAD_S if loaded else start_s + 2.0
+    delete_s = start_s + (windows.lead_s if loaded else windows.idle_s)
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
     run = (
         sandbox.traffic.start(*_mix(sandbox, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s))
@@ -165,7 +175,7 @@ def _round(sandbox: Sandbox, budget_s: float, index: int, *, loaded: bool) -> Ro
         deleted_s = sandbox.workload().delete(victim)
     gone_s = sandbox.workload().wait_gone(victim, grace_s + 15)
     if run:
-        sandbox.sleep_until((gone_s or sandbox.now()) + LEAD_S)
+        sandbox.sleep_until((gone_s or sandbox.now()) + windows.lead_s)
         run.stop()
     if events(sandbox.watch.changes(), sandbox.subject, "FailedPreStopHook", pod=victim.name):
         prestop_s = 0.0  # a hook that cannot run holds up nothing

@@ -23,17 +23,26 @@ from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
 
 DEMAND = 3.6  # times the configured rate; the oracle needs 3
-WINDOW_S = 20.0
-HONEST_ROUNDS, SEARCH_ROUNDS = 10, 5
+HONEST_ROUNDS = 10
 LATE_S, LATE_DATE_S = 0.05, 1.0  # after the promise: a date has whole seconds, of another clock
 SHORT_S, ANSWERED_S = 0.5, 0.02  # a promise too short to be read here first; how soon a refusal is answered
-PROBES, PROBE_RPS = 120, 20.0  # the check takes 100; the rest are for those beside which nothing was refused in time
+PROBE_RPS = 20.0
 REPLICAS = 2
 SATURATE, EXHAUST, RETRY, SEARCH, FLOOD = "saturate", "exhaust", "retry", "search", "flood"
 
 NO_FLOOD = Ablation("the rate limit is left alone", without(FLOOD))
 NOT_EXHAUSTED = Ablation("the limiter is not exhausted", thinned(0.05, EXHAUST, SATURATE, FLOOD))
 THIRD_OF_THE_DEMAND = Ablation("a third of the demand", thinned(0.34, SATURATE))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long the limit is saturated, how often its promises are taken at their word, how often pods are probed."""
+
+    saturated_s: float = 20.0
+    honest_rounds: int = HONEST_ROUNDS
+    search_rounds: int = 5
+    probes: int = 120  # the check takes 100; the rest are for those beside which nothing was refused in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class RateLimited(Observation):
 
 
 @trial("rate-limit", promise=RateLimit, order=40, lasts_s=84)
-def rate_limit(context: TrialContext) -> RateLimited:
+def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLimited:
     """Two replicas; the limit is the replica's own, so that one pod's address is loaded."""
     limit = context.contract.limits.rate
     assert limit is not None
@@ -81,15 +90,15 @@ def rate_limit(context: TrialContext) -> RateLimited:
             sandbox.workload().target(pods[0]), workload.cases(context.contract), count=int(min(12, burst))
         )
         time.sleep(burst / rate + 0.5)
-        windows = [_saturate(sandbox, pods[0], 0, rate, burst)]
-        waits = _waits(sandbox, pods[0], rate, burst)
-        probed = _probe(sandbox, pods, rate, burst)
+        saturated = [_saturate(sandbox, pods[0], 0, rate, burst, windows.saturated_s)]
+        waits = _waits(sandbox, pods[0], rate, burst, windows)
+        probed = _probe(sandbox, pods, rate, burst, windows)
         if isinstance(limit.per_second, Governed):
             sandbox.release.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
             sandbox.watch.wait(lambda _: not {p.name for p in sandbox.workload().pods()} & {p.name for p in pods}, 60)
             fresh = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
-            windows.append(_saturate(sandbox, fresh[0], 1, 2 * rate, burst))
-        return RateLimited(**sandbox.seen(), windows=tuple(windows), waits=tuple(waits), probed=probed)
+            saturated.append(_saturate(sandbox, fresh[0], 1, 2 * rate, burst, windows.saturated_s))
+        return RateLimited(**sandbox.seen(), windows=tuple(saturated), waits=tuple(waits), probed=probed)
 
 
 def _values(context: TrialContext, limit: RateLimit, factor: float) -> dict[str, object]:
@@ -105,10 +114,10 @@ def _scaled(value: bool | int | float | str, factor: float) -> float | int:
     return int(scaled) if scaled.is_integer() else scaled
 
 
-def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float) -> Window:
+def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float, for_s: float) -> Window:
     cases = workload.cases(sandbox.context.contract)
     start_s = sandbox.now() + 0.5
-    end_s = start_s + WINDOW_S
+    end_s = start_s + for_s
     seed = sandbox.context.random(f"rate-{index}").randrange(2**31)
     # A crowd first, for the burst, then Poisson.
     crowd = _crowd(start_s, burst)
@@ -120,11 +129,11 @@ def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float)
     return Window(index, pod.name, rate, burst, start_s, end_s)
 
 
-def _waits(sandbox: Sandbox, pod: Pod, rate: float, burst: float) -> list[Patience]:
+def _waits(sandbox: Sandbox, pod: Pod, rate: float, burst: float, windows: Windows) -> list[Patience]:
     waits: list[Patience] = []
     low, high = 0.0, 1.0  # of the promised wait: the true one lies between
-    for index in range(HONEST_ROUNDS + SEARCH_ROUNDS):
-        searching = index >= HONEST_ROUNDS
+    for index in range(windows.honest_rounds + windows.search_rounds):
+        searching = index >= windows.honest_rounds
         share = (low + high) / 2 if searching else 1.0
         expected_s = waits[-1].promised_s if waits and not searching else None
         wait = _wait(sandbox, pod, index, rate, burst, share, searching, expected_s)
@@ -211,7 +220,7 @@ def _crowd(start_s: float, burst: float) -> list[float]:
     return [start_s + min(0.002, 0.9 / count) * n for n in range(count)]
 
 
-def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float) -> tuple[str, ...]:
+def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float, windows: Windows) -> tuple[str, ...]:
     """Probe every pod as the kubelet does while its bucket is kept empty."""
     contract = sandbox.context.contract
     cases = workload.cases(contract)
@@ -219,7 +228,7 @@ def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float) -
     crowd = _crowd(begin_s, burst)
     start_s = crowd[-1] + 0.4
     # Long enough for FEWEST_EXPECTED admissions: fewer do not show a token that a probe took.
-    end_s = start_s + max(PROBES / PROBE_RPS, min(1.1 * FEWEST_EXPECTED / rate, WINDOW_S))
+    end_s = start_s + max(windows.probes / PROBE_RPS, min(1.1 * FEWEST_EXPECTED / rate, windows.saturated_s))
     flood_rps = max(50.0, DEMAND * rate)
     loads = []
     for pod in pods:
@@ -228,7 +237,7 @@ def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float) -
         loads.append(OpenLoop(FLOOD, sandbox.workload().target(pod), cases, arrivals, picks, timeout_s=15.0))
         for kind in ("readiness", "liveness"):
             if probe := workload.probe(pod.spec, contract.subject.container, kind):
-                times = [start_s + n / PROBE_RPS for n in range(PROBES)]
+                times = [start_s + n / PROBE_RPS for n in range(windows.probes)]
                 loads.append(
                     OpenLoop(
                         f"probe-{kind}", probe.target(pod), (probe.exchange(kind),), times, timeout_s=probe.timeout_s

@@ -45,11 +45,13 @@ class Start:
 class StartPoller:
     """Watches for container starts from its making on; `done` tells what it saw.
 
-    A start is a change of the container's id while it runs. The poll goes to the pod's own address.
+    A start is a change of the container's id while it runs. The poll goes to the pod's own address, and so do as many
+    `cases` at the first 2xx, and again when the pod is Ready.
     """
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, cases: int) -> None:
         self._sandbox = sandbox
+        self._cases = cases
         self._contract = sandbox.context.contract
         self._lives: dict[tuple[str, str], Start] = {}
         self._last: dict[str, tuple[str, str]] = {}
@@ -129,18 +131,18 @@ class StartPoller:
                 timeout_s=probe.timeout_s,
                 group=index,
                 cases_load=AT_FIRST_2XX,
-                cases_count=CASES if same_port else 0,
+                cases_count=self._cases if same_port else 0,
                 cases_period_s=CASE_PERIOD_S,
             )
         )
 
     def _at_ready(self, start: Start, change: Change) -> None:
         cases = workload.cases(self._contract)
-        arrivals_s = [n * CASE_PERIOD_S for n in range(CASES)]
-        picks = workload.in_turn(CASES, len(cases))
+        arrivals_s = [n * CASE_PERIOD_S for n in range(self._cases)]
+        picks = workload.in_turn(self._cases, len(cases))
         target = self._sandbox.workload().target(pod_of(change))
         run = self._sandbox.traffic.start_now(
-            OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * CASES)
+            OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * self._cases)
         )
         self._runs[-1 - start.index] = run
 

@@ -23,7 +23,8 @@ USUAL_S = 60.0
 class Trial:
     """`run(context, …)` applies the stimulus and returns an observation of type `observes`.
 
-    `needs` are the types of its further parameters, in order: observations of earlier trials, and promises.
+    `needs` are the types of its further parameters, in order: observations of earlier trials, and promises. Parameters
+    by keyword only are no needs: how long and how often, with what a run takes as the default.
     `promises` are those without which there is nothing to do. `timed` says that its verdicts rest on timings: one lane
     is kept free of such trials. Those of a lower `order` start first. `lasts_s` is how long it takes on the reference
     service, embedded cluster, two cores: only the forecast of what is left rests on it. `watches` are the kinds that
@@ -67,7 +68,8 @@ def trial(
 
     def declare(function: Apply) -> Trial:
         hints: dict[str, Any] = typing.get_type_hints(function)
-        asked = [hints[parameter] for parameter in list(inspect.signature(function).parameters)[1:]]
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        asked = [hints[parameter.name] for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY]
         needs = tuple(the_one_type(kind) for kind in asked)
         required = [kind for kind in asked if not is_optional(kind) and issubclass(kind, Promise)]
         promises = (*([promise] if promise else []), *required)

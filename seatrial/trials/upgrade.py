@@ -32,12 +32,21 @@ from seatrial.watch.pods import deleted_at_s, gone_at_s, ready_pods
 
 REPLICAS = 2
 SERVICE, CALIBRATION, LONE = "service", "calibration", "lone"
-CALIBRATION_S = 7.0  # of which the first 2 s are left out
 LIGHT, MOST_RPS = 0.3, 100.0
 LEAD_S = 5.0  # of load before an upgrade begins, and after its last old pod is gone
-WANTED_ROWS, MOST_UPGRADES = 2000, 6
+WANTED_ROWS = 2000
 
 NO_UPGRADE = Ablation("nothing is changed, so that no pod is replaced")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """For how long the release is loaded, and how many requests the upgrades are to meet."""
+
+    calibration_s: float = 7.0  # of which the first 2 s are left out
+    lead_s: float = LEAD_S
+    wanted_rows: int = WANTED_ROWS
+    most_upgrades: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def _served_by(headers: str) -> str:
 
 
 @trial("upgrade", order=35, lasts_s=80)
-def upgrade(context: TrialContext, rollout: Rollout, drain: Drain | None) -> Upgrade:
+def upgrade(context: TrialContext, rollout: Rollout, drain: Drain | None, *, windows: Windows = Windows()) -> Upgrade:
     """Two replicas, and upgrades of them until enough requests were sent."""
     before = context.values(rollout.values)
     after = charts.with_value(context.chart, before, rollout.change.value, rollout.change.set)
@@ -120,11 +129,12 @@ def upgrade(context: TrialContext, rollout: Rollout, drain: Drain | None) -> Upg
         sandbox.release.install(before, replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
         sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
-        capacity_rps = _capacity_rps(sandbox)
+        capacity_rps = _capacity_rps(sandbox, windows.calibration_s)
         offered_rps = max(1.0, min(MOST_RPS, LIGHT * capacity_rps))
         rounds: list[Round] = []
-        while _wants_more(rounds, offered_rps):
-            rounds.append(_round(sandbox, len(rounds), before if len(rounds) % 2 else after, offered_rps))
+        while _wants_more(rounds, offered_rps, windows):
+            values = before if len(rounds) % 2 else after
+            rounds.append(_round(sandbox, len(rounds), values, offered_rps, windows.lead_s))
         return Upgrade(
             **sandbox.seen(),
             rounds=tuple(rounds),
@@ -134,13 +144,13 @@ def upgrade(context: TrialContext, rollout: Rollout, drain: Drain | None) -> Upg
         )
 
 
-def _capacity_rps(sandbox: Sandbox) -> float:
+def _capacity_rps(sandbox: Sandbox, for_s: float) -> float:
     """Right answers per second that two replicas give to twice as many clients as they are said to take at once."""
     contract = sandbox.context.contract
     limit = contract.limits.concurrency
     clients = 2 * REPLICAS * max(UNDECLARED_CONCURRENCY, int(float(limit.limit)) if limit else 0)
     start_s = sandbox.now() + 0.3
-    end_s = start_s + CALIBRATION_S
+    end_s = start_s + for_s
     rows = sandbox.traffic.send(
         ClosedLoop(
             CALIBRATION,
@@ -158,24 +168,24 @@ def _capacity_rps(sandbox: Sandbox) -> float:
     return goodput_rps(rows, float("inf"), start_s + WARM_UP_S, end_s)
 
 
-def _wants_more(rounds: list[Round], offered_rps: float) -> bool:
-    if len(rounds) == MOST_UPGRADES or any(round.finished_s is None for round in rounds):
+def _wants_more(rounds: list[Round], offered_rps: float, windows: Windows) -> bool:
+    if len(rounds) == windows.most_upgrades or any(round.finished_s is None for round in rounds):
         return False
-    return sum(round.load_s[1] - round.load_s[0] for round in rounds) * offered_rps < 1.1 * WANTED_ROWS
+    return sum(round.load_s[1] - round.load_s[0] for round in rounds) * offered_rps < 1.1 * windows.wanted_rows
 
 
-def _round(sandbox: Sandbox, index: int, values: Mapping[str, Any], offered_rps: float) -> Round:
+def _round(sandbox: Sandbox, index: int, values: Mapping[str, Any], offered_rps: float, lead_s: float) -> Round:
     contract, withheld = sandbox.context.contract, sandbox.context.withholds(NO_UPGRADE)
     old = sandbox.workload().wait_pods(REPLICAS, contract.ready_within_s)
     longest_s = REPLICAS * (contract.ready_within_s + max(pod.spec["terminationGracePeriodSeconds"] for pod in old))
     seed = sandbox.context.random(f"upgrade-{index}").randrange(2**31)
     start_s = sandbox.now() + 0.3
-    arrivals_s = poisson(offered_rps, start_s, start_s + 2 * LEAD_S + longest_s, seed).tolist()
+    arrivals_s = poisson(offered_rps, start_s, start_s + 2 * lead_s + longest_s, seed).tolist()
     cases = workload.cases(contract)
     picks, groups = workload.drawn(len(arrivals_s), len(cases), seed), [index] * len(arrivals_s)
     service = sandbox.workload().service()
     run = sandbox.traffic.start(OpenLoop(SERVICE, service, cases, arrivals_s, picks, groups, timeout_s=30.0))
-    sandbox.sleep_until(start_s + LEAD_S)
+    sandbox.sleep_until(start_s + lead_s)
     changed_s = sandbox.now()
     if not withheld:
         sandbox.release.upgrade(values, replicas=REPLICAS, wait=False)
@@ -184,7 +194,7 @@ def _round(sandbox: Sandbox, index: int, values: Mapping[str, Any], offered_rps:
         gone = all(gone_at_s(changes, pod.name) is not None for pod in old)
         return gone and len(ready_pods(changes, sandbox.subject)) == REPLICAS
 
-    finished_s = sandbox.now() if sandbox.watch.wait(replaced, LEAD_S if withheld else longest_s) else None
-    sandbox.sleep_until(sandbox.now() + LEAD_S)
+    finished_s = sandbox.now() if sandbox.watch.wait(replaced, lead_s if withheld else longest_s) else None
+    sandbox.sleep_until(sandbox.now() + lead_s)
     run.stop()
     return Round(index, tuple(pod.name for pod in old), (start_s, sandbox.now()), changed_s, finished_s)

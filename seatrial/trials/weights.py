@@ -27,16 +27,23 @@ from seatrial.watch.pods import is_ready
 
 Kind = Literal["missing", "truncated"]
 KINDS: tuple[Kind, ...] = ("missing", "truncated")
-LEAST_WINDOW_S, WINDOW = 60.0, 3.0  # times the healthy install
-# Helm asks every 2 s, an image or a volume may have to be found again, and the repair runs beside trials under
-# load: none of that shrinks with an install of a few seconds.
-LEAST_INSTALL_S = 15.0
 REPAIR, LAST_REPAIR = 2.0, 4.0  # times the healthy install: promised, and watched
 POLL_PERIOD_S, CASE_PERIOD_S = 0.25, 1.0
-REPAIRED_CASES = 16
 POLLED, ASKED, REPAIRED = "broken-poll", "broken-cases", "repaired-cases"
 
 WEIGHTS_INTACT = Ablation("the weights are there all along")
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """For how long broken releases are asked, and mended ones waited for."""
+
+    least_s: float = 60.0
+    installs: float = 3.0  # times the healthy install
+    # Helm asks every 2 s, an image or a volume may have to be found again, and the repair runs beside trials under
+    # load: none of that shrinks with an install of a few seconds.
+    least_install_s: float = 15.0
+    repaired_cases: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +78,14 @@ class BrokenWeights(Observation):
 
 
 @trial("weights", promise=Weights, timed=False, order=20, lasts_s=70)
-def weights(context: TrialContext, install: Install) -> BrokenWeights:
+def weights(context: TrialContext, install: Install, *, windows: Windows = Windows()) -> BrokenWeights:
     """Both sides at once."""
-    base_s = max(install.took_s, LEAST_INSTALL_S)
-    window_s = max(WINDOW * install.took_s, LEAST_WINDOW_S)
+    base_s = max(install.took_s, windows.least_install_s)
+    window_s = max(windows.installs * install.took_s, windows.least_s)
     with ThreadPoolExecutor(len(KINDS), thread_name_prefix="weights") as pool:
-        pairs = list(pool.map(lambda kind: _side(context, kind, window_s, LAST_REPAIR * base_s), KINDS))
+        pairs = list(
+            pool.map(lambda kind: _side(context, kind, window_s, LAST_REPAIR * base_s, windows.repaired_cases), KINDS)
+        )
     return BrokenWeights(
         **_together([seen for seen, _ in pairs]),
         sides=tuple(side for _, side in pairs),
@@ -86,7 +95,9 @@ def weights(context: TrialContext, install: Install) -> BrokenWeights:
     )
 
 
-def _side(context: TrialContext, kind: Kind, window_s: float, repair_s: float) -> tuple[dict[str, Any], Side]:
+def _side(
+    context: TrialContext, kind: Kind, window_s: float, repair_s: float, repaired_cases: int
+) -> tuple[dict[str, Any], Side]:
     promise = context.contract.weights
     assert promise is not None
     index = KINDS.index(kind)
@@ -108,8 +119,8 @@ def _side(context: TrialContext, kind: Kind, window_s: float, repair_s: float) -
         healthy = ready_after(sandbox.watch.changes(), sandbox.subject, repaired_s)
         if healthy:
             cases = workload.cases(context.contract)
-            arrivals_s = [0.1 * n for n in range(REPAIRED_CASES)]
-            picks, groups = workload.in_turn(REPAIRED_CASES, len(cases)), [index] * REPAIRED_CASES
+            arrivals_s = [0.1 * n for n in range(repaired_cases)]
+            picks, groups = workload.in_turn(repaired_cases, len(cases)), [index] * repaired_cases
             target = sandbox.workload().target(pod_of(healthy))
             sandbox.traffic.collect(
                 sandbox.traffic.start_now(OpenLoop(REPAIRED, target, cases, arrivals_s, picks, groups))
