@@ -19,7 +19,15 @@ from seatrial.suite.replay import Replay, answer_again, judge_again
 @click.option(
     "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
 )
-def verify(record: Path, folders: tuple[Path, ...]) -> int:
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An adapter that you would run: the record's is run only if it has the same text.",
+)
+def verify(record: Path, folders: tuple[Path, ...], adapters: tuple[Path, ...]) -> int:
     """Judge the run recorded in RECORD again, with no cluster at hand.
 
     Exit status: as of the verdicts judged again; 2 where one differs from the record or could not be judged again;
@@ -36,7 +44,7 @@ def verify(record: Path, folders: tuple[Path, ...]) -> int:
     if opened.header.kind == "load":
         replay = answer_again(opened, damage)
     else:
-        replay = judge_again(opened, load_checks(content("conformance"), *folders), damage, folders)
+        replay = judge_again(opened, load_checks(content("conformance"), *folders), damage, folders, adapters)
     _tell(replay, damage)
     if damage:
         return 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seatrial.contract import Contract, read_contract
+from seatrial.contract import Api, Contract, read_contract
+from seatrial.contract.apis import AdapterFile
+from seatrial.documents import read_text
 from seatrial.errors import InputError
 from seatrial.loads.scenario import read_scenario
 from seatrial.observation import Observation
@@ -37,11 +39,17 @@ class Replay:
 
 
 def judge_again(
-    record: RunRecord, checks: Mapping[str, Check], damage: Sequence[Damage], folders: Iterable[Path] = ()
+    record: RunRecord,
+    checks: Mapping[str, Check],
+    damage: Sequence[Damage],
+    folders: Iterable[Path] = (),
+    adapters: Sequence[Path] = (),
 ) -> Replay:
     """Every recorded check whose evidence is whole, judged by the checks at hand; `folders` may have its trials.
 
-    Raises InputError if the contract itself is damaged or no longer one.
+    An adapter that the record brings is a stranger's program: it is run only where one of the files in `adapters` has
+    the same text. Raises InputError if the contract itself is damaged or no longer one, and for one of `adapters` that
+    is none of the record's.
     """
     if any(each.file == CONTRACT for each in damage):
         raise InputError(
@@ -49,6 +57,9 @@ def judge_again(
             "no verdict can be judged again without it"
         )
     contract = read_contract(record.folder / CONTRACT)
+    trusted = _texts(adapters, contract, record.folder / CONTRACT)
+    strange = _strange(contract, trusted)
+    contract = _disarmed(contract, strange)
     trials = {trial.observes: trial.name for trial in load_trials(*folders).values()}
     damaged = record.damaged_trials()
     lost: dict[str, str] = {}
@@ -59,6 +70,13 @@ def judge_again(
         if check is None:
             lost[entry.id] = "there is no check of this id any more; give its folder with --conformance"
             continue
+        if strange and any(asked.kind is Contract for asked in check.parameters()):
+            programs = ", ".join(f"{place}.adapter ({adapter.file})" for place, adapter in strange.items())
+            lost[entry.id] = (
+                f"it may run the program that the record brings as {programs}; "
+                f"read that in {CONTRACT} of the record, and name a file with the same text with --adapter"
+            )
+            continue
         needed = {trials.get(kind, kind.__name__) for kind in check.observes().values()} | set(entry.trials)
         if files := [each.file for name in sorted(needed) for each in damaged.get(name, ())]:
             lost[entry.id] = f"its evidence no longer matches: {', '.join(files)}"
@@ -66,6 +84,39 @@ def judge_again(
         recorded.append(entry)
         again.append(replace(entry, verdict=record.comparable(entry.verdict, evidence.judge(check, contract))))
     return Replay(tuple(recorded), tuple(again), lost)
+
+
+def _texts(files: Sequence[Path], contract: Contract, place: Path) -> frozenset[str]:
+    recorded = {api.adapter.text for api in contract.every_api().values() if api.adapter}
+    texts = {file: read_text(file, "an adapter") for file in files}
+    if other := next((file for file, text in texts.items() if text not in recorded), None):
+        raise InputError(
+            f"{other}: expected the text of an adapter in {place}, found another; compare the two, and name the file "
+            "as it was when the run was recorded"
+        )
+    return frozenset(texts.values())
+
+
+def _strange(contract: Contract, trusted: Collection[str]) -> dict[str, AdapterFile]:
+    """The adapters that nobody vouches for, by the place of their API in the file."""
+    return {
+        place: api.adapter
+        for place, api in contract.every_api().items()
+        if api.adapter and api.adapter.text not in trusted
+    }
+
+
+def _disarmed(contract: Contract, strange: Mapping[str, AdapterFile]) -> Contract:
+    """The contract without the text of these adapters: whoever would ask by one gets an InputError."""
+
+    def disarmed(place: str, api: Api) -> Api:
+        if place not in strange:
+            return api
+        return api.model_copy(update={"adapter": strange[place].model_copy(update={"text": ""})})
+
+    inference = contract.inference and disarmed("inference", contract.inference)
+    apis = {name: disarmed(f"apis.{name}", api) for name, api in contract.apis.items()}
+    return contract.model_copy(update={"inference": inference, "apis": apis})
 
 
 class _Evidence:
