@@ -31,7 +31,7 @@ class RateReject(Reject):
     """How a request above the rate is refused."""
 
     retry_after: RetryAfter = RetryAfter(False)
-    """A refusal carries Retry-After, in whole seconds."""
+    """A refusal carries Retry-After, as seconds or as a date."""
 
 
 class ConcurrencyReject(Reject):

@@ -114,6 +114,22 @@ def test_the_contract_of_apis_that_users_are_shown_is_one(tmp_path):
     assert (list(contract.apis), contract.place_of()) == (["chat", "tokenize"], "apis.chat")
 
 
+WHOLE_CONTRACTS = re.findall(r"```yaml\n(apiVersion: .*?)```", page("docs/contract.md"), re.DOTALL)
+
+
+@pytest.mark.parametrize("shown", WHOLE_CONTRACTS, ids=lambda shown: yaml.safe_load(shown)["name"])
+def test_each_whole_contract_that_users_are_shown_is_one(shown, tmp_path):
+    (tmp_path / "contract.yaml").write_text(shown, encoding="utf-8")
+    refuse_unaskable(read_contract(tmp_path), tmp_path / "contract.yaml")
+
+
+def test_users_are_shown_contracts_of_one_deployment_of_several_and_of_a_database():
+    first, several, database = (yaml.safe_load(shown) for shown in WHOLE_CONTRACTS)
+    assert not {"workloads", "dependencies"} & set(first)
+    assert len(several["workloads"]) > 1
+    assert [list(kind) for kind in database["dependencies"].values()] == [["postgres"]]
+
+
 def test_the_catalogue_has_every_check_with_its_name_level_and_promise():
     described = dict(re.findall(r"^### (\w+) `([\w-]+)`$", page("docs/checks.md"), re.MULTILINE))
     table = {
