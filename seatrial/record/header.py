@@ -37,6 +37,7 @@ class RunHeader:
     host: str = ""  # where the service listened that got the load
     question: str = ""  # what the scenario asks
     scenario: str = ""
+    others: tuple[str, ...] = ()  # files that were in the folder before, and are no part of the record
 
     @property
     def subject(self) -> str:

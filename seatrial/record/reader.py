@@ -180,7 +180,7 @@ class RunRecord:
         return ends
 
     def _unlisted(self) -> list[str]:
-        return [name for name in files_in(self.folder) if name not in self._files]
+        return [name for name in files_in(self.folder) if name not in self._files and name not in self.header.others]
 
     def damaged_trials(self) -> dict[str, list[Damage]]:
         """Trials with damaged files; a check that was judged on one of them has lost its evidence."""

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from seatrial.errors import InputError
-from seatrial.loads.locust_run import Recorded, refuse_without_room
+from seatrial.loads.locust_run import FAILURE_FILE, LOG_FILE, MASTER_FILE, RUN_FILE, Recorded, refuse_without_room
 from seatrial.loads.scenario import Scenario
 from seatrial.loads.summary import Report
 from seatrial.record import RecordWriter, RunHeader, RunRecord, utc_now
-from seatrial.record.files import MANIFEST, read_manifest
-from seatrial.record.layout import RESULT
+from seatrial.record.files import MANIFEST, files_in, read_manifest
+from seatrial.record.layout import CONTRACT, END, GENERATOR, LINES, LOADTEST, RECORD, RESULT, SCENARIO, TRACES, VERDICTS
 from seatrial.record.loads import files_of, generator_file, scenario_text
 from seatrial.suite.objectives import entries
+
+# What the processes of a load leave in its folder, also where no record is.
+_FILES = "|".join(map(re.escape, (RUN_FILE, MASTER_FILE, FAILURE_FILE, LOG_FILE, RESULT)))
+_OF_PROCESSES = re.compile(rf"ledger.*\.chunks|worker-\d+/.*|{_FILES}")
+_WRITTEN = {RECORD, SCENARIO, LOADTEST, CONTRACT, GENERATOR, LINES, VERDICTS, END}
 
 
 @contextmanager
@@ -26,10 +32,12 @@ def load_record(
 ) -> Iterator[RecordWriter]:
     """The record of a load that is about to be sent; `sent_from` is a cluster's name, or this machine.
 
-    Where it is left by an exception, it says so and why, and has what was recorded until then. Raises InputError for a
-    folder that holds another kind of record, InvalidMeasurement where there is no room.
+    Where it is left by an exception, it says so and why, and has what was recorded until then. Files that were in the
+    folder stay as they are, and are no part of the record. Raises InputError for a folder that holds another kind of
+    record, or a file that the record would replace; InvalidMeasurement where there is no room.
     """
     clear_record(folder)
+    others = _others_in(folder)
     refuse_without_room(folder)
     header = RunHeader(
         run_id=run_id, started=utc_now(), seatrial=importlib.metadata.version("seatrial"), cluster=sent_from,
@@ -39,7 +47,7 @@ def load_record(
             **{name: importlib.metadata.version(name) for name in ("locust", "numpy", "scipy")},
         },
         arguments=tuple(sys.argv[1:]), kind="load", host=host, question=scenario.question,
-        scenario=scenario_text(scenario),
+        scenario=scenario_text(scenario), others=others,
     )  # fmt: skip
     record = RecordWriter.begin(folder, header)
     try:
@@ -64,6 +72,16 @@ def clear_record(folder: Path) -> None:
         file = (folder / name).resolve()
         if file.is_relative_to(folder.resolve()):  # a manifest may say anything
             file.unlink(missing_ok=True)
+
+
+def _others_in(folder: Path) -> tuple[str, ...]:
+    others = tuple(name for name in files_in(folder) if not _OF_PROCESSES.fullmatch(name))
+    if taken := next((name for name in others if name in _WRITTEN or name.startswith(f"{TRACES}/")), None):
+        raise InputError(
+            f"{folder}: expected a folder for the record of a load, found {taken} in it, which is of no record and "
+            "would be replaced; name another"
+        )
+    return others
 
 
 def finish(record: RecordWriter, scenario: Scenario, recorded: Recorded, report: Report, result: bytes) -> None:

@@ -143,6 +143,30 @@ def test_a_folder_is_used_again_for_another_load(carried, server, scenario):
     assert (record.damage(), record.state.status) == ([], "finished")
 
 
+def test_files_that_were_in_the_folder_are_left_alone(server, scenario, tmp_path):
+    out = tmp_path / "out"
+    (out / "mine").mkdir(parents=True)
+    (out / "mine" / "notes.txt").write_text("precious")
+    (out / "ledger.chunks").write_bytes(b"of a load that left no record")
+    for _ in range(2):
+        run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", out, "-q")
+        assert (out / "mine" / "notes.txt").read_text() == "precious"
+        assert RunRecord.open(out).damage() == []
+        assert "mine/notes.txt" not in listed(out)
+        assert "ledger.chunks" in listed(out)
+
+
+@pytest.mark.parametrize("file", ["contract.yaml", "scenario.yaml", "traces/mine.csv"])
+def test_a_file_that_the_record_would_replace_is_told_before_anything_is_sent(server, scenario, tmp_path, file):
+    mine = tmp_path / "out" / file
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    with pytest.raises(InputError, match=f"found {file} in it, which is of no record and would be replaced"):
+        run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", tmp_path / "out", "-q")
+    assert mine.read_text() == "precious"
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
+
+
 def test_the_record_of_another_run_is_left_alone(tmp_path):
     header = RunHeader("run-1", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", "x: 1\n")
     RecordWriter.create(tmp_path, header)
