@@ -18,12 +18,13 @@ from seatrial.errors import InputError
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """--cluster, --kubeconfig, --context, --registry, --process."""
     for option in (
-        click.option("--process", "processes", multiple=True, metavar="IMAGE=COMMAND", help="local: how it runs."),
-        click.option("--registry", metavar="PREFIX", help="existing: where its nodes pull PREFIX/seatrial/agent."),
-        click.option("--context", help="existing: the context in the kubeconfig."),
+        click.option("--process", "processes", multiple=True, metavar="IMAGE=COMMAND",
+                     help="local: the command that stands for an image; may be given again."),
+        click.option("--registry", metavar="PREFIX", help="existing: nodes pull Seatrial's own images from PREFIX."),
+        click.option("--context", help="existing: which context of the kubeconfig."),
         click.option("--kubeconfig", type=click.Path(path_type=Path), help="existing, kind: the kubeconfig file."),
         click.option("--cluster", "cluster_name", default="local", show_default=True,
-                     type=click.Choice(["local", "kind", "existing"]), help="Where the trials run."),
+                     type=click.Choice(["local", "kind", "existing"]), help="The cluster to use."),
     ):  # fmt: skip
         command = option(command)
     return command

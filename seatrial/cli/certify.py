@@ -25,12 +25,22 @@ from seatrial.suite.subject import read_subject
 @cluster_options
 @click.option("--only", "ids", multiple=True, metavar="ID", help="Judge these checks only; may be given again.")
 @click.option(
-    "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
+    "--conformance",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A folder with checks and trials of your own; may be given again.",
 )
-@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
-@click.option("--seed", type=int, default=20240229, show_default=True, help="Of every schedule and every draw.")
-@click.option("--lanes", type=click.IntRange(1, 8), help="Trials side by side; default: fit for cluster and cores.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the report page here too.")
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that keeps records.",
+)
+@click.option("--seed", type=int, default=20240229, show_default=True, help="Decides every schedule and draw.")
+@click.option("--lanes", type=click.IntRange(1, 8), help="Trials side by side; default: what suits cluster and cores.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Also write the report, as one page.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def certify(

@@ -21,15 +21,23 @@ from seatrial.suite.subject import read_subject
 @click.command(epilog="Example: seatrial faults CHART --only ID --cluster kind")
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
-@click.option("--only", "ids", multiple=True, metavar="ID", help="Rows by their own id, or all rows of a check.")
 @click.option(
-    "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
+    "--only", "ids", multiple=True, metavar="ID", help="This row, or all rows of this check; may be given again."
 )
-@click.option("--list", "list_only", is_flag=True, help="List what would be planted, and stop.")
+@click.option(
+    "--conformance",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A folder with checks and trials of your own; may be given again.",
+)
+@click.option("--list", "list_only", is_flag=True, help="Only list what would be planted.")
 @click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Rows side by side.")
-@click.option("--seed", type=int, default=20240229, show_default=True)
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the table here.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the cells here.")
+@click.option("--seed", type=int, default=20240229, show_default=True, help="Decides every schedule and draw.")
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the table, as Markdown.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the result of each row."
+)
 def faults(
     chart: Path,
     cluster_name: str,
@@ -45,7 +53,11 @@ def faults(
     markdown: Path | None,
     json_file: Path | None,
 ) -> int:
-    """Decide whether the checks see: each planted fault is killed by its check, no oddity and no ablation fools one."""
+    """Decide whether the checks of CHART can be believed.
+
+    Each planted fault is caught by the check named for it, each healthy variant passes, and no check decides anything
+    when its stimulus is taken away.
+    """
     subject = read_subject(chart)
     checks = load_checks(content("conformance"), *folders)
     known = matrix.rows(subject, checks, content("charts") / "mutants")

@@ -35,15 +35,29 @@ HEADLESS = ["--headless", "--only-summary"]
 @click.argument("scenario_file", metavar="SCENARIO", type=click.Path(path_type=Path))
 @click.option("--host", help="Where the service listens; default: the scenario's.")
 @click.option(
-    "--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True, help="To share the load."
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Locust workers that share the load.",
 )
-@click.option("--in-cluster", is_flag=True, help="Carry the load from pods of --cluster; needs --cluster.")
+@click.option("--in-cluster", is_flag=True, help="Send from pods of the cluster that --cluster names.")
 @cluster_options
-@click.option("--env", "environment", multiple=True, metavar="NAME", help="A variable that the pods get, too.")
-@click.option("--web", is_flag=True, help="With Locust's page; it stays open until Ctrl-C.")
-@click.option("--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="On 127.0.0.1.")
-@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Record folder.")
-@click.option("--out", type=click.Path(path_type=Path), help="Keep the record in this folder itself.")
+@click.option(
+    "--env", "environment", multiple=True, metavar="NAME", help="A variable that the pods get, too; may be given again."
+)
+@click.option("--web", is_flag=True, help="Show Locust's page; it stays open until Ctrl-C.")
+@click.option(
+    "--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Of that page, on 127.0.0.1."
+)
+@click.option(
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="The folder that keeps records.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Keep the record in exactly this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def load(

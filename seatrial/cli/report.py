@@ -16,9 +16,11 @@ from seatrial.reporting.terminal import as_text
 
 @click.command(epilog="Example: seatrial report runs/20260101-120000-a1b2 --html report.html --junit junit.xml")
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="One page that needs nothing else.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="JUnit XML, one test case a check.")
-@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="For a pull request.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="One page that needs no other file.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="JUnit XML, one test case for each check."
+)
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Markdown, for a pull request.")
 def report(record: Path, html: Path | None, junit: Path | None, markdown: Path | None) -> None:
     """Write reports of the run recorded in RECORD; without a file to write, the verdicts as text.
 

@@ -17,7 +17,11 @@ from seatrial.suite.replay import Replay, answer_again, judge_again
 @click.command(epilog="Example: seatrial verify runs/20260101-120000-a1b2")
 @click.argument("record", type=click.Path(path_type=Path))
 @click.option(
-    "--conformance", "folders", multiple=True, type=click.Path(path_type=Path), help="Checks and trials of your own."
+    "--conformance",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A folder with checks and trials of your own; may be given again.",
 )
 @click.option(
     "--adapter",
@@ -25,7 +29,7 @@ from seatrial.suite.replay import Replay, answer_again, judge_again
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="An adapter that you would run: the record's is run only if it has the same text.",
+    help="An adapter that you trust: the record's is run only if it has the same text.",
 )
 def verify(record: Path, folders: tuple[Path, ...], adapters: tuple[Path, ...]) -> int:
     """Judge the run recorded in RECORD again, with no cluster at hand.

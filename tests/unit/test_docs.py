@@ -170,6 +170,12 @@ def test_links_within_the_repository_lead_somewhere(file):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
 
 
+def test_the_architecture_names_only_files_that_exist():
+    known = [f"/{file.relative_to(ROOT)}" for top in ROOT.glob("[!.]*/") for file in top.rglob("*") if file.is_file()]
+    for name in re.findall(r"`([\w/-]+(?:/|\.py))`", page("docs/architecture.md")):
+        assert any(f"/{name}" in file for file in known) or name == "trials/NAME.py", name
+
+
 def test_the_guide_lists_the_smallest_example_whole_and_every_file_to_the_letter():
     listed = dict(
         re.findall(r"^`([\w./-]+)`\n\n```\w+\n(.*?)```$", page("docs/certify-your-own.md"), re.MULTILINE | re.DOTALL)
