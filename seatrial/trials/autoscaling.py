@@ -26,6 +26,7 @@ from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
 from seatrial.watch.autoscaler import Sync, autoscalers, ready_since_s, replica_changes, syncs
 from seatrial.watch.cpu import PERIOD_S, CpuReader, CpuReading, cores
+from seatrial.watch.ownership import pods_of
 from seatrial.watch.pods import living, ready_pods
 
 SETTLED_S = 45.0  # a pod counts when it has been Ready this long
@@ -116,7 +117,7 @@ def autoscaling(context: TrialContext, *, windows: Windows = Windows()) -> Scali
         idle_cores=idle_cores,
         cpu_s_per_request=cost_s,
         steps=steps,
-        readings=tuple(reading for reading in readings if reading.namespace == common["namespace"]),
+        readings=of_subject(readings, common["namespace"], common["timeline"].changes, common["subject"]),
         beacon=tuple(reading for reading in readings if reading.namespace == context.beacon_namespace),
     )
 
@@ -152,13 +153,17 @@ def _idle(sandbox: Sandbox, cpu: CpuReader, ready_s: float, windows: Windows) ->
 
 
 def _since(readings: Sequence[CpuReading], sandbox: Sandbox, start_s: float) -> list[CpuReading]:
-    """The samples of the sandbox's pods whose whole window lies after start_s, each once."""
-    samples = {
-        (reading.pod, reading.to_s): reading
-        for reading in readings
-        if reading.namespace == sandbox.namespace and reading.from_s >= start_s
-    }
-    return list(samples.values())
+    """The samples of the subject's pods whose whole window lies after start_s, each once."""
+    own = of_subject(readings, sandbox.namespace, sandbox.watch.changes(), sandbox.subject)
+    return list({(reading.pod, reading.to_s): reading for reading in own if reading.from_s >= start_s}.values())
+
+
+def of_subject(
+    readings: Sequence[CpuReading], namespace: str, changes: Sequence[Change], subject: Workload
+) -> tuple[CpuReading, ...]:
+    """The readings of the subject's own pods: what a database beside it uses says nothing about it."""
+    own = pods_of(changes, subject)
+    return tuple(reading for reading in readings if reading.namespace == namespace and reading.pod in own)
 
 
 def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float, most_s: float) -> float:

@@ -7,18 +7,42 @@ import pytest
 
 from seatrial.contract import Drain, RateLimit
 from seatrial.errors import ClusterError, InputError
-from seatrial.observation import Log, Observation, Pod
+from seatrial.observation import Change, Log, Observation, Pod, Workload
 from seatrial.traffic.plan import PodTarget
 from seatrial.trials import workload
+from seatrial.trials.autoscaling import of_subject
 from seatrial.trials.overload import good_ends_s, goodput_rps
 from seatrial.trials.pod_deletion import _with_sign
 from seatrial.trials.rate_limit import _crowd, last_refused
 from seatrial.trials.sandbox import container_port, lone_latency_s
 from seatrial.trials.trial import run_trial, trial
+from seatrial.watch.cpu import CpuReading
 from tests.helpers.drains import Story, request
 from tests.helpers.observations import common, contract
 from tests.helpers.overloads import refusal
 from tests.helpers.rate_limits import LIMIT
+
+
+def test_cpu_of_pods_beside_the_subject_is_not_counted_as_the_subjects():
+    """A database in the same namespace would make its replicas look idle, or busy, and the load be chosen by that."""
+
+    def owned(kind, name, owner):
+        references = [{"kind": "ReplicaSet" if kind == "Pod" else "Deployment", "name": owner}]
+        return Change(0.0, kind, "ADDED", name, {"metadata": {"name": name, "ownerReferences": references}})
+
+    def reading(namespace, pod):
+        return CpuReading(10.0, namespace, pod, 9.0, 5.0, {"server": 0.5})
+
+    changes = (
+        owned("ReplicaSet", "gateway-1", "gateway"),
+        owned("ReplicaSet", "gateway-2", "gateway"),
+        owned("Pod", "gateway-1-a", "gateway-1"),
+        owned("Pod", "gateway-2-b", "gateway-2"),
+        owned("Pod", "database-0", "database"),
+    )
+    pods = [("ns", "gateway-1-a"), ("ns", "gateway-2-b"), ("ns", "database-0"), ("beacon", "gateway-1-a")]
+    kept = of_subject([reading(*pod) for pod in pods], "ns", changes, Workload("Deployment", "gateway"))
+    assert [reading.pod for reading in kept] == ["gateway-1-a", "gateway-2-b"]
 
 
 def ledger_of(*rows):
