@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import yaml
 
@@ -29,6 +29,7 @@ from seatrial.trials.trial import Trial
 from seatrial.verdict import Verdict
 from seatrial.watch.api import Api
 from seatrial.watch.images import images_run
+from seatrial.watch.secrets import without_secrets
 
 
 class Progress(Protocol):
@@ -153,14 +154,6 @@ def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ende
         images = json.dumps([asdict(image) for image in images_run(seen.timeline)], indent=1)
         record.add_trial(name, seen, {"manifests.yaml": manifests, "images.json": images}, ended.first_try)
     progress.trial(ended)
-
-
-def without_secrets(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest as a record may keep it: a Secret with its keys, and none of its values."""
-    if manifest.get("kind") != "Secret":
-        return dict(manifest)
-    hidden = {name: dict.fromkeys(manifest.get(name) or {}, "left out") for name in ("data", "stringData")}
-    return {**manifest, **{name: keys for name, keys in hidden.items() if keys}}
 
 
 def _keep_verdict(

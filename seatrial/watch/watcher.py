@@ -19,6 +19,7 @@ from seatrial.errors import ClusterError, InputError
 from seatrial.observation import Change, Log, Timeline
 from seatrial.watch.api import Api
 from seatrial.watch.logs import LogFollower
+from seatrial.watch.secrets import without_values
 
 USUAL = {
     "Pod": "/api/v1/namespaces/{namespace}/pods",
@@ -170,7 +171,8 @@ class Watcher:
         metadata = item["metadata"]
         assert isinstance(metadata, dict)
         metadata.pop("managedFields", None)
-        change = Change(self._clock.now(), kind, type, metadata["name"], item)
+        kept = without_values(item) if kind == "Secret" else item
+        change = Change(self._clock.now(), kind, type, metadata["name"], kept)
         with self._changed:
             self._changes.append(change)
             self._changed.notify_all()
