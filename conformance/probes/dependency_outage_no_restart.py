@@ -143,6 +143,8 @@ def _recovery(seen: DependencyOutage, back: Restoration) -> tuple[float, str]:
     for pod in seen.pods:
         states = [(c.at_s, is_ready(c.object)) for c in of_pod(own_changes(seen), pod.name)]
         states = [state for state in states if state[0] <= back.until_s]
+        if not states:
+            continue  # it was made later
         ends = [at_s for at_s, _ in states[1:]] + [back.until_s]
         for (_, ready), end_s in zip(states, ends, strict=True):
             if not ready and end_s > last_s:

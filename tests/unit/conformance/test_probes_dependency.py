@@ -1,12 +1,14 @@
 """P3: the outage of a dependency restarts nothing, and its return mends everything."""
 
+from dataclasses import replace
+
 import pytest
 
 from seatrial.observation import Change
 from seatrial.trials.dependency_outage import LIVENESS, SERVICE
 from seatrial.verdict import Outcome
 from tests.helpers.observations import contract, judged, lost, pod_change, row, wrong
-from tests.helpers.outages import BACK_S, REFUSE_S, STALL_S, dead, outage
+from tests.helpers.outages import BACK_S, END_S, REFUSE_S, STALL_S, dead, outage
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 CONTRACT = contract(dependencies={"library": {"http": {"routes": [{"path": "/"}]}}})
@@ -93,6 +95,11 @@ def test_a_pod_that_stays_unready_after_the_return_fails():
 @pytest.mark.parametrize(("recovery_s", "outcome"), [(29.5, PASS), (30.5, FAIL)])
 def test_thirty_seconds_are_enough_for_a_recovery_and_more_are_not(recovery_s, outcome):
     assert verdict(outage(ends_s=BACK_S + 36, recovery_s=recovery_s)).outcome is outcome
+
+
+def test_a_pod_that_was_made_after_the_recovery_says_nothing_about_it():
+    seen = outage(changes=(pod_change(END_S + 1.0, "c"),))
+    assert verdict(replace(seen, pods=(*seen.pods, replace(seen.pods[0], name="c", uid="c")))).outcome is PASS
 
 
 def never_failing(made):
