@@ -47,6 +47,8 @@ class PlainJson:
         except (TypeError, ValueError) as reason:
             raise InputError(f"case {case}: expected a request that JSON can say, found {reason}; correct it") from None
         headers = {"Content-Type": "application/json", **self.headers}
+        if any(name.lower() == "content-type" and name != "Content-Type" for name in self.headers):
+            del headers["Content-Type"]  # one is enough, however it is written
         return Exchange(case, self.method, self.path, tuple(headers.items()), body, expect, tolerance)
 
 

@@ -84,6 +84,11 @@ def test_json_is_written_with_its_content_type_first_and_in_the_contracts_own_le
     assert (first.body, first.case) == (b'{"n": 0}', "case-0")
 
 
+def test_a_content_type_of_ones_own_is_the_only_one_however_it_is_written(read):
+    contract = read({"inference": {**JSON, "headers": {"content-type": "text/x-mine"}}})
+    assert workload.cases(contract)[0].headers == (("content-type", "text/x-mine"),)
+
+
 # Several
 
 
