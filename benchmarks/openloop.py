@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from servers import PEERS, nginx, said_at_end, scripted
 from tables import machine, of_rounds
 
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.traffic.recorder import unpack
 
 Floats = NDArray[np.float64]

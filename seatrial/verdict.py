@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TypedDict, Unpack
 
-from seatrial.observation import Ledger, Request
+from seatrial.ledger import Ledger, Request
 
 
 class Outcome(StrEnum):

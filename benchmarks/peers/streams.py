@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.generator import Generator

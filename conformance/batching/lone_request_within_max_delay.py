@@ -7,7 +7,7 @@ Lone requests are judged by their median, in at most two looks; single late ones
 import numpy as np
 
 from seatrial.contract import Batching
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
 from seatrial.trials.batch_delay import (

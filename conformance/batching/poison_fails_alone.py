@@ -8,7 +8,7 @@ import json
 import numpy as np
 
 from seatrial.contract import Metrics, Poison
-from seatrial.observation import Ledger, Request
+from seatrial.ledger import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains

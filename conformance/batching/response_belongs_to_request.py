@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from seatrial.contract import Api, Batching, Case, Limits, Metrics
-from seatrial.observation import Ledger, Request
+from seatrial.ledger import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains

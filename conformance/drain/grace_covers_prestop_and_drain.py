@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seatrial.contract import Drain
-from seatrial.observation import Request
+from seatrial.ledger import Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion
 from seatrial.verdict import Ground, Measurement, Verdict

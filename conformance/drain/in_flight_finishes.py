@@ -10,7 +10,7 @@ it was there before: sent before SIGTERM was due, or open for 20 ms when its con
 import numpy as np
 
 from seatrial.contract import Drain, Limits
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, REQUESTS, PodDeletion, Round

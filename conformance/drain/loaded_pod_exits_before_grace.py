@@ -5,7 +5,7 @@ killed (exit code 137). The final state is in the object before it is removed.
 """
 
 from seatrial.contract import Drain
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NO_LOAD, REQUESTS, PodDeletion, Round
 from seatrial.verdict import Ground, Measurement, Verdict

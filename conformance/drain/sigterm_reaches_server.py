@@ -6,7 +6,7 @@ Source: Kubernetes, "Pod Lifecycle": the runtime sends SIGTERM to process 1 of e
 import json
 
 from seatrial.contract import Drain
-from seatrial.observation import Request
+from seatrial.ledger import Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOT_DELETED, PodDeletion, Round
 from seatrial.verdict import Ground, Measurement, Verdict

@@ -8,7 +8,7 @@ after it. How long a stream takes is known from one that nobody disturbed.
 import numpy as np
 
 from seatrial.contract import Contract, Streaming
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NO_STREAM, STREAM, UNDISTURBED_STREAM, PodDeletion, Round

@@ -7,7 +7,7 @@ A TCP connect to the pod's own address every 20 ms shows when the socket closed.
 
 import numpy as np
 
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NO_CONNECTS, PodDeletion, Round
 from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed

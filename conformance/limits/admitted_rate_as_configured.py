@@ -5,7 +5,7 @@ it is empty exactly the rate.
 """
 
 from seatrial.contract import RateLimit
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.stats.buckets import BucketJudgement, judge_bucket
 from seatrial.suite import check
 from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited, Window

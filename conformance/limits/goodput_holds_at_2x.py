@@ -4,7 +4,7 @@ Source: Welch's contrast of per-second goodput, overload against a closed loop a
 """
 
 from seatrial.errors import InputError
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.stats.rates import Batches, batched_rate, judge_ratio
 from seatrial.suite import check
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload, good_ends_s

@@ -4,7 +4,7 @@ Source: contract `limits.concurrency`.
 """
 
 from seatrial.contract import Concurrency
-from seatrial.observation import Ledger, Request
+from seatrial.ledger import Ledger, Request
 from seatrial.stats import Decision
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.suite import check

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from seatrial.contract import Concurrency
-from seatrial.observation import Change, Ledger
+from seatrial.ledger import Ledger
+from seatrial.observation import Change
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.stats.quantiles import upper_bound
 from seatrial.suite import check

@@ -4,7 +4,7 @@ Source: RFC 9110, section 10.2.3; contract `limits.rate.reject`.
 """
 
 from seatrial.contract import RateLimit, RetryAfter
-from seatrial.observation import Request
+from seatrial.ledger import Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.rate_limit import (

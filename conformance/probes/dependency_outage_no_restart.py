@@ -5,7 +5,7 @@ containers that a restart does not mend; contract `dependencies`.
 """
 
 from seatrial.contract import Dependencies
-from seatrial.observation import Ledger, Mask
+from seatrial.ledger import Ledger, Mask
 from seatrial.suite import check
 from seatrial.trials.dependency_outage import (
     LEFT_ALONE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import Concurrency, Limits, LivenessProbe, LongCase, RateLimit, ReadinessProbe
-from seatrial.observation import Ledger, Mask
+from seatrial.ledger import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check

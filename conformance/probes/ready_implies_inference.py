@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import Api, ReadinessProbe, Restart
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.install import Install

@@ -8,7 +8,7 @@ refusal by a pod that stays is the limit at work; by one that goes, it is a loss
 import numpy as np
 
 from seatrial.contract import Limits, Rollout
-from seatrial.observation import Ledger, Mask
+from seatrial.ledger import Ledger, Mask
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.upgrade import LEAD_S, NO_UPGRADE, SERVICE, WANTED_ROWS, Upgrade

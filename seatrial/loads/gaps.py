@@ -22,7 +22,7 @@ import numpy as np
 import scipy
 
 from seatrial.errors import InputError
-from seatrial.observation import Floats
+from seatrial.ledger import Floats
 from seatrial.traffic.arrivals import Intensity
 
 ALPHA = 0.001

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.errors import InputError
-from seatrial.observation import Floats, Ints, Ledger, Mask
+from seatrial.ledger import Floats, Ints, Ledger, Mask
 from seatrial.stats.quantiles import Quantile, observed
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)

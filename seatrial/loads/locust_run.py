@@ -16,10 +16,11 @@ import orjson
 
 from seatrial.content import content
 from seatrial.errors import ClusterError, InputError, InvalidMeasurement
+from seatrial.ledger import Ledger, joined, ledger
 from seatrial.lifetime import ending_with_us
 from seatrial.loads.processes import OwnProcess, Process, end
 from seatrial.loads.scenario import Scenario, service
-from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.traffic.ledger_file import WHOLE, LedgerFile
 from seatrial.traffic.recorder import VERBATIM
 

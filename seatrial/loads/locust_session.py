@@ -19,6 +19,7 @@ from gevent.lock import BoundedSemaphore
 from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response_time
 
 from seatrial.errors import InputError
+from seatrial.ledger import Ledger
 from seatrial.loads.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE, ledgers_in
 from seatrial.loads.locust_stats import entries
 from seatrial.loads.locust_worker import Worker
@@ -26,7 +27,7 @@ from seatrial.loads.scenario import Scenario, read_scenario, refuse_too_fast
 from seatrial.loads.schedule import Sized, schedule
 from seatrial.loads.shares import Part, clients_in, requests_in, shared
 from seatrial.loads.summary import why_invalid
-from seatrial.observation import GeneratorHealth, Ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.clocks import ClockOffset, bound_s
 from seatrial.traffic.generator import Generator, Run

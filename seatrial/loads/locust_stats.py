@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from seatrial.ledger import Ledger
 from seatrial.loads.summary import failure, good
-from seatrial.observation import Ledger
 from seatrial.traffic.plan import Exchange
 
 Entry = dict[str, Any]

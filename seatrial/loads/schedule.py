@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seatrial.ledger import Floats, Ints, Ledger
 from seatrial.loads.gaps import ALPHA, GapTest, gap_test, misplaced
 from seatrial.loads.scenario import WARM_UP, Demand, Scenario
-from seatrial.observation import Floats, Ints, Ledger
 from seatrial.traffic import arrivals
 from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV, Intensity
 from seatrial.traffic.plan import ClosedLoop, Exchange, OpenLoop, Target

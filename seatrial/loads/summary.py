@@ -14,11 +14,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from seatrial.ledger import RIGHT, UNJUDGED, Floats, Ledger, Mask, Request
 from seatrial.loads import inference_metrics
 from seatrial.loads.inference_metrics import Generations, InferenceSummary, Slos, generations, meets
 from seatrial.loads.scenario import GENERATED, Goodput, Objectives, Scenario, Stage, percentile
 from seatrial.loads.schedule import ArrivalsKept, broken
-from seatrial.observation import RIGHT, UNJUDGED, Floats, GeneratorHealth, Ledger, Mask, Request
+from seatrial.observation import GeneratorHealth
 from seatrial.stats import proportions
 from seatrial.stats.quantiles import Quantile, observed
 from seatrial.verdict import Measurement

@@ -21,7 +21,7 @@ import orjson
 
 from seatrial.documents import read_text
 from seatrial.errors import InputError
-from seatrial.observation import Floats, Ints
+from seatrial.ledger import Floats, Ints
 
 Unit = Literal["s", "ms"]
 _PER_S: Mapping[Unit, float] = {"s": 1.0, "ms": 1e3}

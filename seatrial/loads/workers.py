@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 
 from seatrial.errors import InvalidMeasurement, SeatrialError
+from seatrial.ledger import Ledger, joined, ledger
 from seatrial.loads.locust_run import (
     END_WITHIN_S,
     FAILURE_FILE,
@@ -40,7 +41,7 @@ from seatrial.loads.locust_run import (
 )
 from seatrial.loads.processes import Process, end
 from seatrial.loads.scenario import Scenario
-from seatrial.observation import GeneratorHealth, Ledger, joined, ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.traffic.fleet import apart, weakest
 from seatrial.traffic.ledger_writer import write
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.errors import InputError
-from seatrial.observation import COLUMNS, NUMBER_DEFAULTS, Ledger
+from seatrial.ledger import COLUMNS, NUMBER_DEFAULTS, Ledger
 from seatrial.record import schema_1
 
 # Columns that records of schema 1 did not have from the first, and what stands for them there.

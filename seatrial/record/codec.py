@@ -19,7 +19,8 @@ from cattrs import Converter, transform_error
 from cattrs.strategies import configure_union_passthrough
 
 from seatrial.errors import InputError
-from seatrial.observation import Change, Ledger, Observation, Timeline
+from seatrial.ledger import Ledger
+from seatrial.observation import Change, Observation, Timeline
 from seatrial.record.arrays import ledger_from_file, ledger_to_bytes
 from seatrial.record.files import write_whole
 from seatrial.watch.ownership import only_deployment

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seatrial.errors import InputError
-from seatrial.observation import Ledger, Timeline
+from seatrial.ledger import Ledger
+from seatrial.observation import Timeline
 from seatrial.record import codec, schema_1
 from seatrial.record.arrays import ledger_from_file
 from seatrial.record.files import MANIFEST, Damage, Fingerprint, compare, files_in, read_manifest

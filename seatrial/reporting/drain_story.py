@@ -13,7 +13,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Protocol
 
-from seatrial.observation import RIGHT, UNJUDGED, Ledger, Request, Timeline
+from seatrial.ledger import RIGHT, UNJUDGED, Ledger, Request
+from seatrial.observation import Timeline
 from seatrial.watch import pods as watch
 
 LEAD_S = 2.5  # shown before the deletion

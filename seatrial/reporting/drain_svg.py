@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from seatrial.observation import Ledger, Timeline
+from seatrial.ledger import Ledger
+from seatrial.observation import Timeline
 from seatrial.reporting.drain_story import DeletionRound, DrainStory, Fate, Lane, Marker, Segment, drain_story
 from seatrial.reporting.svg import element, group, nice_step, picture, text_width
 

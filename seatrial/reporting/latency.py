@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from seatrial.observation import RIGHT, UNJUDGED, Ledger
+from seatrial.ledger import RIGHT, UNJUDGED, Ledger
 from seatrial.reporting.drain_story import part_of
 from seatrial.reporting.svg import element, group, picture, text_width
 from seatrial.stats.quantiles import Quantile, observed

@@ -12,7 +12,8 @@ import numpy as np
 import yaml
 
 from seatrial.errors import InputError
-from seatrial.observation import Ledger, Request, Timeline
+from seatrial.ledger import Ledger, Request
+from seatrial.observation import Timeline
 from seatrial.record import Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
 from seatrial.record.codec import read_json
 from seatrial.record.header import Kind

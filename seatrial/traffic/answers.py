@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from seatrial.observation import RIGHT, UNJUDGED, WRONG
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 
 
 def contains(found: Any, expected: Any, tolerance: float = 0.0) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 import scipy
 
 from seatrial.errors import InputError
-from seatrial.observation import Floats, Ints
+from seatrial.ledger import Floats, Ints
 
 CONSTANT_CV, POISSON_CV = 0.0, 1.0  # coefficients of variation of the gaps
 _GAPS, _PICKS = 0, 1  # what a seed is spent on

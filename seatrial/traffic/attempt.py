@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-from seatrial.observation import RIGHT, UNJUDGED, WRONG
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.connection import EOF, UNSENT, Connection
 from seatrial.traffic.heads import END, headers_text
 from seatrial.traffic.http1 import BEGINNING_BYTES, Answer

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.observation import FLOATS, TEXT, Floats, Ints, Ledger
+from seatrial.ledger import FLOATS, TEXT, Floats, Ints, Ledger
 
 # In the order of a row: times, counts, then what fits 32 bits (text columns are codes of their strings).
 TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seatrial.observation import UNJUDGED
+from seatrial.ledger import UNJUDGED
 from seatrial.traffic.connection import REFUSED, UNSENT, Connection
 from seatrial.traffic.plan import Connects
 from seatrial.traffic.recorder import NAN

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seatrial.observation import Floats, Ledger
+from seatrial.ledger import Floats, Ledger
 from seatrial.traffic.alarm import Alarm
 from seatrial.traffic.ledger_writer import LedgerWriter
 from seatrial.traffic.order_statistics import quantiles

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seatrial.observation import GeneratorHealth, Ints, Ledger, joined
+from seatrial.ledger import Ints, Ledger, joined
+from seatrial.observation import GeneratorHealth
 from seatrial.traffic.generator import Generator, Run
 from seatrial.traffic.plan import Load, OpenLoop, PodTarget
 

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from seatrial.errors import ClusterError, InputError, InvalidMeasurement
-from seatrial.observation import GeneratorHealth, Ledger
+from seatrial.ledger import Ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.traffic import wire
 from seatrial.traffic.channel import Channel
 from seatrial.traffic.clocks import ClockOffset, bound_s, compared

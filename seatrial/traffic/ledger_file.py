@@ -22,7 +22,7 @@ import orjson
 from numpy.typing import NDArray
 
 from seatrial.errors import InputError
-from seatrial.observation import Floats, Ledger
+from seatrial.ledger import Floats, Ledger
 from seatrial.traffic.chunk import COLUMN_TYPES, Part, assembled, texts_of
 from seatrial.traffic.order_statistics import quantiles
 

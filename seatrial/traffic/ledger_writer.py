@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from seatrial.errors import InvalidMeasurement
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 from seatrial.traffic.chunk import COLUMN_TYPES, DTYPE, Chunk, Part, since
 from seatrial.traffic.ledger_file import WHOLE, Frame, LedgerFile, frame_at, frame_bytes, preamble
 

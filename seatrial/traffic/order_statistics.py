@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from seatrial.observation import Floats, Ints
+from seatrial.ledger import Floats, Ints
 
 _BIN_BITS = 16  # sign, exponent and 4 bits of the mantissa: a bin is at most a sixteenth of its values wide
 _ALL = (1 << 64) - 1

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from seatrial.errors import InputError
-from seatrial.observation import Codes, Floats, Ints
+from seatrial.ledger import Codes, Floats, Ints
 
 ConnectionUse = Literal["new", "keep-alive", "pooled"]
 Keep = Literal["wrong", "all"]

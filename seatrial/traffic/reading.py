@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import Any, Final
 
-from seatrial.observation import UNJUDGED, WRONG
+from seatrial.ledger import UNJUDGED, WRONG
 from seatrial.traffic.adapters.base import judge
 from seatrial.traffic.attempt import WRONG_BODY_BYTES, Attempt
 from seatrial.traffic.http1 import BEGINNING_BYTES, Answer

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import orjson
 
-from seatrial.observation import COLUMNS, Ledger
+from seatrial.ledger import COLUMNS, Ledger
 from seatrial.traffic.chunk import DTYPE, ROW, Chunk, Part, assembled, since, texts_of
 
 NAN = float("nan")

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from seatrial.observation import RIGHT, UNJUDGED, WRONG, Request
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG, Request
 from seatrial.traffic.engine import Engine
 from seatrial.traffic.plan import Connects, Exchange, Load, OpenLoop, ServiceTarget
 

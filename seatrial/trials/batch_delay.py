@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.observation import Ledger, Mask
+from seatrial.ledger import Ledger, Mask
 from seatrial.stats import Decision
 from seatrial.stats.proportions import judge_proportion
 from seatrial.stats.quantiles import quantile

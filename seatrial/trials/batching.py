@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import Batching, Governed, governed, merged, placed
-from seatrial.observation import Ledger, Observation, Pod, joined
+from seatrial.ledger import Ledger, joined
+from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without

@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 
 from seatrial.contract import Contract, governed, placed
-from seatrial.observation import Ledger, Observation, Pod
+from seatrial.ledger import Ledger
+from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import ClosedLoop, Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.contract import governed, placed
-from seatrial.observation import Ledger, Mask, Observation, Pod
+from seatrial.ledger import Ledger, Mask
+from seatrial.observation import Observation, Pod
 from seatrial.traffic.arrivals import constant, poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
 from seatrial.trials import workload

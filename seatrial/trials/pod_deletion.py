@@ -15,7 +15,8 @@ from typing import Any
 
 from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
-from seatrial.observation import Ledger, Log, Observation, Pod
+from seatrial.ledger import Ledger
+from seatrial.observation import Log, Observation, Pod
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Connects, Load, OpenLoop
 from seatrial.trials import workload

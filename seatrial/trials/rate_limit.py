@@ -12,7 +12,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from seatrial.contract import Governed, RateLimit, governed, merged, placed
-from seatrial.observation import Ledger, Observation, Pod, Request
+from seatrial.ledger import Ledger, Request
+from seatrial.observation import Observation, Pod
 from seatrial.stats.buckets import FEWEST_EXPECTED
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Load, OpenLoop

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from seatrial.contract import Streaming
-from seatrial.observation import Ledger, Request
+from seatrial.ledger import Ledger, Request
 from seatrial.traffic.adapters.apis import read
 from seatrial.traffic.plan import Exchange
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from seatrial import charts
 from seatrial.contract import Drain, Rollout
-from seatrial.observation import Change, Ledger, Mask, Observation
+from seatrial.ledger import Ledger, Mask
+from seatrial.observation import Change, Observation
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
 from seatrial.trials import workload

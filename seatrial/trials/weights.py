@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seatrial.contract import Weights
-from seatrial.observation import Change, Observation, Timeline, Workload, joined
+from seatrial.ledger import joined
+from seatrial.observation import Change, Observation, Timeline, Workload
 from seatrial.traffic.fleet import weakest
 from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload

@@ -11,7 +11,8 @@ import numpy as np
 
 from seatrial.contract import Contract, Json, Reject
 from seatrial.errors import InputError
-from seatrial.observation import Pod, Request
+from seatrial.ledger import Request
+from seatrial.observation import Pod
 from seatrial.traffic.answers import contains
 from seatrial.traffic.plan import Exchange, PodTarget
 from seatrial.trials.asking import asking

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.contract import Contract
-from seatrial.observation import Change, GeneratorHealth, Ledger, Scrape, Timeline, Workload, ledger
+from seatrial.ledger import Ledger, ledger
+from seatrial.observation import Change, GeneratorHealth, Scrape, Timeline, Workload
 from seatrial.suite import Check
 from seatrial.suite.registry import load_checks
 from seatrial.verdict import Verdict

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.observation import Change, Ledger, Pod, ledger
+from seatrial.ledger import Ledger, ledger
+from seatrial.observation import Change, Pod
 from seatrial.trials.overload import BASELINE, CLOSED, EXTRA, HOLD, OVER, RECOVERY, Overload
 from tests.helpers.drains import pod, request
 from tests.helpers.observations import common

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.observation import Ledger, ledger
+from seatrial.ledger import Ledger, ledger
 from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, RateLimited, Window
 from tests.helpers.drains import request
 from tests.helpers.observations import common

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.observation import joined, ledger
+from seatrial.ledger import joined, ledger
 from seatrial.trials.pod_deletion import STREAM, UNDISTURBED_STREAM, PodDeletion, Round
 from tests.helpers.drains import deletion, request
 

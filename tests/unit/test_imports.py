@@ -11,7 +11,19 @@ from seatrial.suite.registry import load_checks
 
 REPOSITORY = Path(__file__).parents[2]
 LAYERS = (
-    ("errors", "documents", "explain", "clock", "lifetime", "contract", "observation", "verdict", "stats", "content"),
+    (
+        "errors",
+        "documents",
+        "explain",
+        "clock",
+        "lifetime",
+        "contract",
+        "ledger",
+        "observation",
+        "verdict",
+        "stats",
+        "content",
+    ),
     ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images", "dependencies"),
     ("trials",),
     ("loads",),
@@ -82,7 +94,19 @@ def test_the_engine_imports_nothing_of_its_content():
 @pytest.mark.parametrize("file", sorted((REPOSITORY / "conformance").rglob("*.py")), ids=lambda file: file.stem)
 def test_a_check_imports_only_what_a_users_own_could(file):
     """Values, verdicts, statistics, what trials observe, and facts read from the watch; no cluster."""
-    allowed = ("contract", "observation", "verdict", "stats", "suite", "trials", "watch", "errors", "clock", "traffic")
+    allowed = (
+        "contract",
+        "ledger",
+        "observation",
+        "verdict",
+        "stats",
+        "suite",
+        "trials",
+        "watch",
+        "errors",
+        "clock",
+        "traffic",
+    )
     for name in imported(file):
         top, _, rest = name.partition(".")
         assert top != "conformance"

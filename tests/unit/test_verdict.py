@@ -2,7 +2,7 @@
 
 import pytest
 
-from seatrial.observation import ledger
+from seatrial.ledger import ledger
 from seatrial.verdict import Ground, Measurement, failed, inconclusive, passed
 
 SLOWEST = Measurement("slowest", 1.0, "s")

@@ -7,7 +7,7 @@ read once it is whole.
 A file of an adapter has a class `Adapter`. Those of this folder are found by that, and their kind is what a contract
 calls them; one of a user's own stands beside the contract and is named by its path (seatrial.traffic.adapters.own).
 Requests are written where the run is carried out, answers are read by generators, which have Python, NumPy, orjson,
-httptools, and of Seatrial: `traffic`, `observation` and `errors`.
+httptools, and of Seatrial: `traffic`, `ledger`, `observation` and `errors`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, Self
 import orjson
 
 from seatrial.errors import InputError
-from seatrial.observation import RIGHT, UNJUDGED, WRONG
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.answers import contains
 from seatrial.traffic.plan import Comparator, Exchange
 

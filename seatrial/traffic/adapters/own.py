@@ -20,7 +20,7 @@ from seatrial.traffic.adapters.base import Adapter, Reader, Reply
 from seatrial.traffic.plan import Source
 
 _OF_GENERATORS = ("numpy", "orjson", "httptools")
-_OF_SEATRIAL = ("seatrial.traffic", "seatrial.observation", "seatrial.errors")
+_OF_SEATRIAL = ("seatrial.traffic", "seatrial.ledger", "seatrial.observation", "seatrial.errors")
 _NEEDED = ("readers", "generates", "of", "exchange")
 _failures: dict[Source, str] = {}
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from seatrial.observation import GeneratorHealth, Ledger, Scrape, joined
+from seatrial.ledger import Ledger, joined
+from seatrial.observation import GeneratorHealth, Scrape
 from seatrial.traffic.fleet import Fleet, FleetRun
 from seatrial.traffic.plan import Credentials, Exchange, Load, Lone, OpenLoop, PodTarget
 from seatrial.trials.context import RELEASE, TrialContext

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from seatrial.cli.report import report
 from seatrial.cli.verify import verify
 from seatrial.errors import InputError
-from seatrial.observation import GeneratorHealth, Timeline, Workload, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import GeneratorHealth, Timeline, Workload
 from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, VerdictEntry
 from seatrial.record.alike import alike
 from seatrial.suite.registry import load_checks

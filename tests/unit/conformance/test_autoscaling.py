@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.observation import Change, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import Change
 from seatrial.trials.autoscaling import CALIBRATE, Scaling, Step, judgeable, seen_syncs
 from seatrial.verdict import Outcome
 from seatrial.watch.autoscaler import unclamped

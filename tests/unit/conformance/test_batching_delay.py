@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.observation import ledger
+from seatrial.ledger import ledger
 from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, waits
 from seatrial.trials.batching import Batches
 from seatrial.verdict import Outcome

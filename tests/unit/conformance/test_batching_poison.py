@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.observation import ledger
+from seatrial.ledger import ledger
 from seatrial.trials.batching import AFTER, ALONE, GOOD, POISON, Batches, Round
 from seatrial.trials.concurrency import Span
 from seatrial.verdict import Outcome

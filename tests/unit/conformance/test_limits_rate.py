@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from seatrial.observation import Request, ledger
+from seatrial.ledger import Request, ledger
 from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, promised_wait_s
 from seatrial.verdict import Outcome
 from tests.helpers.observations import common, contract, judged

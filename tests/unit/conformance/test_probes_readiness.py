@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.observation import Change, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import Change
 from seatrial.trials.overload import EXTRA
 from seatrial.trials.rate_limit import FLOOD, RateLimited
 from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, POLLED

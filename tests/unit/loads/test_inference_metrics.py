@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
+from seatrial.ledger import ledger
 from seatrial.loads import inference_metrics as im
 from seatrial.loads.inference_metrics import Generations, Slos
-from seatrial.observation import ledger
 
 NAN = math.nan
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.cli.load import as_document
+from seatrial.ledger import RIGHT, WRONG, ledger
 from seatrial.loads.locust_run import Recorded
 from seatrial.loads.scenario import Goodput, Objectives, Scenario
 from seatrial.loads.summary import judged, summarise
-from seatrial.observation import RIGHT, WRONG, GeneratorHealth, ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.reporting.load import lines
 
 HEALTHY = GeneratorHealth(100, 100, 0.001, 0.01, 0.01, 0.0001)

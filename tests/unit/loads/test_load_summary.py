@@ -2,10 +2,11 @@
 
 import pytest
 
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG, ledger
 from seatrial.loads.scenario import Objectives, Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept
 from seatrial.loads.summary import errors_by_kind, good, judged, summarise, why_invalid
-from seatrial.observation import RIGHT, UNJUDGED, WRONG, GeneratorHealth, ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.reporting.load import lines
 
 HEALTHY = GeneratorHealth(100, 100, 0.001, 0.01, 0.01, 0.0001)

@@ -1,7 +1,7 @@
 """Rows become Locust's own entries, many at a time."""
 
+from seatrial.ledger import RIGHT, WRONG, ledger
 from seatrial.loads.locust_stats import Failures, entries
-from seatrial.observation import RIGHT, WRONG, ledger
 from seatrial.traffic.plan import Exchange
 
 EXCHANGES = [Exchange("a", "POST", "/a"), Exchange("b", "GET", "/b"), Exchange("c", "POST", "/a")]

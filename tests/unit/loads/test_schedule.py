@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from seatrial.ledger import ledger
 from seatrial.loads import schedule
 from seatrial.loads.gaps import gap_test
 from seatrial.loads.scenario import Scenario
 from seatrial.loads.summary import summarise
-from seatrial.observation import GeneratorHealth, ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.traffic import arrivals
 from seatrial.traffic.plan import ClosedLoop, Exchange, ServiceTarget
 

@@ -1,6 +1,7 @@
 import pytest
 
-from seatrial.observation import Change, GeneratorHealth, Log, Observation, Pod, Scrape, Timeline, Workload, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import Change, GeneratorHealth, Log, Observation, Pod, Scrape, Timeline, Workload
 from seatrial.record import RecordWriter, RunHeader
 
 

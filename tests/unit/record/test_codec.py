@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
-from seatrial.observation import COLUMNS, Change, Floats, Ledger, Observation, Timeline, ledger
+from seatrial.ledger import COLUMNS, Floats, Ledger, ledger
+from seatrial.observation import Change, Observation, Timeline
 from seatrial.record import observation_from_files, observation_to_files
 from seatrial.record.codec import raw_observation
 from seatrial.verdict import Outcome

@@ -220,9 +220,10 @@ from pathlib import Path
 from seatrial.record import RecordWriter, RunHeader
 from seatrial.record.codec import structured
 from seatrial.verdict import passed
-from seatrial.observation import Timeline, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import Timeline
 from dataclasses import dataclass
-from seatrial.observation import Ledger
+from seatrial.ledger import Ledger
 
 @dataclass(frozen=True)
 class Small:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from made_up_watch import Round, deletion_changes
 
-from seatrial.observation import Change, GeneratorHealth, Observation, Pod, Timeline, Workload, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import Change, GeneratorHealth, Observation, Pod, Timeline, Workload
 
 
 @dataclass(frozen=True, slots=True)

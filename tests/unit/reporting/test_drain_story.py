@@ -4,7 +4,8 @@ import pytest
 from made_up_trials import deletions
 from made_up_watch import UP, Round, pod_object, slice_object
 
-from seatrial.observation import Change, Timeline, ledger
+from seatrial.ledger import ledger
+from seatrial.observation import Change, Timeline
 from seatrial.reporting.drain_story import Fate, Segment, drain_story
 
 ROUND = Round(0, "a", "10.0.0.1", 100.0, 100.0, 100.1, 103.0)

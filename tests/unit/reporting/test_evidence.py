@@ -8,7 +8,7 @@ import click
 import made_up
 import pytest
 
-from seatrial.observation import ledger
+from seatrial.ledger import ledger
 from seatrial.record import RecordWriter
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import Judged, read_report

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from made_up_trials import calibration, deletions
 
-from seatrial.observation import ledger
+from seatrial.ledger import ledger
 from seatrial.reporting.bars import limit_bar
 from seatrial.reporting.drain_story import drain_story
 from seatrial.reporting.drain_svg import drain_svg

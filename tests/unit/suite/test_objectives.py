@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from seatrial.ledger import RIGHT, ledger
 from seatrial.loads.locust_run import Recorded
 from seatrial.loads.scenario import Scenario
-from seatrial.observation import RIGHT, GeneratorHealth, ledger
+from seatrial.observation import GeneratorHealth
 from seatrial.record import summarise
 from seatrial.suite.objectives import entries, reported
 from seatrial.verdict import Outcome

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
-from seatrial.observation import RIGHT, UNJUDGED, WRONG
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.adapters import openai, openai_chat
 from seatrial.traffic.adapters.apis import read, reader_of
 from seatrial.traffic.adapters.base import judge

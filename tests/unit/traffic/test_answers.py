@@ -2,7 +2,7 @@
 
 import pytest
 
-from seatrial.observation import RIGHT, UNJUDGED, WRONG
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.answers import contains, judge
 
 EXPECTED = {"entities": [{"label": "EMAIL", "score": 0.9}], "text": "[EMAIL]"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seatrial.observation import RIGHT, WRONG
+from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.attempt import Attempt
 from seatrial.traffic.connection import EOF

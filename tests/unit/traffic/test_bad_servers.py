@@ -13,7 +13,7 @@ import orjson
 import pytest
 import uvloop
 
-from seatrial.observation import RIGHT, WRONG
+from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic import attempt, reading
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.engine import Engine

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.errors import ClusterError
-from seatrial.observation import RIGHT
+from seatrial.ledger import RIGHT
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.fleet import Fleet, dealt
 from seatrial.traffic.generator import Generator

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from seatrial.errors import ClusterError, InvalidMeasurement
-from seatrial.observation import RIGHT
+from seatrial.ledger import RIGHT
 from seatrial.traffic.channel import ExecChannel, ProcessChannel
 from seatrial.traffic.generator import Generator
 from seatrial.traffic.ledger_file import WHOLE, LedgerFile

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from seatrial.observation import RIGHT, WRONG
+from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.heads import Head, Heads
 from seatrial.traffic.http1 import Answer
 from seatrial.traffic.plan import Exchange, Lone

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError, InvalidMeasurement
-from seatrial.observation import COLUMNS, FLOATS, TEXT
+from seatrial.ledger import COLUMNS, FLOATS, TEXT
 from seatrial.traffic import recorder as recording
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, WHOLE, LedgerFile, preamble
 from seatrial.traffic.ledger_writer import LedgerWriter, write

@@ -12,7 +12,7 @@ import yaml
 
 from seatrial.content import content
 from seatrial.errors import InputError
-from seatrial.observation import RIGHT, WRONG
+from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.adapters.apis import adapter_of, kinds, read
 from seatrial.traffic.adapters.base import Reply, Settings
 from seatrial.traffic.channel import ProcessChannel

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from seatrial.errors import InputError
-from seatrial.observation import RIGHT, WRONG
+from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.adapters.open_inference import OpenInference
 from seatrial.traffic.adapters.openai_chat import OpenAIChat
 from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget

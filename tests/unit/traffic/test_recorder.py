@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from seatrial.observation import joined
+from seatrial.ledger import joined
 from seatrial.traffic.recorder import Recorder, pack, unpack
 
 NAN = float("nan")

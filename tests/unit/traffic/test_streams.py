@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from seatrial.observation import RIGHT, UNJUDGED, WRONG
+from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.plan import ChosenTarget, ClosedLoop, Connects, Exchange, Lone, OpenLoop, PodTarget, ServiceTarget
 
 OK = b'HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{"a": 1}'

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from seatrial.contract import Streaming, read_contract
-from seatrial.observation import RIGHT, WRONG
+from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.streams import ending, longest_gap_s
