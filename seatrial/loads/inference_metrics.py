@@ -108,7 +108,7 @@ def generates(rows: Ledger) -> bool:
 
 
 def generations(rows: Ledger, good: Mask) -> Generations:
-    """The rows of a ledger; `good` says of each, shape (n,), whether it is, as seatrial.loads.summary decides."""
+    """The rows of a ledger; `good` says of each, shape (n,), whether it is, as seatrial.loads.good decides."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(rows.events, out=offsets[1:])
     # Rows are in the order of their schedule, the events of all of them in that in which rows ended.

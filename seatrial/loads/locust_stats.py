@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from seatrial.ledger import Ledger
-from seatrial.loads.summary import failure, good
+from seatrial.loads.good import failure, good
 from seatrial.traffic.plan import Exchange
 
 Entry = dict[str, Any]

@@ -1,33 +1,25 @@
 """What a run of a scenario showed: a ledger in, rates, quantiles and answers to the objectives out. Pure.
 
-Definitions and their sources are in docs/metrics.md. A request is good when its answer is whole, 2xx and right;
-where nothing was expected of an answer, a whole 2xx answer is good.
+Definitions and their sources are in docs/metrics.md.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
-from seatrial.ledger import RIGHT, UNJUDGED, Floats, Ledger, Mask, Request
+from seatrial.ledger import UNJUDGED, Floats, Ledger
 from seatrial.loads import inference_metrics
-from seatrial.loads.inference_metrics import Generations, InferenceSummary, Slos, generations, meets
-from seatrial.loads.scenario import GENERATED, Goodput, Objectives, Scenario, Stage, percentile
+from seatrial.loads.answers import CONFIDENCE, HELD, MISSED, UNDECIDED, Answer, judged, limits
+from seatrial.loads.good import errors_by_kind, good
+from seatrial.loads.inference_metrics import InferenceSummary, Slos, generations
+from seatrial.loads.scenario import Objectives, Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept, broken
 from seatrial.observation import GeneratorHealth
-from seatrial.stats import proportions
 from seatrial.stats.quantiles import Quantile, observed
-from seatrial.verdict import Measurement
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
-CONFIDENCE = 0.95
-HELD, MISSED, UNDECIDED = "held", "missed", "undecided"
-_AT_ANY_TIME = ("reset", "eof", "timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +39,6 @@ class StageSummary:
     service_time_s: tuple[Quantile, ...]
     errors: Mapping[str, int]
     inference: InferenceSummary | None  # None: no row tells of tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One objective of one stage, and whether it was held at 95 % confidence.
-
-    `key` is where the scenario has it, below `slos`; `share` is the share of requests that went against it, None where
-    none was due.
-    """
-
-    stage: str
-    objective: str
-    found: str
-    outcome: str
-    key: str
-    share: Measurement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,32 +68,6 @@ class Report:
     def exit_status(self) -> int:
         """0 all objectives held, 1 one was missed, 2 invalid or undecided: nothing good seen is never 0."""
         return {HELD: 0, MISSED: 1}.get(self.outcome, 2)
-
-
-def good(ledger: Ledger) -> Mask:
-    """Rows with a whole 2xx answer that is right, or of which nothing was expected; shape (n,)."""
-    whole = (ledger.error == ledger.code("")) & (ledger.status >= 200) & (ledger.status < 300)
-    return np.asarray(whole & ((ledger.correct == RIGHT) | (ledger.correct == UNJUDGED)), dtype=np.bool_)
-
-
-def errors_by_kind(ledger: Ledger) -> Counter[str]:
-    """How many rows are not good, by what was wrong: the error, the status, or a wrong answer."""
-    return Counter(failure(row) for row in ledger.select(~good(ledger)))
-
-
-def failure(row: Request) -> str:
-    """What is wrong with a row that is not good; of what may happen at any time, also when it did."""
-    if row.error in _AT_ANY_TIME:
-        return f"{row.error} {_reached(row)}"
-    if row.error:
-        return row.error
-    return "wrong answer" if 200 <= row.status < 300 else f"status {row.status}"
-
-
-def _reached(row: Request) -> str:
-    if math.isnan(row.connected_s):
-        return "while connecting"
-    return "before the first byte" if math.isnan(row.first_byte_s) else "in mid-answer"
 
 
 def summarise(
@@ -201,76 +151,6 @@ def _more_room(health: GeneratorHealth, workers: int) -> str:
     if workers == 1:
         return f"{spent}, so that one generator can carry it: it was kept from running; free a core for it"
     return f"{spent}, so that {workers} generators can carry it: one was kept from running; free a core for each"
-
-
-def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
-    """Each objective of a stage, answered."""
-    latency_s = answered_after_s(rows)
-    generated = generations(rows, good(rows))
-    answers = []
-    for name, limit_s in slos.latency_s.items():
-        later = int((latency_s > limit_s).sum())
-        share = round(1 - percentile(name) / 100, 9)
-        text = f"latency {name} <= {limit_s:g} s"
-        answers.append(_at_most(stage, f"latency_s.{name}", text, later, len(rows), share, "later"))
-    answers += [
-        _on_generated(stage, metric, name, limit_s, generated)
-        for metric in GENERATED
-        for name, limit_s in getattr(slos, metric).items()
-    ]
-    if slos.error_ratio is not None:
-        bad = int(np.isinf(latency_s).sum())
-        text = f"error ratio <= {slos.error_ratio:g}"
-        answers.append(_at_most(stage, "error_ratio", text, bad, len(rows), slos.error_ratio, "without a right answer"))
-    if slos.goodput is not None:
-        late = int((~meets(generated, limits(slos.goodput))).sum())
-        beside = ", share" if slos.goodput.generated else ""
-        text = f"right {slos.goodput.limits}{beside} >= {slos.goodput.at_least_ratio:g}"
-        share = round(1 - slos.goodput.at_least_ratio, 9)
-        what = "not right within all limits" if slos.goodput.generated else "not right in time"
-        answers.append(_at_most(stage, "goodput", text, late, len(rows), share, what))
-    return answers
-
-
-def limits(goodput: Goodput) -> Slos:
-    """What a request has to keep to count."""
-    return Slos(e2e_s=goodput.deadline_s, **goodput.generated)
-
-
-def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: Generations) -> Answer:
-    """A percentile of a metric of generated tokens: one value a request, and a request without it counts as later."""
-    beyond = int((~meets(rows, Slos(**{metric: limit_s}))).sum())
-    without = int((rows.good & ~meets(rows, Slos(**{metric: np.inf}))).sum())
-    what = f"beyond it, {without} of them right answers without one" if without else "beyond it"
-    share = round(1 - percentile(name) / 100, 9)
-    text = f"{GENERATED[metric]} {name} <= {limit_s:g} s"
-    return _at_most(stage, f"{metric}.{name}", text, beyond, len(rows), share, what)
-
-
-def answered_after_s(rows: Ledger) -> Floats:
-    """Latency from the schedule, shape (n,); infinite where no right answer ever came."""
-    return np.where(good(rows), rows.latency_s, np.inf)
-
-
-def _at_most(stage: str, key: str, objective: str, events: int, n: int, limit: float, what: str) -> Answer:
-    if n == 0:
-        return Answer(stage, objective, "no request was due", UNDECIDED, key, None)
-    found = f"{events} of {n} {what}"
-    low, high = (bound(events, n, CONFIDENCE) for bound in (proportions.lower_bound, proportions.upper_bound))
-    allowed = f"<= {limit:g}" if limit else "= 0"
-    share = Measurement(f"share {what}", events / n, "", n, low, high, CONFIDENCE, allowed)
-    if limit == 0:
-        if events:
-            return Answer(stage, objective, found, MISSED, key, share)
-        return Answer(stage, objective, f"{found}; excludes more than {high:.2%}", HELD, key, share)
-    found += f" (a share of {events / n:.2%}, allowed {limit:.2%}, surely {low:.2%} to {high:.2%})"
-    if low > limit:
-        return Answer(stage, objective, found, MISSED, key, share)
-    if high <= limit:
-        return Answer(stage, objective, found, HELD, key, share)
-    needed = proportions.zero_event_n(limit, CONFIDENCE)
-    hint = f"; needs {needed} requests or more" if n < needed else "; measure longer"
-    return Answer(stage, objective, found + hint, UNDECIDED, key, share)
 
 
 def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seatrial.errors import InputError
+from seatrial.loads.answers import UNDECIDED
 from seatrial.loads.gaps import ALPHA
 from seatrial.loads.inference_metrics import Distribution, InferenceSummary
 from seatrial.loads.locust_run import WorkerPart
 from seatrial.loads.scenario import Scenario, read_scenario
 from seatrial.loads.schedule import ArrivalsKept
-from seatrial.loads.summary import UNDECIDED, Report, StageSummary
+from seatrial.loads.summary import Report, StageSummary
 from seatrial.record import RunRecord
 from seatrial.record.codec import read_json, structured
 from seatrial.record.layout import RESULT, SCENARIO

@@ -6,10 +6,11 @@ judged; where nothing good was seen, or nothing was asked for, the run is not he
 
 from __future__ import annotations
 
+from seatrial.loads.answers import HELD, MISSED, Answer
 from seatrial.loads.locust_run import Recorded
 from seatrial.loads.scenario import Scenario
 from seatrial.loads.schedule import arrivals_kept
-from seatrial.loads.summary import HELD, MISSED, Answer, Report, summarise
+from seatrial.loads.summary import Report, summarise
 from seatrial.record import VerdictEntry
 from seatrial.record.loads import SENT, SUPPORT
 from seatrial.verdict import Verdict, failed, inconclusive, passed

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from seatrial.cli.load import as_document
 from seatrial.ledger import RIGHT, WRONG, ledger
+from seatrial.loads.answers import judged
 from seatrial.loads.locust_run import Recorded
 from seatrial.loads.scenario import Goodput, Objectives, Scenario
-from seatrial.loads.summary import judged, summarise
+from seatrial.loads.summary import summarise
 from seatrial.observation import GeneratorHealth
 from seatrial.reporting.load import lines
 
