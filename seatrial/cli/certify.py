@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
+from seatrial.cli._folders import own_checks
 from seatrial.cli._progress import Narrator, Silence
 from seatrial.content import content
 from seatrial.record import RunRecord
@@ -24,13 +25,7 @@ from seatrial.suite.subject import read_subject
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
 @click.option("--only", "ids", multiple=True, metavar="ID", help="Judge these checks only; may be given again.")
-@click.option(
-    "--conformance",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A folder with checks and trials of your own; may be given again.",
-)
+@own_checks
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),

@@ -11,6 +11,7 @@ import click
 
 from seatrial import faults as matrix
 from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
+from seatrial.cli._folders import own_checks
 from seatrial.clock import RunClock
 from seatrial.content import content
 from seatrial.suite.opening import opened
@@ -24,13 +25,7 @@ from seatrial.suite.subject import read_subject
 @click.option(
     "--only", "ids", multiple=True, metavar="ID", help="This row, or all rows of this check; may be given again."
 )
-@click.option(
-    "--conformance",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A folder with checks and trials of your own; may be given again.",
-)
+@own_checks
 @click.option("--list", "list_only", is_flag=True, help="Only list what would be planted.")
 @click.option("--lanes", type=click.IntRange(1, 16), default=3, show_default=True, help="Rows side by side.")
 @click.option("--seed", type=int, default=20240229, show_default=True, help="Decides every schedule and draw.")

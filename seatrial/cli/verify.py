@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from seatrial.cli._folders import own_checks
 from seatrial.content import content
 from seatrial.record import Damage, RunRecord, summarise
 from seatrial.reporting.terminal import verdict_table
@@ -16,13 +17,7 @@ from seatrial.suite.replay import Replay, answer_again, judge_again
 
 @click.command(epilog="Example: seatrial verify runs/20260101-120000-a1b2")
 @click.argument("record", type=click.Path(path_type=Path))
-@click.option(
-    "--conformance",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A folder with checks and trials of your own; may be given again.",
-)
+@own_checks
 @click.option(
     "--adapter",
     "adapters",
