@@ -25,9 +25,9 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
         if seen is None:
             doubts.append(uncounted(metric, setting))
             continue
-        told = f"largest {setting.size}: {seen.runs} batches, {seen.at_least(setting.size)} of them full"
+        fact = f"largest {setting.size}: {seen.runs} batches, {seen.at_least(setting.size)} of them full"
         mean = Measurement(f"mean batch at {setting.size}", seen.mean, n=seen.runs, limit=f"<= {setting.size}")
-        ground = ground.with_(n=seen.runs, measurements=[mean], evidence=[told])
+        ground = ground.with_(n=seen.runs, measurements=[mean], evidence=[fact])
         if over := too_large(metrics, batches, setting, seen):
             return ground.failed(
                 f"no batch above {setting.size} when that is the largest",

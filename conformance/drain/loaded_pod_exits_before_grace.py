@@ -28,15 +28,15 @@ def loaded_pod_exits_before_grace(drain: Drain | None, deletion: PodDeletion) ->
     for round in deletion.loaded():
         for end in deletion.exits(round):
             took_s = max(0.0, deletion.exit_s(end) - round.deleted_s)
-            told = f"round {round.index}: {end.container} exited {end.exit_code} ({end.reason}) after {took_s:.1f} s"
-            exits.append(told)
+            fact = f"round {round.index}: {end.container} exited {end.exit_code} ({end.reason}) after {took_s:.1f} s"
+            exits.append(fact)
             took.append(took_s)
             if end.exit_code == KILLED or took_s >= round.grace_period_s - MARGIN_S:
-                wrong.append(f"{told}, of a grace period of {round.grace_period_s:.0f} s")
+                wrong.append(f"{fact}, of a grace period of {round.grace_period_s:.0f} s")
             elif end.exit_code not in exit_codes and len(deletion.over_budget(round)):
-                overworked.append(f"{told}, with work left when its whole budget was spent")
+                overworked.append(f"{fact}, with work left when its whole budget was spent")
             elif end.exit_code not in exit_codes:
-                wrong.append(f"{told}; declared are {', '.join(map(str, exit_codes))}")
+                wrong.append(f"{fact}; declared are {', '.join(map(str, exit_codes))}")
 
     ground = Ground(n=len(exits), evidence=tuple(exits))
     if wrong:

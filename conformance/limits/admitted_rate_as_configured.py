@@ -28,15 +28,15 @@ def admitted_rate_as_configured(limit: RateLimit, limited: RateLimited) -> Verdi
         at_first_s = window.start_s + FIRST_S
         first = rows.select(admitted & (rows.sent_s < at_first_s))
         at = f"at {window.per_second:g}/s with burst {window.burst:g}"
-        told = (
+        fact = (
             f"{at}: {int(admitted.sum())} of {len(rows)} admitted in {window.end_s - window.start_s:.0f} s, "
             f"{len(first)} in the first second"
         )
-        ground = ground.with_(n=len(rows), measurements=once_empty(at, bucket), evidence=[told])
+        ground = ground.with_(n=len(rows), measurements=once_empty(at, bucket), evidence=[fact])
         if bucket.decision == "fail":
             return ground.failed(
                 "admissions of a token bucket of the configured rate and burst",
-                how_it_failed(at, bucket) or told,
+                how_it_failed(at, bucket) or fact,
                 "keep one bucket for the declared scope, with the configured rate and burst",
             )
         if window.burst >= 2 * window.per_second:

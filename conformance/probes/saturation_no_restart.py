@@ -68,8 +68,8 @@ def _broken(overload: Overload, since_s: float, ground: Ground) -> Verdict | Non
     broken = disruptions(overload, since_s)
     if not broken:
         return None
-    told = (*ended(overload, since_s), *killed(overload, since_s)[:3])
-    return ground.with_(evidence=[disruption.what for disruption in told]).failed(
+    kept = (*ended(overload, since_s), *killed(overload, since_s)[:3])
+    return ground.with_(evidence=[disruption.what for disruption in kept]).failed(
         "no restart, no ended container, no Killing event",
         broken[0].what[:200],
         "answer liveness from a path that inference cannot hold up, and bound what a refused request keeps",

@@ -52,14 +52,14 @@ def run_rows(
     numbered = list(enumerate(selected))
     cells: dict[int, list[Cell]] = {}
 
-    def one(numbered_row: tuple[int, Row]) -> None:
+    def run(numbered_row: tuple[int, Row]) -> None:
         number, row = numbered_row
         cells[number] = run_row(context, number, row, checks, folders)
         on_cells(cells[number])
 
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="row")
     try:
-        for _ in pool.map(one, numbered):
+        for _ in pool.map(run, numbered):
             pass
     finally:
         # Not waited for: after Ctrl-C a row would otherwise go on to its end.

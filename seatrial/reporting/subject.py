@@ -38,24 +38,24 @@ def room(trial: str, fields: Mapping[str, Any], timeline: Timeline, images: Any)
         len(pods_of(changes, subject)),
         tuple(sorted(owners.items())),
         tuple(sorted(set(_ran(images if isinstance(images, list) else [])))),
-        tuple(_dependency(found) for found in fields.get("dependencies") or ()),
+        tuple(_dependency(dependency) for dependency in fields.get("dependencies") or ()),
     )
 
 
 def _ran(images: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, str, str]]:
-    for found in images:
-        yield str(found.get("container")), str(found.get("image")), str(found.get("id") or "never had the image")
+    for image in images:
+        yield str(image.get("container")), str(image.get("image")), str(image.get("id") or "never had the image")
 
 
-def _dependency(found: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    done = [str(switch["what"]) for switch in found.get("switches", ()) if switch["what"] != "open"]
-    return str(found["name"]), str(found["kind"]), str(found["stands_by"]), ", ".join(done)
+def _dependency(dependency: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    done = [str(switch["what"]) for switch in dependency.get("switches", ()) if switch["what"] != "open"]
+    return str(dependency["name"]), str(dependency["kind"]), str(dependency["stands_by"]), ", ".join(done)
 
 
 def alike(rooms: Sequence[Room]) -> list[tuple[list[str], Room]]:
     """Rooms that hold the same but for the number of pods, each with the names of its trials."""
-    found: dict[Any, tuple[list[str], Room]] = {}
-    for one in rooms:
-        held = (one.subject, one.service, tuple(owner for owner, _ in one.bystanders), one.ran, one.dependencies)
-        found.setdefault(held, ([], one))[0].append(one.trial)
-    return list(found.values())
+    groups: dict[Any, tuple[list[str], Room]] = {}
+    for room in rooms:
+        held = (room.subject, room.service, tuple(owner for owner, _ in room.bystanders), room.ran, room.dependencies)
+        groups.setdefault(held, ([], room))[0].append(room.trial)
+    return list(groups.values())

@@ -35,8 +35,8 @@ def ended(seen: Observation, since_s: float) -> tuple[Disruption, ...]:
 
 def killed(seen: Observation, since_s: float) -> tuple[Disruption, ...]:
     """Every word of the kubelet that it kills a container."""
-    found = events(own_changes(seen), seen.subject, "Killing")
-    return tuple(Disruption(c.at_s, str(c.object.get("message"))) for c in found if c.at_s >= since_s)
+    killings = events(own_changes(seen), seen.subject, "Killing")
+    return tuple(Disruption(c.at_s, str(c.object.get("message"))) for c in killings if c.at_s >= since_s)
 
 
 def restarted(seen: Observation, since_s: float) -> tuple[Disruption, ...]:
