@@ -65,7 +65,7 @@ class DatabaseKiller(threading.Thread):
 
 def test_a_database_that_is_killed_in_the_overload_is_not_held_against_the_gateway(cluster, tmp_path):
     subject = read_subject(gateway_stack(tmp_path))
-    checks = selected(load_checks(content("conformance")), ["P5", "D5", "D8"])
+    checks = selected(load_checks(content("conformance")), ["P5", "D8"])
     killer = DatabaseKiller(Api.connect(cluster.kubeconfig(), cluster.context), "overload")
     killer.start()
     result = certify(subject, cluster, checks, Silence(), runs=tmp_path / "runs", seed=1, lanes=2)
@@ -73,6 +73,5 @@ def test_a_database_that_is_killed_in_the_overload_is_not_held_against_the_gatew
     gone = {change.name for change in record.timeline("overload").of("Pod") if change.type == "DELETED"}
     assert len(killer.killed) >= 2
     assert set(killer.killed) <= gone
-    assert {
-        id: (verdict.outcome, verdict.found) for id, verdict in result.verdicts.items() if verdict.outcome != "pass"
-    } == {}
+    found = {id: (verdict.outcome, verdict.found) for id, verdict in result.verdicts.items()}
+    assert {id: outcome for id, (outcome, _) in found.items()} == {"P5": "pass", "D8": "pass"}, found
