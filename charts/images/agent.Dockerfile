@@ -7,9 +7,7 @@
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 FROM ${PYTHON_IMAGE}
 RUN pip install --no-cache-dir numpy orjson uvloop httptools
-COPY seatrial/__init__.py seatrial/errors.py seatrial/observation.py /opt/seatrial/seatrial/
-COPY seatrial/dependencies /opt/seatrial/seatrial/dependencies
-COPY seatrial/traffic /opt/seatrial/seatrial/traffic
+COPY seatrial /opt/seatrial/seatrial
 ENV PYTHONPATH=/opt/seatrial PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -c "import seatrial.traffic.agent, seatrial.dependencies.gate_server"
 USER 65534:65534
