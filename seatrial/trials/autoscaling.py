@@ -48,6 +48,7 @@ class Windows:
     settled_s: float = SETTLED_S
     idle_most_s: float = 90.0
     calibration_most_s: float = 75.0
+    samples: int = 2  # of each pod's CPU, under the light load
     reaction_most_s: float = 90.0
     sync_most_s: float = 35.0  # two syncs and a little
 
@@ -103,7 +104,7 @@ def autoscaling(context: TrialContext, *, windows: Windows = Windows()) -> Scali
         if request_cores > 0 and is_active(sandbox.watch.changes(), sandbox.subject):
             target_cores = promise.cpu_percent / 100 * request_cores
             light_rps = CALIBRATION * promise.min * target_cores / promise.cpu_s_per_request
-            cost_s = _calibrate(sandbox, cpu, light_rps, idle_cores, windows.calibration_most_s)
+            cost_s = _calibrate(sandbox, cpu, light_rps, idle_cores, windows)
             one_rps = carried_rps(promise, target_cores, idle_cores, cost_s)
             load_s = sandbox.now()
             if not context.withholds(NO_LOAD):
@@ -166,12 +167,13 @@ def of_subject(
     return tuple(reading for reading in readings if reading.namespace == namespace and reading.pod in own)
 
 
-def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float, most_s: float) -> float:
+def _calibrate(sandbox: Sandbox, cpu: CpuReader, rps: float, idle_cores: float, windows: Windows) -> float:
     """CPU seconds that one request costs, from a light load; NaN where it cannot be told."""
     run = _load(sandbox, CALIBRATE, rps)
     start_s = sandbox.now() + 1.0
     pods = len(sandbox.workload().pods())
-    cpu.wait(lambda readings: len(_since(readings, sandbox, start_s)) >= 2 * pods, most_s)
+    wanted = windows.samples * pods
+    cpu.wait(lambda readings: len(_since(readings, sandbox, start_s)) >= wanted, windows.calibration_most_s)
     run.stop()
     sandbox.traffic.collect(run)
     samples = _since(cpu.readings(), sandbox, start_s)

@@ -17,6 +17,7 @@ IN_A_RUN = {
         "settled_s": 45.0,
         "idle_most_s": 90.0,
         "calibration_most_s": 75.0,
+        "samples": 2,
         "reaction_most_s": 90.0,
         "sync_most_s": 35.0,
     },
