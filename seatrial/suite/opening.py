@@ -16,6 +16,7 @@ from seatrial.suite.subject import Subject
 from seatrial.trials.context import TrialContext
 from seatrial.trials.harness import Harness
 from seatrial.trials.sandbox.dependencies import refuse_what_cannot_be_brought
+from seatrial.trials.workload import probe_agent
 from seatrial.watch.api import Api
 
 
@@ -59,6 +60,7 @@ def opened(
                 seed=seed,
                 open_generator=harness.open_generator,
                 beacon_namespace=harness.namespace,
+                probe_agent=probe_agent(cluster.versions()["kubernetes"]),
                 say=say,
             )
     finally:

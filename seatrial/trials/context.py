@@ -57,6 +57,7 @@ class TrialContext:
     seed: int
     open_generator: Callable[[], Fleet]
     beacon_namespace: str  # where the known-good Service `beacon` is
+    probe_agent: str  # the user agent of its kubelets' probes
     say: Say
     injection: Injection = Injection()
     watches: frozenset[str] = frozenset()  # kinds that the trial watches beside the usual ones

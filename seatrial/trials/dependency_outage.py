@@ -133,7 +133,7 @@ def _ask(sandbox: Sandbox, pods: Sequence[Pod], lasts_s: float) -> FleetRun:
     for pod in pods:
         if probe := workload.probe(pod.spec, contract.subject.container, "liveness"):
             times_s = workload.steps(start_s, end_s, LIVENESS_PERIOD_S)
-            asked = (probe.exchange(LIVENESS),)
+            asked = (probe.exchange(LIVENESS, sandbox.context.probe_agent),)
             loads.append(OpenLoop(LIVENESS, probe.target(pod), asked, times_s, timeout_s=probe.timeout_s))
     return sandbox.traffic.start(*loads)
 

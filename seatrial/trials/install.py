@@ -66,7 +66,7 @@ def install(context: TrialContext, *, windows: Windows = Windows()) -> Install:
 
 def _ask(sandbox: Sandbox, pod: Pod, probe: workload.HttpProbe) -> None:
     """The readiness path and one that cannot exist, five times each, on connections of their own."""
-    readiness = probe.exchange("readiness")
+    readiness = probe.exchange("readiness", sandbox.context.probe_agent)
     nowhere = Exchange("nowhere", "GET", f"/seatrial-{secrets.token_hex(8)}", readiness.headers)
     for exchange, name in ((readiness, "readiness-path"), (nowhere, "random-path")):
         arrivals_s = [0.05 * n for n in range(5)]

@@ -220,7 +220,7 @@ def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int, probes: int
     for kind in ("readiness", "liveness"):
         if probe := workload.probe(pod.spec, contract.subject.container, kind):
             times = [first_s + n / PROBE_RPS for n in range(probes)]
-            ask = (probe.exchange(kind),)
+            ask = (probe.exchange(kind, sandbox.context.probe_agent),)
             loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
     sandbox.traffic.send(*loads)
     return pod.name

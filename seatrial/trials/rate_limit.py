@@ -239,10 +239,7 @@ def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float, w
         for kind in ("readiness", "liveness"):
             if probe := workload.probe(pod.spec, contract.subject.container, kind):
                 times = [start_s + n / PROBE_RPS for n in range(windows.probes)]
-                loads.append(
-                    OpenLoop(
-                        f"probe-{kind}", probe.target(pod), (probe.exchange(kind),), times, timeout_s=probe.timeout_s
-                    )
-                )
+                ask = (probe.exchange(kind, sandbox.context.probe_agent),)
+                loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
     sandbox.traffic.send(*loads)
     return tuple(pod.name for pod in pods)

@@ -120,11 +120,12 @@ class StartPoller:
         pod = pod_of(change)
         target = probe.target(pod)
         same_port = target == self._sandbox.workload().target(pod)
+        asked = probe.exchange("readiness", self._sandbox.context.probe_agent)
         self._runs[index] = self._sandbox.traffic.start_now(
             Poll(
                 POLLED,
                 target,
-                (probe.exchange("readiness"), *(workload.cases(self._contract) if same_port else ())),
+                (asked, *(workload.cases(self._contract) if same_port else ())),
                 start_s=0.0,
                 end_s=self._contract.ready_within_s + 5,
                 period_s=POLL_PERIOD_S,

@@ -150,7 +150,7 @@ def _asked(sandbox: Sandbox, first: Change, index: int, window_s: float) -> list
         OpenLoop(ASKED, sandbox.workload().target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
     ]
     if probe := workload.probe(pod.spec, contract.subject.container, "readiness"):
-        ask = (probe.exchange("readiness"),)
+        ask = (probe.exchange("readiness", sandbox.context.probe_agent),)
         loads.append(Poll(POLLED, probe.target(pod), ask, 0.0, window_s, POLL_PERIOD_S, probe.timeout_s, group=index))
     return loads
 

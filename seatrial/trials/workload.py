@@ -66,6 +66,14 @@ def _parsed(body: str) -> Json:
         return None
 
 
+def probe_agent(kubernetes: str) -> str:
+    """The user agent of a kubelet's probes: `kube-probe/1.34` for a cluster of version v1.34.2.
+
+    Source: kubernetes/pkg/probe/http/request.go.
+    """
+    return f"kube-probe/{'.'.join(kubernetes.removeprefix('v').split('.')[:2])}"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpProbe:
     """An HTTP probe of a live pod (Kubernetes, "Liveness, Readiness, and Startup Probes")."""
@@ -78,9 +86,9 @@ class HttpProbe:
     failure_threshold: int
     initial_delay_s: float
 
-    def exchange(self, name: str) -> Exchange:
-        """As the kubelet asks: its user agent, the probe's own headers, no credentials."""
-        return Exchange(name, "GET", self.path, (("User-Agent", "kube-probe/1.34"), ("Accept", "*/*"), *self.headers))
+    def exchange(self, name: str, agent: str) -> Exchange:
+        """As the kubelet asks: its user agent (`TrialContext.probe_agent`), the probe's own headers, no credentials."""
+        return Exchange(name, "GET", self.path, (("User-Agent", agent), ("Accept", "*/*"), *self.headers))
 
     def target(self, pod: Pod) -> PodTarget:
         """The pod's own address at the probe's port."""

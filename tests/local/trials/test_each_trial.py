@@ -43,7 +43,7 @@ TOY = Path(__file__).parents[2] / "helpers" / "toy"
 AT_ONCE = 4  # trials
 TRIALS = {found.name: found for found in sorted(load_trials().values(), key=lambda found: found.order)}
 SHORT = {
-    "autoscaling": autoscaling.Windows(settled_s=0.0, samples=1),
+    "autoscaling": autoscaling.Windows(settled_s=0.0, samples=1, sync_most_s=5.0),
     "batching": batching.Windows(
         full_batches=2, lone_rows=(5,), trickle_for_s=1.0, bursts=2, poison_places=1, afterwards=4
     ),

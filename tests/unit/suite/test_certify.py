@@ -99,7 +99,7 @@ CLUSTER = SimpleNamespace(
     certificate="preflight",
     context=None,
     kubeconfig=lambda: Path("k"),
-    versions=dict,
+    versions=lambda: {"kubernetes": "v1.34.0"},
     runs=lambda kind: True,
 )
 

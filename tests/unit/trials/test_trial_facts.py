@@ -211,6 +211,14 @@ def test_a_refusal_has_the_declared_status_and_body(status, body, error, declare
     assert workload.is_declared_refusal(row, reject.model_copy(update={"body": None})) is (status == 503 and not error)
 
 
+@pytest.mark.parametrize(
+    ("version", "agent"),
+    [("v1.34.4", "kube-probe/1.34"), ("v1.34.0+seatrial", "kube-probe/1.34"), ("v1.9.11-gke.1", "kube-probe/1.9")],
+)
+def test_probes_are_sent_as_the_clusters_own_kubelets_send_them(version, agent):
+    assert workload.probe_agent(version) == agent
+
+
 SPEC = {
     "containers": [
         {"name": "proxy"},
@@ -237,8 +245,8 @@ def test_a_probe_is_read_from_the_live_spec_with_the_apis_defaults():
         3,
     )
     assert probe.patience_s == 7
-    assert ("Host", "x") in probe.exchange("readiness").headers
-    assert any(name == "User-Agent" and value.startswith("kube-probe/") for name, value in probe.exchange("x").headers)
+    headers = (("User-Agent", "kube-probe/1.34"), ("Accept", "*/*"), ("Host", "x"))
+    assert probe.exchange("readiness", "kube-probe/1.34").headers == headers
     assert probe.target(Pod("a", "10.0.0.1", "n", "u", SPEC)) == PodTarget("a", "10.0.0.1", 8080)
 
 
