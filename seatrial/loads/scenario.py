@@ -283,6 +283,11 @@ def service(host: str | None) -> ServiceTarget:
         port = {"http": 80, "https": 443}.get(parts.scheme, 0) if parts.port is None else parts.port
     except ValueError:
         port = 0
+    if parts.username is not None or parts.password is not None:
+        raise InputError(
+            "--host: expected a URL without user and password, which would stand in the record, found some; "
+            "send credentials as a header of the Locust file, or under `apis` of a contract"
+        )
     if (
         parts.scheme not in ("http", "https")
         or not parts.hostname

@@ -251,3 +251,9 @@ def test_a_url_says_where_the_service_is_and_whether_it_speaks_tls(url, port, tl
 def test_a_url_of_another_kind_is_refused(url):
     with pytest.raises(InputError, match="--host: expected a URL like"):
         service(url)
+
+
+def test_a_host_with_a_password_is_refused_and_the_password_is_not_repeated():
+    with pytest.raises(InputError, match="expected a URL without user and password") as refused:
+        service("http://ann:secret@web:80")
+    assert "secret" not in str(refused.value)
