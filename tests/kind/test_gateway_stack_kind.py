@@ -19,7 +19,7 @@ from seatrial.trials.context import RUN_LABEL
 from seatrial.watch.api import Api
 from tests.helpers.gateway_stack import gateway_stack
 
-pytestmark = [pytest.mark.kind, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kind, pytest.mark.timeout(1500)]
 
 KILLED_AT_S = (45.0, 75.0)  # after the trial's namespace was made: under the closed loop, and in the overload
 
