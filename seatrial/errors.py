@@ -6,7 +6,8 @@
     └── InvalidMeasurement   exit status 2: our own generator or clock fell short
 
 A service that misbehaves is a verdict, never an exception. A message says what was expected, what was
-found and what to do.
+found and what to do. What a user's own file raises, `SystemExit` too, is an InputError that names the file;
+only INTERRUPTS pass through, wherever they come.
 """
 
 
@@ -28,3 +29,10 @@ class ClusterError(SeatrialError):
 
 class InvalidMeasurement(SeatrialError):
     """The generator or its clock cannot vouch for what it measured."""
+
+
+class Terminated(BaseException):
+    """SIGTERM, as a CI job that is cancelled gets it: ends the run as Ctrl-C does, with nothing left behind."""
+
+
+INTERRUPTS = (KeyboardInterrupt, Terminated)

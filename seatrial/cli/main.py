@@ -12,7 +12,7 @@ import traceback
 import click
 
 import seatrial.cli
-from seatrial.errors import SeatrialError
+from seatrial.errors import INTERRUPTS, SeatrialError, Terminated
 
 EPILOG = "Exit status: 0 all MUSTs held, 1 a MUST or a gate failed, 2 could not judge, 3 bad usage or contract."
 NOT_COMMANDS = ("main",)
@@ -34,10 +34,6 @@ def _add_commands() -> None:
             seatrial_command.add_command(command)
 
 
-class Terminated(BaseException):
-    """SIGTERM, as a CI job that is cancelled gets it: ends the run as Ctrl-C does, with nothing left behind."""
-
-
 def _terminate(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the second one would cut the cleaning up short
     raise Terminated
@@ -55,7 +51,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(3)
-    except (KeyboardInterrupt, click.Abort, Terminated) as stopped:
+    except (*INTERRUPTS, click.Abort) as stopped:
         click.echo("seatrial: interrupted; the record so far is kept", err=True)
         sys.stdout.flush()
         # Not sys.exit: a trial in a thread of its own would go on to its end.

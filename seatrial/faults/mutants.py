@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from seatrial.contract import Contract
-from seatrial.errors import InputError
+from seatrial.errors import INTERRUPTS, InputError
 from seatrial.faults.row import Kind, Row, are_ids, overlaid
 from seatrial.trials.context import Injection, Manifest
 
@@ -38,7 +38,9 @@ class Mutant:
             return True
         try:
             return bool(self.applies_to(json.loads(json.dumps(manifests)), contract))
-        except Exception as broken:
+        except INTERRUPTS:
+            raise
+        except BaseException as broken:
             raise InputError(
                 f"{self.file}: expected applies_to to say whether it applies, found that it raised {broken!r}; mend it"
             ) from broken
@@ -87,7 +89,9 @@ def _files(folder: Path) -> list[Path]:
 def _read(folder: Path, file: Path) -> Mutant:
     try:
         module = importlib.import_module(f"{_package(folder.resolve())}.{file.stem}")
-    except Exception as broken:
+    except INTERRUPTS:
+        raise
+    except BaseException as broken:
         raise InputError(f"{file}: expected a mutant that imports, found {broken!r}; mend the file") from broken
     checks = getattr(module, "BREAKS", None) or getattr(module, "SPARES", None)
     description = " ".join((module.__doc__ or "").split())

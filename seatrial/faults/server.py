@@ -49,7 +49,7 @@ def declared(folder: Path) -> list[Declared]:
 def _in_file(file: Path) -> Iterator[tuple[int, Declared]]:
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as broken:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as broken:
         raise InputError(f"{file}: expected a Python file, found {broken}; mend it") from None
     constants = {
         target.id: node.value

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from seatrial.errors import InputError
+from seatrial.errors import INTERRUPTS, InputError
 
 
 def modules_in(folder: Path) -> Iterator[tuple[Path, ModuleType]]:
@@ -41,5 +41,7 @@ def _stand_for(name: str, folder: Path) -> None:
 def _imported(name: str, file: Path) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as broken:
+    except INTERRUPTS:
+        raise
+    except BaseException as broken:  # sys.exit would end the run as if all had been judged
         raise InputError(f"{file}: expected a check or a trial that imports, found {broken!r}; mend it") from broken

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seatrial.contract import Contract
+from seatrial.errors import INTERRUPTS
 from seatrial.observation import Observation
 from seatrial.suite.check import Check
 from seatrial.suite.parameters import RunObservations
@@ -43,7 +44,9 @@ def judge(
     )
     try:
         verdict = check.function(**seen, **check.of_contract(contract), **check.of_run(run))
-    except Exception as broken:  # noqa: BLE001 - a broken check is a finding about Seatrial, reported as such
+    except INTERRUPTS:
+        raise
+    except BaseException as broken:  # noqa: BLE001 - a broken check is a finding about Seatrial, reported as such
         return errored(f"{check.id} raised {broken!r}", "report this with the run record")
     if verdict.outcome is Outcome.PASS and not verdict.n:
         return errored(f"{check.id} passed without a count of what it saw", "report this with the run record")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from seatrial.contract import Answer, Api, Contract, Json
-from seatrial.errors import InputError
+from seatrial.errors import INTERRUPTS, InputError
 from seatrial.traffic.adapters import own
 from seatrial.traffic.adapters.apis import adapter_of, reader_of
 from seatrial.traffic.adapters.base import Adapter, Settings
@@ -111,7 +111,9 @@ def _told(where: str, source: Source | None, write: Callable[[], T]) -> T:
         return write()
     except InputError as refused:
         raise InputError(f"{where}{refused}") from None
-    except Exception as raised:
+    except INTERRUPTS:
+        raise
+    except BaseException as raised:
         if source is None:
             raise
         raise InputError(f"{where}{own.refusal(source, raised, 'when it was to write a request')}") from None

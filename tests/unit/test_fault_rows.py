@@ -257,6 +257,7 @@ NO_ID = "from planting import fault\n@fault(breaks={'D1'})\ndef cuts(server, fir
     ("text", "message"),
     [
         ("def (", r"slow\.py: expected a Python file"),
+        ("-" * 100_000 + "1", r"slow\.py: expected a Python file"),
         (NO_ID, r'slow\.py:3: expected @fault\("id", breaks=\{check ids\}\)'),
         (NO_ID.replace("(breaks", "('a', spares"), r"expected @fault\(.*found fault\('a', spares"),
         (NO_ID.replace("(breaks={'D1'}", "('a', breaks=these()"), r"literals or constants of this file, found fault\("),
@@ -292,6 +293,7 @@ GOOD = '"""Does."""\nBREAKS = {"D1"}\ndef patch(manifests, contract): return man
         (GOOD + "def applies_to(manifests): return True\n", r"expected applies_to\(manifests, contract\)"),
         (GOOD.replace('{"D1"}', '"D1"'), "found no check ids"),
         ("import nothing_of_that_name", "expected a mutant that imports, found ModuleNotFoundError"),
+        ("import sys; sys.exit(0)", r"expected a mutant that imports, found SystemExit\(0\)"),
     ],
 )
 def test_a_mutant_that_does_not_say_what_it_does_is_refused(tmp_path, text, message):
@@ -309,10 +311,11 @@ def test_a_shared_mutant_that_does_not_say_when_it_applies_is_refused(tmp_path):
     assert [mutant.applies([], None) for mutant in mutants.shared(tmp_path)] == [False]
 
 
-def test_a_mutant_that_cannot_say_whether_it_applies_is_refused(tmp_path):
-    (tmp_path / "odd_one.py").write_text(GOOD + "def applies_to(manifests, contract): return manifests[0]\n")
+@pytest.mark.parametrize(("asked", "error"), [("manifests[0]", "IndexError"), ("exit(0)", "SystemExit")])
+def test_a_mutant_that_cannot_say_whether_it_applies_is_refused(tmp_path, asked, error):
+    (tmp_path / "odd_one.py").write_text(GOOD + f"def applies_to(manifests, contract): return {asked}\n")
     (mutant,) = mutants.shared(tmp_path)
-    with pytest.raises(InputError, match=r"odd_one\.py: expected applies_to .* found that it raised IndexError"):
+    with pytest.raises(InputError, match=rf"odd_one\.py: expected applies_to .* found that it raised {error}"):
         mutant.applies([], None)
 
 

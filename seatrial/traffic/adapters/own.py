@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
-from seatrial.errors import InputError
+from seatrial.errors import INTERRUPTS, InputError
 from seatrial.traffic.adapters.base import Adapter, Reader, Reply
 from seatrial.traffic.plan import Source
 
@@ -30,7 +30,7 @@ def loaded(source: Source) -> type[Adapter]:
     """The adapter's class. Raises InputError naming file and line where it does not load."""
     try:
         tree = ast.parse(source.text, source.file)
-    except (SyntaxError, ValueError) as broken:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as broken:
         line = f", line {broken.lineno}" if isinstance(broken, SyntaxError) else ""
         raise InputError(
             f"{source.file}{line}: expected an adapter in Python, found {broken.args[0]}; mend the file"
@@ -40,7 +40,9 @@ def loaded(source: Source) -> type[Adapter]:
     sys.modules[module.__name__] = module  # dataclasses look up what their annotations name there
     try:
         exec(compile(tree, source.file, "exec"), module.__dict__)
-    except Exception as raised:  # noqa: BLE001 - whatever the user's program does wrong is told as that
+    except INTERRUPTS:
+        raise
+    except BaseException as raised:  # noqa: BLE001 - whatever the user's program does wrong is told as that
         raise refusal(source, raised, "while it was loaded") from None
     return _class_in(module, source)
 
@@ -128,7 +130,9 @@ class _Guarded:
     def _tried(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
-        except Exception as raised:  # noqa: BLE001 - whatever the user's program does wrong is told as that
+        except INTERRUPTS:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - whatever the user's program does wrong is told as that
             _failures.setdefault(self._source, str(refusal(self._source, raised, "when an answer was read")))
             return None
 
@@ -139,12 +143,9 @@ class _Guarded:
         return isinstance(found, kind)
 
 
-def refusal(source: Source, raised: Exception, when: str) -> InputError:
+def refusal(source: Source, raised: BaseException, when: str) -> InputError:
     """What a user's adapter raised, with the line of it that did."""
     lines = [frame.lineno for frame in traceback.extract_tb(raised.__traceback__) if frame.filename == source.file]
     line = f", line {lines[-1]}" if lines else ""
-    said = " ".join(str(raised).split())
-    return InputError(
-        f"{source.file}{line}: expected an adapter that works, found {type(raised).__name__}: {said:.200} {when}; "
-        "mend the file"
-    )
+    said = " ".join(f"{type(raised).__name__}: {raised}".split()).removesuffix(":")
+    return InputError(f"{source.file}{line}: expected an adapter that works, found {said:.200} {when}; mend the file")

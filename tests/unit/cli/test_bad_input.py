@@ -98,6 +98,16 @@ def test_a_check_of_ones_own_that_asks_for_an_unknown_promise_ends_with_status_3
     assert "found Drian; did you mean Drain?" in told
 
 
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_check_of_ones_own_that_ends_the_program_decides_no_exit_status(seatrial, chart, tmp_path, status):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "loss.py").write_text(f"import sys\nsys.exit({status})\n")
+    ended, told = seatrial("certify", chart(), "--conformance", folder, "--quiet")
+    assert ended == 3
+    assert f"loss.py: expected a check or a trial that imports, found SystemExit({status}); mend it" in told
+
+
 def test_a_chart_that_can_keep_its_contract_is_a_subject(chart):
     subject = read_subject(chart(drain={"budget_s": {"value": "drain.seconds", "set": 5}}, probes={"readiness": True}))
     assert [manifest["kind"] for manifest in subject.manifests] == ["Deployment", "Service"]

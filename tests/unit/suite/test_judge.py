@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.contract import Api, Contract, Drain, Limits, RateLimit, RetryAfter
+from seatrial.errors import INTERRUPTS
 from seatrial.observation import GeneratorHealth, Observation, Timeline
 from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
@@ -162,10 +163,20 @@ def test_a_pass_without_a_count_is_an_error(n):
     assert outcome(hollow, {One: GOOD}) is Outcome.ERROR
 
 
-def test_a_check_that_raises_is_an_error_that_names_it():
+@pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit(0), pytest.fail.Exception("lost")], ids=repr)
+def test_a_check_that_raises_is_an_error_that_names_it(error):
     def raises(one: One):
-        raise ZeroDivisionError
+        raise error
 
     found = judge(check(raises), CONTRACT, {One: GOOD}, {})
     assert found.outcome is Outcome.ERROR
-    assert "X1 raised ZeroDivisionError" in found.found
+    assert f"X1 raised {error!r}" in found.found
+
+
+@pytest.mark.parametrize("interrupt", INTERRUPTS)
+def test_an_interrupt_while_a_check_is_judged_stays_an_interrupt(interrupt):
+    def long(one: One):
+        raise interrupt
+
+    with pytest.raises(interrupt):
+        judge(check(long), CONTRACT, {One: GOOD}, {})

@@ -48,10 +48,25 @@ def test_an_id_given_twice_is_refused_with_both_files(tmp_path):
             load_checks(*folders)
 
 
-@pytest.mark.parametrize("text", ["import nothing_of_that_name", "def", "raise SystemError('no')"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import nothing_of_that_name",
+        "def",
+        "raise SystemError('no')",
+        "import sys; sys.exit(0)",
+        "import pytest; pytest.importorskip('nothing_of_that_name')",
+    ],
+)
 def test_a_file_that_cannot_be_imported_is_named(tmp_path, text):
     (tmp_path / "broken.py").write_text(text)
     with pytest.raises(InputError, match=r"broken\.py: expected a check or a trial that imports"):
+        load_checks(tmp_path)
+
+
+def test_an_interrupt_while_a_file_is_imported_stays_an_interrupt(tmp_path):
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
         load_checks(tmp_path)
 
 

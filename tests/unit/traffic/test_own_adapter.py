@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from seatrial.content import content
-from seatrial.errors import InputError
+from seatrial.errors import INTERRUPTS, InputError
 from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.adapters.apis import adapter_of, kinds, read
 from seatrial.traffic.adapters.base import Reply, Settings
@@ -144,10 +144,14 @@ def test_events_of_an_own_adapter_have_the_times_at_which_they_came(generator, n
             changed("return sum(line.isdigit() for line in lines)", "return lines"),
             "lines.py: expected feed to return int",
         ),
+        (
+            changed("return sum(line.isdigit() for line in lines)", "raise SystemExit(0)"),
+            "lines.py, line 20: expected an adapter that works, found SystemExit: 0 when an answer was read",
+        ),
         (changed("return Reply(", "return ("), "lines.py: expected reply to return Reply"),
         (changed("self._rest, self._lines = b", "self._rest, self._lines, more = b"), "line 15: .* ValueError"),
     ],
-    ids=["feed raises", "feed returns", "reply returns", "no reader"],
+    ids=["feed raises", "feed returns", "feed exits", "reply returns", "no reader"],
 )
 def test_its_own_mistake_ends_the_run_and_is_no_finding_about_the_service(generator, numbers, adapter, told):
     run = generator.start_now([Lone("s", numbers, (asked(adapter, "0 1 2"),), 0.01, 1, 0.0)])
@@ -170,17 +174,26 @@ def test_an_agent_refuses_a_name_that_the_adapter_has_no_reader_for(generator, n
         (source("\nfrom seatrial import charts\n"), "line 2: expected imports .* found seatrial.charts;"),
         (source("from seatrial.trafficking import x\n"), "line 1: expected imports"),
         (source("a = 1\nb = a / 0\n"), "lines.py, line 2: expected an adapter that works, found ZeroDivisionError"),
+        (source("import sys\nsys.exit()\n"), "line 2: expected an adapter that works, found SystemExit while it was"),
+        (source("class Halt(BaseException): ...\nraise Halt(7)\n"), "line 2: .* found Halt: 7 while it was loaded"),
         (source("a = 1\n"), "lines.py: expected a class Adapter, found none"),
         (source("Adapter = 1\n"), "lines.py: expected a class Adapter, found none"),
         (changed("    generates = True\n", ""), "lines.py: expected an Adapter with .* found none of the name gen"),
         (changed('{"lines": Reader}', "[Reader]"), "lines.py: expected Adapter.readers to map"),
         (changed('{"lines": Reader}', '{"lines": None}'), "lines.py: expected Adapter.readers to map"),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_one_that_does_not_load_is_refused_with_its_line(adapter, told):
     with pytest.raises(InputError, match=told):
         adapter_of("", adapter)
+
+
+@pytest.mark.parametrize("interrupt", INTERRUPTS)
+def test_an_interrupt_while_one_is_loaded_stays_an_interrupt(interrupt):
+    text = f"from {interrupt.__module__} import {interrupt.__name__}\nraise {interrupt.__name__}\n"
+    with pytest.raises(interrupt):
+        adapter_of("", source(text))
 
 
 def test_an_answer_that_is_all_there_is_read_by_it_too():

@@ -246,6 +246,15 @@ def test_an_adapter_that_does_not_load_is_refused_where_it_is_named(read, tmp_pa
         refuse_unaskable(broken, Path("contract.yaml"))
 
 
+def test_an_adapter_that_ends_the_program_when_it_is_to_write_is_refused_with_its_line(read, tmp_path):
+    contract = read({"inference": LINES})
+    text = SPEAKS_LINES.replace("return Exchange(", "raise SystemExit(0) or (")
+    adapter = contract.inference.adapter.model_copy(update={"text": text})
+    api = contract.inference.model_copy(update={"adapter": adapter})
+    with pytest.raises(InputError, match=r"lines\.py, line 21: .* found SystemExit: 0 when it was to write a request"):
+        asking(contract.model_copy(update={"inference": api})).cases()
+
+
 def test_a_date_in_yaml_is_no_json_and_is_told_as_that(read):
     cases = [{"request": yaml.safe_load("2026-01-01"), "expect": n} for n in range(16)]
     with pytest.raises(InputError, match=r"case case-0: expected a request that JSON can say, found .*date"):
