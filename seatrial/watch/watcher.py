@@ -71,12 +71,13 @@ class Watcher:
         self._listed = threading.Semaphore(0)
         self._refused = ""  # the first kind that the server does not list, and its word
         self._loop = asyncio.new_event_loop()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._follower: LogFollower | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch-{namespace}", daemon=True)
 
     def start(self) -> None:
         """Open every watch; returns when each has been listed. Raises ClusterError when one cannot be."""
+        self._watching = self._loop.create_task(self._watch_all())
         self._thread.start()
         for kind in self._kinds:
             if not self._listed.acquire(timeout=30):
@@ -105,9 +106,9 @@ class Watcher:
 
     def stop(self) -> Timeline:
         """End the watches; everything that arrived. A second call gives the same."""
-        if self._thread.is_alive():
+        if self._watching and self._thread.is_alive():
             with suppress(RuntimeError):  # it may end in this moment
-                self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in self._tasks])
+                self._loop.call_soon_threadsafe(self._watching.cancel)
             self._thread.join(timeout=10)
         with self._changed:
             return Timeline(tuple(self._changes), tuple(self._gaps))
@@ -117,9 +118,10 @@ class Watcher:
         return self._follower.logs() if self._follower else ()
 
     def _run(self) -> None:
+        assert self._watching is not None
         asyncio.set_event_loop(self._loop)
         with suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._watch_all())
+            self._loop.run_until_complete(self._watching)
         self._loop.close()
 
     async def _watch_all(self) -> None:
@@ -133,12 +135,13 @@ class Watcher:
             read_bufsize=2**22,
         ) as session:
             self._follower = LogFollower(session, self._namespace, self._clock)
-            self._tasks = [
-                self._loop.create_task(self._watch(session, kind, path.format(namespace=self._namespace)))
-                for kind, path in self._kinds.items()
-            ]
             try:
-                await asyncio.gather(*self._tasks)
+                await asyncio.gather(
+                    *(
+                        self._watch(session, kind, path.format(namespace=self._namespace))
+                        for kind, path in self._kinds.items()
+                    )
+                )
             finally:
                 self._follower.cancel()
 

@@ -52,8 +52,8 @@ class Sandbox:
                 "metadata": {"name": self.namespace, "labels": {RUN_LABEL: self.context.run_id}},
             },
         )
-        self.watch.start()
         try:
+            self.watch.start()
             self._dependencies.bring()
         except BaseException:
             self.__exit__(None, None, None)
