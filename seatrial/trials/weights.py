@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from seatrial.contract import Weights
@@ -182,7 +182,7 @@ def _present(changes: Sequence[Change], workload: Workload) -> list[Change]:
 
 
 def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What several sandboxes saw, as one."""
+    """What several sandboxes saw, as one: moments and dependencies under `SANDBOX-NAME`, for each has its own."""
     changes = sorted((change for part in parts for change in part["timeline"].changes), key=lambda change: change.at_s)
     return {
         **parts[0],
@@ -196,4 +196,9 @@ def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "pods": tuple(pod for part in parts for pod in part["pods"]),
         "generator": weakest([part["generator"] for part in parts]),
         "marks": {f"{part['trial']}-{name}": at_s for part in parts for name, at_s in part["marks"].items()},
+        "dependencies": tuple(
+            replace(dependency, name=f"{part['trial']}-{dependency.name}")
+            for part in parts
+            for dependency in part["dependencies"]
+        ),
     }
