@@ -101,18 +101,26 @@ def resolved(
     for name, declared in workloads.items():
         key = f"workloads.{name}." if name else ""
         if declared.selector:
-            found[name] = declared.of_release("", release)
-            continue
-        manifest = _rendered(key, declared, manifests, release)
-        found[name] = declared.of_release(manifest["metadata"]["name"], release)
-        _refuse_what_it_lacks(key, declared, found[name], manifest, manifests)
-        twin = next((other for other in found if other != name and found[other] == found[name]), None)
-        if twin is not None:
-            raise InputError(
-                f"{key}name: expected a workload of its own, found {found[name]}, which is workloads.{twin}, too; "
-                "remove one of them, or correct its name"
-            )
+            workload = declared.of_release("", release)
+        else:
+            manifest = _rendered(key, declared, manifests, release)
+            workload = declared.of_release(manifest["metadata"]["name"], release)
+            _refuse_what_it_lacks(key, declared, workload, manifest, manifests)
+        _refuse_twin(key, workload, found)
+        found[name] = workload
     return found
+
+
+def _refuse_twin(key: str, workload: Workload, others: Mapping[str, Workload]) -> None:
+    """The same pods under two names would be under load and bystanders at once, whatever Services lead to them."""
+    pods = (workload.kind, workload.name, workload.selector)
+    twin = next((name for name, other in others.items() if (other.kind, other.name, other.selector) == pods), None)
+    if twin is not None:
+        named_by = "selector" if workload.selector else "name"
+        raise InputError(
+            f"{key}{named_by}: expected a workload of its own, found {workload}, which is workloads.{twin}, too; "
+            f"remove one of them, or correct its {named_by}"
+        )
 
 
 def pod_spec(workload: Workload, manifests: Sequence[Manifest]) -> Mapping[str, Any] | None:

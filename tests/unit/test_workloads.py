@@ -103,6 +103,11 @@ def test_the_one_that_is_marked_is_under_load(read):
          r"workloads\.a\.service: expected a Service named subject-gateway-web .*\(subject-gateway, subject-worker, "),
         ({"a": {"name": "subject-gateway"}, "b": {"name": "{release}-gateway"}}, CHART,
          r"workloads\.b\.name: expected a workload of its own, found Deployment subject-gateway, which is "),
+        ({"a": {"name": "subject-gateway"}, "b": {"name": "subject-gateway", "service": "subject-db"}}, CHART,
+         r"workloads\.b\.name: expected .* found Deployment subject-gateway, which is workloads\.a, too; remove one"),
+        ({"a": {"selector": {"app": "x"}, "service": "a"}, "b": {"selector": {"app": "x"}, "service": "b"}}, CHART,
+         r"workloads\.b\.selector: expected .* found pods with app=x, which is workloads\.a, too; remove one of them, "
+         "or correct its selector"),
     ],
 )  # fmt: skip
 def test_what_the_chart_does_not_render_is_refused_by_its_key(read, workloads, manifests, said):
