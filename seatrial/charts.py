@@ -6,18 +6,17 @@ that did not come up (its hook failed, its pods were not ready in time) raises R
 is a finding, not a breakdown.
 """
 
-import difflib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from seatrial import helm
-from seatrial.documents import read_yaml
+from seatrial.chart_values import value_at, with_value
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
 
@@ -62,16 +61,17 @@ def render(chart: Path, *, release: str, namespace: str, values: Values) -> list
 
 
 def read_manifests(text: str, source: Path) -> list[Manifest]:
-    """The objects of a YAML stream, as Kubernetes reads them, in their order.
+    """The objects of a YAML stream, as Kubernetes reads them, in their order; those of a List in its place.
 
     Raises InputError, naming `source`, when it is no YAML or holds anything but objects.
     """
     try:
-        manifests = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
+        documents = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
     except yaml.YAMLError as broken:
         raise InputError(
             f"{source}: expected manifests in YAML, found {' '.join(str(broken).split())}; mend the template"
         ) from None
+    manifests = [manifest for document in documents for manifest in _items(document)]
     for manifest in manifests:
         if not _is_object(manifest):
             raise InputError(
@@ -83,6 +83,15 @@ def read_manifests(text: str, source: Path) -> list[Manifest]:
 def _said(refusal: HelmRefused) -> str:
     """Helm's words, a line for each mistake that the chart names, without the hint to debug."""
     return str(refusal).removesuffix("Use --debug flag to render out invalid YAML").strip()
+
+
+def _items(document: Any) -> list[Any]:
+    """The items of a List (`List`, `ConfigMapList`), which Helm installs as objects of their own; else the document."""
+    if isinstance(document, dict) and str(document.get("kind", "")).endswith("List"):
+        items = document.get("items")
+        if isinstance(items, list):
+            return items
+    return [document]
 
 
 def _is_object(manifest: object) -> bool:
@@ -170,37 +179,6 @@ def patched(
     return into
 
 
-def value_at(values: Values, path: str) -> Any:
-    """The value at a dotted path; `\\.` is a dot within a key. Raises InputError when there is none."""
-    found: Any = values
-    keys = _keys(path)
-    for depth, key in enumerate(keys):
-        if not isinstance(found, Mapping) or key not in found:
-            raise InputError(_no_such_path(keys, depth, found, "the values"))
-        found = found[key]
-    return found
-
-
-def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, Any]:
-    """A copy of `values` with `value` at the dotted path.
-
-    The path must be one that the chart's values.yaml knows, or lie below an empty map or null there: Helm
-    would take any other without a word, and nothing would change. Raises InputError for such a path.
-    """
-    keys = _keys(path)
-    file = chart / "values.yaml"
-    if not file.is_file():
-        raise InputError(f"{file}: expected a value at {path}, found no such file; write one with this path")
-    known: Any = read_yaml(file, "the chart's values") or {}
-    for depth, key in enumerate(keys):
-        if known is None or known == {}:
-            break
-        if not isinstance(known, Mapping) or key not in known:
-            raise InputError(_no_such_path(keys, depth, known, f"{chart}/values.yaml"))
-        known = known[key]
-    return _laid_over(values, keys, value)
-
-
 class _KubernetesYaml(yaml.CSafeLoader):
     """YAML as Kubernetes reads it: a date is a string, 22:22 is a string, and 1e3 is a number."""
 
@@ -239,27 +217,6 @@ def _refused_or_failed(refusal: HelmRefused, verb: str, release: str, target: Ta
 
 def _newest(release: str, target: Target) -> Revision:
     return max(history(release=release, target=target), key=lambda revision: revision.revision)
-
-
-def _keys(path: str) -> list[str]:
-    return [key.replace("\\.", ".") for key in re.split(r"(?<!\\)\.", path)]
-
-
-def _no_such_path(keys: Sequence[str], depth: int, found: Any, where: str) -> str:
-    path, above = ".".join(keys), ".".join(keys[:depth]) or "the top"
-    if not isinstance(found, Mapping):
-        return f"{where}: expected a value at {path}, found that {above} is {found!r} and holds no keys; give {above}"
-    near = difflib.get_close_matches(keys[depth], [str(key) for key in found], n=1) or sorted(map(str, found))
-    nearest = ".".join([*keys[:depth], near[0]]) if near else above
-    return f"{where}: expected a value at {path}, found nothing below {above}; the nearest is {nearest}"
-
-
-def _laid_over(values: Values, keys: Sequence[str], value: Any) -> dict[str, Any]:
-    first, *rest = keys
-    if rest:
-        below = values.get(first)
-        value = _laid_over(below if isinstance(below, Mapping) else {}, rest, value)
-    return {**values, first: value}
 
 
 def _copy(source: Path, destination: Path) -> None:

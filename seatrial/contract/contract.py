@@ -47,9 +47,9 @@ class Contract(Part):
     container: str = ""
     """The container that serves, where the pod has several; the first, where this is left out."""
     port: int = 8080
-    """Port of the Service. Pods are asked on the container's first `containerPort`."""
+    """Port of the Service. A pod is asked on the port to which that leads (`targetPort`)."""
     replicas: str = "replicaCount"
-    """The Helm value that governs the number of pods."""
+    """The Helm value that governs the number of pods; "" where none does: trials set it in what the chart renders."""
     workloads: dict[str, DeclaredWorkload] = Field(default_factory=dict)
     """What is on trial in a chart that does not render just one Deployment, by a name of your choice."""
     ready_within_s: Seconds = 60.0

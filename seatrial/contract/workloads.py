@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from seatrial.contract.base import Part
+from seatrial.contract.services import listed, ports_of, target_port
 from seatrial.errors import InputError
 from seatrial.observation import Workload
 
@@ -32,11 +33,11 @@ class DeclaredWorkload(Part):
     container: str = ""
     """The container that serves, where the pod has several; the first, where this is left out."""
     port: int = 8080
-    """Port of the Service. Pods are asked on the container's first `containerPort`."""
+    """Port of the Service. A pod is asked on the port to which that leads (`targetPort`)."""
     service: str = "{name}"
     """Name of its Service; `{name}` is the workload's name, `{release}` the Helm release's."""
     replicas: str = "replicaCount"
-    """The Helm value that governs the number of its pods; "" beside a selector, where none does."""
+    """The Helm value that governs the number of its pods; "" where none does: trials write it into the manifest."""
     default: bool = False
     """This one is under load, not the first."""
 
@@ -182,9 +183,22 @@ def _refuse_what_it_lacks(
         raise InputError(
             f"{key}container: expected one of {', '.join(containers)}, found {declared.container}; name the server's"
         )
-    services = [m["metadata"]["name"] for m in manifests if m["kind"] == "Service"]
+    services = {m["metadata"]["name"]: m for m in manifests if m["kind"] == "Service"}
     if workload.service not in services:
         raise InputError(
             f"{key}service: expected a Service named {workload.service} among what the chart renders "
-            f"({', '.join(services) or 'none'}), found none; correct the name"
+            f"({listed(services)}), found none; correct the name"
         )
+    _refuse_a_port_that_leads_nowhere(key, declared.port, services[workload.service], manifest)
+
+
+def _refuse_a_port_that_leads_nowhere(key: str, port: int, service: Manifest, manifest: Manifest) -> None:
+    if port not in (offered := [entry["port"] for entry in ports_of(service)]):
+        raise InputError(
+            f"{key}port: expected a port of Service {service['metadata']['name']} ({listed(offered)}), found {port}; "
+            "correct it"
+        )
+    try:
+        target_port(service, port, manifest["spec"]["template"]["spec"])
+    except InputError as refused:
+        raise InputError(f"{key}port: {refused}") from None

@@ -12,7 +12,7 @@ from seatrial import charts
 from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.contract import Contract, governed, merged, read_contract
 from seatrial.contract.rendered import Rendered
-from seatrial.contract.workloads import default_of, pod_spec, resolved
+from seatrial.contract.workloads import DeclaredWorkload, default_of, pod_spec, resolved
 from seatrial.errors import InputError
 from seatrial.images import of_subject
 from seatrial.observation import Workload
@@ -74,9 +74,10 @@ def read_subject(path: Path) -> Subject:
     values = dict(contract.values)
     for setting in governed(contract):
         values = charts.with_value(chart, values, setting.value, setting.set)
-    for declared in contract.on_trial.values():
+    for name, declared in contract.on_trial.items():
         if declared.replicas:
-            values = charts.with_value(chart, values, declared.replicas, 1)
+            key = f"workloads.{name}.replicas" if name else "replicas"
+            values = _with_replicas(chart, values, f"{file}, {key}", declared)
     for promised in (contract.probes.readiness, contract.probes.liveness):
         if promised.value:
             charts.with_value(chart, values, promised.value, {})
@@ -91,6 +92,17 @@ def read_subject(path: Path) -> Subject:
     if broken := next(_cannot_keep(subject), None):
         raise InputError(f"{file}, {broken}")
     return subject
+
+
+def _with_replicas(chart: Path, values: dict[str, Any], key: str, declared: DeclaredWorkload) -> dict[str, Any]:
+    try:
+        return charts.with_value(chart, values, declared.replicas, 1)
+    except InputError as refused:
+        raise InputError(
+            f"{key}: expected the Helm value that governs the number of pods, found {declared.replicas}"
+            f"{', the default' if 'replicas' not in declared.model_fields_set else ''}: {refused}; "
+            f'write `replicas: PATH`, or "" where no value does'
+        ) from None
 
 
 def _recipes(contract: Contract, file: Path) -> Iterator[Recipe]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,31 @@ class TrialContext:
         """The Helm values of a release: the contract's, those of the promises under trial, what is planted."""
         return merged(self.contract.values, *promised, self.injection.values)
 
-    def chart_for(self, namespace: str, release: str, values: Mapping[str, Any]) -> Path:
-        """The chart to install: the subject's own, or one that emits its patched manifests."""
-        if self.injection.patch is None:
+    def chart_for(self, namespace: str, release: str, values: Mapping[str, Any], replicas: int) -> Path:
+        """The chart to install: the subject's own, or one that emits its manifests with what has to be other in them.
+
+        That is what is planted, and the number of pods where no value governs it.
+        """
+        patches = [self.injection.patch] if self.injection.patch else []
+        if self.subject.kind and not self.contract.subject.replicas:
+            patches.insert(0, lambda manifests: with_replicas(manifests, self.subject, replicas))
+        if not patches:
             return self.chart
+
+        def patch(manifests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            for change in patches:
+                manifests = change(manifests)
+            return manifests
+
         into = self.folder / f"patched-{namespace}-{random.randrange(16**6):06x}"
-        return charts.patched(
-            self.chart, self.injection.patch, into=into, release=release, namespace=namespace, values=values
-        )
+        return charts.patched(self.chart, patch, into=into, release=release, namespace=namespace, values=values)
+
+
+def with_replicas(manifests: Sequence[Mapping[str, Any]], workload: Workload, replicas: int) -> list[dict[str, Any]]:
+    """The same manifests, so many pods wanted of the workload."""
+    return [
+        {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
+        if (manifest["kind"], manifest["metadata"]["name"]) == (workload.kind, workload.name)
+        else dict(manifest)
+        for manifest in manifests
+    ]

@@ -3,11 +3,14 @@
 import json
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from seatrial import charts, helm
+from seatrial.chart_values import known_values
 from seatrial.errors import ClusterError, InputError
 
 TEMPLATE = """\
@@ -195,6 +198,69 @@ class TestValueAt:
     def test_a_missing_path_names_the_nearest(self):
         with pytest.raises(InputError, match=r"nearest is model\.replicas"):
             charts.value_at({"model": {"replicas": 2}}, "model.replica")
+
+
+class TestLists:
+    """Helm installs the items of a List as objects of their own, and so they are judged."""
+
+    def test_items_stand_in_the_place_of_their_list(self):
+        text = (
+            "kind: Service\nmetadata: {name: a}\n---\nkind: List\nitems:\n- kind: ConfigMap\n  metadata: {name: b}\n"
+            "---\nkind: SecretList\nitems: []\n"
+        )
+        found = charts.read_manifests(text, Path("chart"))
+        assert [(manifest["kind"], manifest["metadata"]["name"]) for manifest in found] == [
+            ("Service", "a"),
+            ("ConfigMap", "b"),
+        ]
+
+    def test_an_item_without_a_name_is_refused_as_any_object_is(self):
+        with pytest.raises(InputError, match=r"expected manifests with kind and metadata\.name"):
+            charts.read_manifests("kind: List\nitems: [{kind: ConfigMap}]", Path("chart"))
+
+
+class TestSubcharts:
+    """Values of a subchart lie below its name or its aliases in those of the chart that has it."""
+
+    @pytest.fixture
+    def umbrella(self, tmp_path):
+        def write(folder, name, values, dependencies=()):
+            folder.mkdir(parents=True)
+            metadata = {"apiVersion": "v2", "name": name, "version": "1.0.0", "dependencies": list(dependencies)}
+            (folder / "Chart.yaml").write_text(yaml.safe_dump(metadata))
+            (folder / "values.yaml").write_text(yaml.safe_dump(values))
+            return folder
+
+        chart = write(
+            tmp_path / "umbrella",
+            "umbrella",
+            {"engine": {"slots": 8}},
+            [{"name": "engine", "version": "1"}, {"name": "db", "alias": "users"}, {"name": "db", "alias": "orders"}],
+        )
+        write(chart / "charts" / "engine", "engine", {"slots": 4, "replicaCount": 1})
+        packed = write(tmp_path / "db", "db", {"size": 1})
+        with tarfile.open(chart / "charts" / "db-1.0.0.tgz", "w:gz") as archive:
+            archive.add(packed, "db")
+        return chart
+
+    def test_what_the_chart_above_says_goes_first(self, umbrella):
+        engine, database = {"slots": 8, "replicaCount": 1}, {"size": 1}
+        assert known_values(umbrella) == {"engine": engine, "users": database, "orders": database}
+
+    @pytest.mark.parametrize("path", ["engine.replicaCount", "users.size", "orders.size"])
+    def test_each_can_be_given(self, umbrella, path):
+        name, key = path.split(".")
+        assert charts.with_value(umbrella, {}, path, 3) == {name: {key: 3}}
+
+    @pytest.mark.parametrize(("path", "nearest"), [("engine.slotz", "engine.slots"), ("db.size", "")])
+    def test_what_none_of_them_has_is_refused(self, umbrella, path, nearest):
+        with pytest.raises(InputError, match=f"expected a value at {path}, found nothing below .*{nearest}"):
+            charts.with_value(umbrella, {}, path, 3)
+
+    def test_a_packed_chart_that_is_none_is_refused(self, umbrella):
+        (umbrella / "charts" / "db-1.0.0.tgz").write_text("none")
+        with pytest.raises(InputError, match=r"db-1\.0\.0\.tgz: expected a packed chart, found .*; pack it again"):
+            known_values(umbrella)
 
 
 class TestWithValue:

@@ -24,7 +24,7 @@ LAYERS = (
         "stats",
         "content",
     ),
-    ("traffic", "watch", "charts", "helm", "helm_worker", "clusters", "images", "dependencies"),
+    ("traffic", "watch", "charts", "chart_values", "helm", "helm_worker", "clusters", "images", "dependencies"),
     ("trials",),
     ("loads",),
     ("record", "suite", "reporting", "faults"),

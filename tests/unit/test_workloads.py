@@ -13,6 +13,7 @@ from seatrial.errors import InputError
 from seatrial.observation import Workload
 from seatrial.suite.opening import refuse_what_does_not_run
 from seatrial.suite.subject import read_subject
+from seatrial.trials.context import with_replicas
 from tests.unit.test_contract import MINIMAL
 
 
@@ -30,8 +31,8 @@ def workload(kind, name, *containers):
     return {"kind": kind, "metadata": {"name": name}, "spec": {"template": {"spec": spec}}}
 
 
-def service(name):
-    return {"kind": "Service", "metadata": {"name": name}}
+def service(name, *ports):
+    return {"kind": "Service", "metadata": {"name": name}, "spec": {"ports": list(ports or ({"port": 8080},))}}
 
 
 ONE = (workload("Deployment", "subject-web", "server", "proxy"), service("subject-web"))
@@ -40,7 +41,9 @@ CHART = (
     workload("Deployment", "subject-worker"),
     workload("StatefulSet", "subject-db"),
     workload("Job", "subject-migrate"),
-    *(service(f"subject-{name}") for name in ("gateway", "worker", "db")),
+    service("subject-gateway", {"port": 80}, {"port": 8080}),
+    service("subject-worker"),
+    service("subject-db", {"port": 5432}),
 )
 
 
@@ -54,7 +57,7 @@ def on_trial(contract, manifests=CHART):
 def test_a_contract_of_the_form_for_one_deployment_is_about_that(read):
     assert on_trial(read(), ONE) == {"": Workload("Deployment", "subject-web", service="subject-web")}
     named = read(service="{release}-headless", container="proxy", port=9, replicas="web.replicas")
-    found = on_trial(named, (*ONE, service("subject-web-headless")))
+    found = on_trial(named, (*ONE, service("subject-web-headless", {"port": 9})))
     assert found[""].service == "subject-web-headless"
     assert (named.subject.container, named.subject.port, named.subject.replicas) == ("proxy", 9, "web.replicas")
 
@@ -70,7 +73,7 @@ def test_each_workload_is_found_in_the_chart_and_the_first_is_under_load(read):
     contract = read(
         workloads={
             "gateway": {"name": "{release}-gateway", "container": "server", "port": 80},
-            "db": {"kind": "StatefulSet"},
+            "db": {"kind": "StatefulSet", "port": 5432},
             "engine": {"selector": {"app": "engine"}, "service": "{release}-engines", "replicas": ""},
         }
     )
@@ -177,6 +180,28 @@ def stateful(tmp_path) -> Path:
     contract = {**MINIMAL, "workloads": {"web": {"kind": "StatefulSet"}}}
     (tmp_path / "contract.yaml").write_text(yaml.safe_dump(contract))
     return tmp_path
+
+
+def test_a_chart_whose_number_of_pods_no_value_governs_names_the_contracts_key(stateful):
+    (stateful / "values.yaml").write_text("pods: 1\n")
+    with pytest.raises(
+        InputError,
+        match=r"workloads\.web\.replicas: expected the Helm value that governs the number of pods, found replicaCount, "
+        r"the default: .* the nearest is pods; write `replicas: PATH`, or \"\" where no value does",
+    ):
+        read_subject(stateful)
+
+
+def test_where_no_value_governs_it_the_number_of_pods_is_written_into_what_is_rendered(stateful):
+    template = stateful / "templates" / "all.yaml"
+    template.write_text(template.read_text().replace("{{ .Values.replicaCount }}", "7"))
+    (stateful / "values.yaml").write_text("{}")
+    contract = {**MINIMAL, "workloads": {"web": {"kind": "StatefulSet", "replicas": ""}}}
+    (stateful / "contract.yaml").write_text(yaml.safe_dump(contract))
+    subject = read_subject(stateful)
+    changed = with_replicas(subject.manifests, subject.workload, 3)
+    assert [manifest["spec"].get("replicas") for manifest in changed] == [None, 3]
+    assert [manifest["spec"].get("replicas") for manifest in subject.manifests] == [None, 7]
 
 
 def test_a_stateful_set_is_a_subject(stateful):

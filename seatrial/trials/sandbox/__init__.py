@@ -6,6 +6,6 @@
 
 from seatrial.trials.sandbox.sandbox import RELEASE, Sandbox
 from seatrial.trials.sandbox.traffic import lone_latency_s
-from seatrial.trials.sandbox.workload import Eviction, container_port
+from seatrial.trials.sandbox.workload import Eviction
 
-__all__ = ["RELEASE", "Eviction", "Sandbox", "container_port", "lone_latency_s"]
+__all__ = ["RELEASE", "Eviction", "Sandbox", "lone_latency_s"]

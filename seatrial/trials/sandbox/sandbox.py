@@ -41,6 +41,7 @@ class Sandbox:
         self.traffic = Traffic(context, self.namespace)
         self.nodes = Nodes(context)
         self._dependencies = Dependencies(context, self.namespace, self.watch.marks)
+        self._workloads: dict[str, DeployedWorkload] = {}
         self._started_s = context.clock.now()
 
     def __enter__(self) -> Sandbox:
@@ -80,7 +81,9 @@ class Sandbox:
     def workload(self, name: str = "") -> DeployedWorkload:
         """One by its name in the contract; without a name, the one under load."""
         name = name or default_of(self.context.contract.on_trial)
-        return DeployedWorkload(self.context, self.namespace, self.watch, name)
+        if name not in self._workloads:
+            self._workloads[name] = DeployedWorkload(self.context, self.namespace, self.watch, name)
+        return self._workloads[name]
 
     def dependency(self, name: str) -> BroughtDependency:
         """One that Seatrial brought, by its name in the contract, with the gate before it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from seatrial.contract import DeclaredWorkload
+from seatrial.contract.services import target_port
 from seatrial.errors import ClusterError, InputError
 from seatrial.observation import Change, Pod, Workload
 from seatrial.traffic.plan import PodTarget, Target
@@ -141,8 +143,24 @@ class DeployedWorkload:
         return reach(self._context, address)
 
     def target(self, pod: Pod) -> PodTarget:
-        """A pod's own address."""
-        return PodTarget(pod.name, pod.ip, container_port(pod.spec, self.declared.container))
+        """A pod's own address, at the port to which its Service leads.
+
+        Raises WorkloadNotFound where it leads nowhere.
+        """
+        try:
+            return PodTarget(pod.name, pod.ip, target_port(self._service, self.declared.port, pod.spec))
+        except InputError as refused:
+            raise WorkloadNotFound(f"{self._context.contract_file}, {self._key('port')}: {refused}") from None
+
+    @functools.cached_property
+    def _service(self) -> Mapping[str, Any]:
+        path = f"/api/v1/namespaces/{self._namespace}/services/{self.identity.service}"
+        found: Mapping[str, Any] = self._context.api.get(path)
+        return found
+
+    def _key(self, name: str) -> str:
+        """A key of this workload in the contract."""
+        return f"workloads.{self.name}.{name}" if self.name else name
 
     def _refuse_what_matches_nothing(self, changes: Sequence[Change]) -> None:
         if not self.identity.selector or pods_of(changes, self.identity):
@@ -158,9 +176,8 @@ class DeployedWorkload:
     def _refuse_another_container(self, spec: Mapping[str, Any]) -> None:
         names = [container["name"] for container in spec["containers"]]
         if self.declared.container and self.declared.container not in names:
-            key = f"workloads.{self.name}.container" if self.name else "container"
             raise WorkloadNotFound(
-                f"{self._context.contract_file}, {key}: expected one of {', '.join(names)}, "
+                f"{self._context.contract_file}, {self._key('container')}: expected one of {', '.join(names)}, "
                 f"found {self.declared.container}; name the server's"
             )
 
@@ -173,15 +190,4 @@ def is_rolled_out(item: Mapping[str, Any], generation: int) -> bool:
         and int(status.get("updatedReplicas", 0)) == wanted
         and int(status.get("replicas", 0)) == wanted
         and int(status.get("availableReplicas", 0)) == wanted
-    )
-
-
-def container_port(spec: Mapping[str, Any], container: str) -> int:
-    """The first port of the named container, or of the first container. Raises ClusterError when there is none."""
-    for each in spec["containers"]:
-        if container in ("", each["name"]):
-            for port in each.get("ports", ()):
-                return int(port["containerPort"])
-    raise ClusterError(
-        f"container {container or 'first'}: expected a containerPort, found none; declare it in the chart"
     )

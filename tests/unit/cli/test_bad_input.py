@@ -323,10 +323,13 @@ def test_a_folder_in_the_contracts_place_is_told(seatrial, chart):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (None, "values.yaml: expected a value at replicaCount, found no such file"),
+        (
+            None,
+            "values.yaml: expected a value at replicaCount, found none in it",
+        ),
         (b"a: [", "values.yaml, line 1, column 5: expected the chart's values in YAML"),
         (b"\xff\xfe", "values.yaml, line 1: expected the chart's values in UTF-8"),
-        (b"- a\n", "values.yaml: expected a value at replicaCount"),
+        (b"- a\n", "values.yaml: expected a mapping, found list; mend the chart"),
     ],
     ids=["missing", "torn", "binary", "list"],
 )

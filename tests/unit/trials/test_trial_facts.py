@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seatrial.contract import Drain, RateLimit
-from seatrial.errors import ClusterError, InputError
+from seatrial.errors import InputError
 from seatrial.observation import Change, Log, Observation, Pod, Workload
 from seatrial.traffic.plan import PodTarget
 from seatrial.trials import workload
@@ -14,7 +14,7 @@ from seatrial.trials.autoscaling import of_subject
 from seatrial.trials.overload import good_ends_s, goodput_rps
 from seatrial.trials.pod_deletion import _with_sign
 from seatrial.trials.rate_limit import _crowd, last_refused
-from seatrial.trials.sandbox import container_port, lone_latency_s
+from seatrial.trials.sandbox import lone_latency_s
 from seatrial.trials.trial import run_trial, trial
 from seatrial.watch.cpu import CpuReading
 from tests.helpers.drains import Story, request
@@ -253,12 +253,6 @@ def test_a_probe_is_read_from_the_live_spec_with_the_apis_defaults():
 @pytest.mark.parametrize(("container", "kind"), [("server", "liveness"), ("server", "startup"), ("", "readiness")])
 def test_what_is_not_asked_over_http_is_no_http_probe(container, kind):
     assert workload.probe(SPEC, container, kind) is None
-
-
-def test_a_containers_port_is_its_first():
-    assert container_port(SPEC, "server") == 8080
-    with pytest.raises(ClusterError, match="expected a containerPort, found none"):
-        container_port(SPEC, "proxy")
 
 
 def test_a_lone_request_takes_its_median():

@@ -1,0 +1,126 @@
+"""The Helm values that a chart knows, its subcharts' included, and a value at a dotted path.
+
+A subchart's values lie below its name, or its alias, in those of the chart that has it; what that chart says there
+goes first (Helm, "Subcharts and Global Values").
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from seatrial.documents import read_yaml
+from seatrial.errors import InputError
+from seatrial.helm import Values
+
+
+def known_values(chart: Path) -> dict[str, Any]:
+    """The default values of a chart folder, with those of the subcharts that lie in its `charts/`, packed or not.
+
+    Raises InputError for a file that is no YAML or holds no mapping.
+    """
+    names = _names_of_subcharts(chart)
+    known: dict[str, Any] = {}
+    for subchart in _subcharts(chart):
+        below = known_values(subchart)
+        name = str(_mapping(subchart / "Chart.yaml").get("name", subchart.name))
+        known.update(dict.fromkeys(names.get(name, [name]), below))
+    return _over(known, _mapping(chart / "values.yaml"))
+
+
+def value_at(values: Values, path: str) -> Any:
+    """The value at a dotted path; `\\.` is a dot within a key. Raises InputError when there is none."""
+    found: Any = values
+    keys = _keys(path)
+    for depth, key in enumerate(keys):
+        if not isinstance(found, Mapping) or key not in found:
+            raise InputError(_no_such_path(keys, depth, found, "the values"))
+        found = found[key]
+    return found
+
+
+def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, Any]:
+    """A copy of `values` with `value` at the dotted path.
+
+    The path must be one that the values of the chart or of its subcharts know, or lie below an empty map or null
+    there: Helm would take any other without a word, and nothing would change. Raises InputError for such a path.
+    """
+    keys = _keys(path)
+    known: Any = known_values(chart)
+    if not known:
+        file = chart / "values.yaml"
+        raise InputError(f"{file}: expected a value at {path}, found none in it; write one with this path")
+    for depth, key in enumerate(keys):
+        if known is None or known == {}:
+            break
+        if not isinstance(known, Mapping) or key not in known:
+            raise InputError(_no_such_path(keys, depth, known, f"{chart}/values.yaml"))
+        known = known[key]
+    return _laid_over(values, keys, value)
+
+
+def _subcharts(chart: Path) -> Iterator[Path]:
+    """The folders of the subcharts; a packed one is unpacked for as long as it is looked at."""
+    for entry in sorted((chart / "charts").glob("*")):
+        if (entry / "Chart.yaml").is_file():
+            yield entry
+        elif entry.suffix == ".tgz":
+            with TemporaryDirectory(prefix="seatrial-subchart-") as folder:
+                try:
+                    with tarfile.open(entry, "r:gz") as packed:
+                        packed.extractall(folder, filter="data")
+                except (tarfile.TarError, OSError) as broken:
+                    raise InputError(f"{entry}: expected a packed chart, found {broken}; pack it again") from None
+                yield from (path for path in Path(folder).iterdir() if (path / "Chart.yaml").is_file())
+
+
+def _names_of_subcharts(chart: Path) -> dict[str, list[str]]:
+    """Under which keys the values of each subchart lie, by the subchart's name: its aliases, where it has some."""
+    names: dict[str, list[str]] = {}
+    for dependency in _mapping(chart / "Chart.yaml").get("dependencies") or ():
+        name = str(dependency["name"])
+        names.setdefault(name, []).append(str(dependency.get("alias") or name))
+    return names
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    """What a YAML file holds; nothing where there is no such file."""
+    found = (read_yaml(file, "the chart's values") or {}) if file.is_file() else {}
+    if not isinstance(found, dict):
+        raise InputError(f"{file}: expected a mapping, found {type(found).__name__}; mend the chart")
+    return found
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Values laid over others as Helm does: mappings merge, everything else replaces."""
+    result = dict(below)
+    for key, value in above.items():
+        before = result.get(key)
+        result[key] = _over(before, value) if isinstance(before, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def _keys(path: str) -> list[str]:
+    return [key.replace("\\.", ".") for key in re.split(r"(?<!\\)\.", path)]
+
+
+def _no_such_path(keys: Sequence[str], depth: int, found: Any, where: str) -> str:
+    path, above = ".".join(keys), ".".join(keys[:depth]) or "the top"
+    if not isinstance(found, Mapping):
+        return f"{where}: expected a value at {path}, found that {above} is {found!r} and holds no keys; give {above}"
+    near = difflib.get_close_matches(keys[depth], [str(key) for key in found], n=1) or sorted(map(str, found))
+    nearest = ".".join([*keys[:depth], near[0]]) if near else above
+    return f"{where}: expected a value at {path}, found nothing below {above}; the nearest is {nearest}"
+
+
+def _laid_over(values: Values, keys: Sequence[str], value: Any) -> dict[str, Any]:
+    first, *rest = keys
+    if rest:
+        below = values.get(first)
+        value = _laid_over(below if isinstance(below, Mapping) else {}, rest, value)
+    return {**values, first: value}
