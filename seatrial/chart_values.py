@@ -6,6 +6,7 @@ goes first (Helm, "Subcharts and Global Values").
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import tarfile
@@ -42,6 +43,14 @@ def value_at(values: Values, path: str) -> Any:
             raise InputError(_no_such_path(keys, depth, found, "the values"))
         found = found[key]
     return found
+
+
+def in_force(chart: Path, values: Values, path: str) -> Any:
+    """The value at a dotted path where `values` are laid over the chart's own; None where neither has one."""
+    for layer in (values, known_values(chart)):
+        with contextlib.suppress(InputError):
+            return value_at(layer, path)
+    return None
 
 
 def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
     names = autoscalers(changes, scaling.subject)
     values = replica_changes(changes, scaling.subject)
     syncs = seen_syncs(scaling)
-    if not values or not syncs:
+    most = max((change.replicas for change in values), default=0)
+    if not values or (not syncs and len(names) < 2 and most <= promise.max):
         return Ground(n=0).inconclusive(
             "the Deployment and an autoscaler of it that synchronises",
             f"{len(values)} values of spec.replicas, {len(names)} autoscalers",
@@ -29,15 +30,15 @@ def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
         )
     facts = [f"{change.at_s - scaling.load_s:+.0f} s: spec.replicas {change.replicas}" for change in values]
     ground = Ground(n=len(values), evidence=tuple(facts))
-    most = max(change.replicas for change in values)
-    least = min(change.replicas for change in values_since(values, syncs[0].at_s))
+    since_s = syncs[0].at_s if syncs else values[-1].at_s
+    least = min(change.replicas for change in values_since(values, since_s))
     ground = ground.with_(
         measurements=[
             Measurement("largest spec.replicas", most, n=len(values), limit=f"<= {promise.max}"),
             Measurement("smallest spec.replicas", least, n=len(values), limit=f">= {promise.min}"),
         ]
     )
-    if len(names) > 1 or most > promise.max or least < promise.min:
+    if len(names) > 1 or most > promise.max or (syncs and least < promise.min):
         return ground.failed(
             f"one autoscaler, and between {promise.min} and {promise.max} replicas",
             f"{len(names)} ({', '.join(names)}), between {least} and {most}",

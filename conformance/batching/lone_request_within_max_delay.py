@@ -26,6 +26,7 @@ from seatrial.trials.batching import FIFTH_OF_THE_LONE, Batches
 from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_FULL, WANTED_TRICKLE = 24, 20
+DO = "start the timer at the first request of a batch, in the declared unit, and run what is there when it ends"
 MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the delay
 
 
@@ -33,10 +34,12 @@ MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the
 def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdict:
     ledger = batches.ledger
     full, lone, trickle = (ledger.of(load).to(batches.pod) for load in (FULL, LONE, TRICKLE))
-    if doubt := unmeasured(batches, full, lone, trickle):
-        return doubt
     seen = waits(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.spacing_s, batches.looks)
     patience = Patience.of(full, batches.delay_s)
+    if len(seen.late_looks) > 1:
+        return too_late(seen, patience, len(lone) + len(trickle))
+    if doubt := unmeasured(batches, full, lone, trickle):
+        return doubt
     slowest_s, trickled_s = float(lone.latency_s.max()), float(trickle.latency_s.max())
     lone = lone.select(alone(lone, batches.spacing_s))
     median_s = float(np.median(lone.latency_s))
@@ -52,12 +55,11 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
         f"a lone request answered within {seen.bound_s * 1000:.0f} ms (median): {seen.engine_s * 1000:.0f} ms of work, "
         f"{batches.delay_s * 1000:g} ms of delay and {MARGIN_S * 1000:g} ms"
     )
-    latest = f"{patience.lone_s:.2f} s alone, {patience.trickle_s:.2f} s in a trickle"
-    if broken := broke(seen, patience, median_s):
+    if seen.median == "fail":
         return ground.failed(
-            expected if seen.median == "fail" else f"no request later than {latest}",
-            broken,
-            "start the timer at the first request of a batch, in the declared unit, and run what is there when it ends",
+            expected,
+            f"{seen.above} of {seen.lone} later, median {median_s * 1000:.0f} ms",
+            DO,
             rows=seen.late if len(seen.late) else lone.select(lone.latency_s > seen.bound_s),
         )
     if seen.median == "between" or seen.late_looks:
@@ -78,17 +80,16 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
     )
 
 
-def broke(seen: Waits, patience: Patience, median_s: float) -> str:
-    """How the promise was broken; "" if it was not, or not for certain."""
-    if seen.median == "fail":
-        return f"{seen.above} of {seen.lone} later, median {median_s * 1000:.0f} ms"
-    if len(seen.late_looks) > 1:
-        first = next(iter(seen.late))
-        return (
-            f"{len(seen.late)} too late, in both looks; the first ({first.load}) "
-            f"{first.error or f'after {first.latency_s:.2f} s'}"
-        )
-    return ""
+def too_late(seen: Waits, patience: Patience, n: int) -> Verdict:
+    """Requests of both looks were later than any may be, whatever the median says."""
+    first = next(iter(seen.late))
+    return Ground(n=n).failed(
+        f"no request later than {patience.lone_s:.2f} s alone, {patience.trickle_s:.2f} s in a trickle",
+        f"{len(seen.late)} too late, in both looks; the first ({first.load}) "
+        f"{first.error or f'after {first.latency_s:.2f} s'}",
+        DO,
+        rows=seen.late,
+    )
 
 
 def unmeasured(batches: Batches, full: Ledger, lone: Ledger, trickle: Ledger) -> Verdict | None:

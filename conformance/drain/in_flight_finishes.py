@@ -32,24 +32,9 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
     ground = Ground(n=len(open_then))
     recent = sum(int((round.told_s - rows.sent_s <= RECENT_S).sum()) for round, rows in accepted)
     half_sent = sum(int((~(rows.of("half-sent").body_sent_s <= round.told_s)).sum()) for round, rows in accepted)
-    if len(open_then) < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
-        return ground.inconclusive(
-            f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last "
-            f"{RECENT_S:g} s and {WANTED_HALF_SENT} with half a body",
-            f"{len(open_then)} open, {recent} recent, {half_sent} half sent over {len(rounds)} rounds",
-            "raise the work per request, or declare a long case",
-        )
-
-    lost = open_then.select(~open_then.right)
+    wrong = open_then.select(~open_then.right)
     spent = [row for round in rounds for row in deletion.over_budget(round).row.tolist()]
-    if len(lost) and np.isin(lost.row, spent).all():
-        return ground.inconclusive(
-            "work in flight that fits into the drain budget",
-            f"{len(lost)} cut when the whole budget was spent",
-            "give the cluster more cores: the same requests fit undisturbed",
-            rows=lost,
-        )
-    lost = lost.select(~np.isin(lost.row, spent))
+    lost = wrong.select(~np.isin(wrong.row, spent))
     if len(lost):
         first = next(iter(lost))
         return ground.failed(
@@ -58,6 +43,20 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
             f"{first.error or f'answered {first.status}'} after {first.ended_s - first.sent_s:.2f} s",
             "on SIGTERM keep what was accepted, finish it within the drain budget, then exit",
             rows=lost,
+        )
+    if len(wrong):
+        return ground.inconclusive(
+            "work in flight that fits into the drain budget",
+            f"{len(wrong)} cut when the whole budget was spent",
+            "give the cluster more cores: the same requests fit undisturbed",
+            rows=wrong,
+        )
+    if len(open_then) < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
+        return ground.inconclusive(
+            f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last "
+            f"{RECENT_S:g} s and {WANTED_HALF_SENT} with half a body",
+            f"{len(open_then)} open, {recent} recent, {half_sent} half sent over {len(rounds)} rounds",
+            "raise the work per request, or declare a long case",
         )
 
     n, longest_s = len(open_then), float((open_then.ended_s - open_then.sent_s).max())

@@ -4,11 +4,12 @@ Source: contract `limits.rate`; a token bucket admits at most burst + rate x t +
 it is empty exactly the rate.
 """
 
-from seatrial.contract import RateLimit
-from seatrial.ledger import Ledger
+from seatrial.contract import Limits, RateLimit
+from seatrial.ledger import Ledger, Mask
 from seatrial.stats.buckets import BucketJudgement, judge_bucket
 from seatrial.suite import check
 from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited, Window
+from seatrial.trials.slots import for_being_full
 from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_DEMAND = 3.0
@@ -16,13 +17,19 @@ FIRST_S = 1.0
 
 
 @check("L3", level="MUST", ablation=THIRD_OF_THE_DEMAND)
-def admitted_rate_as_configured(limit: RateLimit, limited: RateLimited) -> Verdict:
+def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited: RateLimited) -> Verdict:
     ground = Ground(n=0)
+    doubts: list[Verdict] = []
     unsure: list[str] = []
     for window in limited.windows:
         rows = limited.ledger.of(SATURATE).in_group(window.index)
-        if doubt := unlike_a_limiter(limit, window, rows):
-            return doubt
+        full = for_being_full(rows, limits, limited.slots)
+        if other := unlike_a_limiter(limit, full, rows):
+            return other
+        if doubt := unfit(window, full, rows):
+            doubts.append(doubt)
+        if full.any():
+            continue  # whether such a request took a token, nobody can say
         admitted = rows.status != limit.reject.status
         bucket = judge_bucket(rows.sent_s, rows.first_byte_s, admitted, window.per_second, window.burst)
         at_first_s = window.start_s + FIRST_S
@@ -51,6 +58,8 @@ def admitted_rate_as_configured(limit: RateLimit, limited: RateLimited) -> Verdi
                 )
         if bucket.decision == "between":
             unsure.append(f"{at}: the bucket was not seen empty for long enough")
+    if doubts:
+        return doubts[0]
     if unsure or len(limited.windows) < 2:
         return ground.inconclusive(
             "two configured rates, each with the bucket proven empty",
@@ -65,8 +74,22 @@ def admitted_rate_as_configured(limit: RateLimit, limited: RateLimited) -> Verdi
     )
 
 
-def unlike_a_limiter(limit: RateLimit, window: Window, rows: Ledger) -> Verdict | None:
-    """Too little demand, or rows that are neither a right answer nor a declared refusal; None if all is well."""
+def unlike_a_limiter(limit: RateLimit, full: Mask, rows: Ledger) -> Verdict | None:
+    """Rows that are neither a right answer nor a declared refusal; None without any. `full` was refused by slots."""
+    lost = rows.select(~full & ((rows.error != rows.code("")) | ((rows.status != limit.reject.status) & ~rows.right)))
+    if not len(lost):
+        return None
+    first = next(iter(lost))
+    return Ground(n=len(rows)).failed(
+        f"every row a right answer or a refusal with {limit.reject.status}",
+        f"{len(lost)} neither, the first {first.error or f'answered {first.status}'}",
+        "refuse with the declared status, and answer what was admitted",
+        rows=lost,
+    )
+
+
+def unfit(window: Window, full: Mask, rows: Ledger) -> Verdict | None:
+    """What keeps these rows from passing: too little demand, or another limit at work; None if nothing does."""
     ground = Ground(n=len(rows))
     demand = len(rows) / (window.end_s - window.start_s)
     if demand < WANTED_DEMAND * window.per_second:
@@ -75,16 +98,14 @@ def unlike_a_limiter(limit: RateLimit, window: Window, rows: Ledger) -> Verdict 
             f"{demand:.1f}/s at a rate of {window.per_second:g}/s",
             "see that nothing holds back the generator",
         )
-    lost = rows.select((rows.error != rows.code("")) | ((rows.status != limit.reject.status) & ~rows.right))
-    if not len(lost):
-        return None
-    first = next(iter(lost))
-    return ground.failed(
-        f"every row a right answer or a refusal with {limit.reject.status}",
-        f"{len(lost)} neither, the first {first.error or f'answered {first.status}'}",
-        "refuse with the declared status, and answer what was admitted",
-        rows=lost,
-    )
+    if full.any():
+        return ground.inconclusive(
+            "refusals by the rate limit alone",
+            f"{int(full.sum())} of {len(rows)} by the concurrency limit",
+            "raise the concurrency limit, or switch it off, among limits.rate.values",
+            rows=rows.select(full),
+        )
+    return None
 
 
 def once_empty(at: str, bucket: BucketJudgement) -> list[Measurement]:

@@ -37,13 +37,6 @@ def goodput_holds_at_2x(overload: Overload) -> Verdict:
         loaded = goodput(overload, overload.over, overload.overload_s, OVER_WARM_UP_S)
     except InputError as few:
         return ground.inconclusive("goodput by the second of both phases", str(few), "run again")
-    if seconds_of(closed) < WANTED_CLOSED or seconds_of(loaded) < WANTED_OVER:
-        return ground.inconclusive(
-            f"{WANTED_CLOSED} s of the closed loop and {WANTED_OVER} s of overload",
-            f"{len(closed.rates_rps)} and {len(loaded.rates_rps)} batches",
-            "run again",
-        )
-
     before, after = float(closed.rates_rps.mean()), float(loaded.rates_rps.mean())
     limit = f">= {0.8 * before:.1f} /s"
     ground = ground.with_(
@@ -58,6 +51,12 @@ def goodput_holds_at_2x(overload: Overload) -> Verdict:
     if decision == "fail":
         return ground.failed(
             expected, found, "bound the queue, drop work whose client has gone, refuse before computing"
+        )
+    if seconds_of(closed) < WANTED_CLOSED or seconds_of(loaded) < WANTED_OVER:
+        return ground.inconclusive(
+            f"{WANTED_CLOSED} s of the closed loop and {WANTED_OVER} s of overload",
+            f"{len(closed.rates_rps)} and {len(loaded.rates_rps)} batches",
+            "run again",
         )
     if decision == "between":
         return ground.inconclusive(

@@ -3,13 +3,13 @@
 Source: contract `limits.concurrency`.
 """
 
-from seatrial.contract import Concurrency
+from seatrial.contract import Concurrency, Limits, Reject
 from seatrial.ledger import Ledger, Request
 from seatrial.stats import Decision
 from seatrial.stats.proportions import judge_proportion, proportion_limits
 from seatrial.suite import check
 from seatrial.trials.overload import HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
-from seatrial.trials.workload import is_declared_refusal
+from seatrial.trials.slots import refused_as
 from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_ROWS, WANTED_REFUSALS = 600, 300
@@ -17,16 +17,11 @@ LATE_SHARE = 0.05
 
 
 @check("L1", level="MUST", timed=True, ablation=HARDLY_ANY_OVERLOAD)
-def overload_rejected_fast(limit: Concurrency, overload: Overload) -> Verdict:
+def overload_rejected_fast(limit: Concurrency, limits: Limits | None, overload: Overload) -> Verdict:
     rows = overload.over
     ground = Ground(n=len(rows))
-    if len(rows) < WANTED_ROWS or not overload.was_overload:
-        return ground.inconclusive(
-            f"{WANTED_ROWS} rows of {OVERLOADED}",
-            overload.overload_facts(),
-            "declare limits.concurrency as it is, so that the capacity is found",
-        )
-    if broken := neither_answered_nor_refused(limit, overload, ground):
+    rejects = limits.rejects if limits else (limit.reject,)
+    if broken := neither_answered_nor_refused(rejects, overload, ground):
         return broken
 
     answers, refusals = rows.select(rows.right), rows.select(rows.status == limit.reject.status)
@@ -54,6 +49,12 @@ def overload_rejected_fast(limit: Concurrency, overload: Overload) -> Verdict:
             "bound the queue, and refuse before waiting in it",
             rows=slowest(answers if late_judged == "fail" else refusals),
         )
+    if len(rows) < WANTED_ROWS or not overload.was_overload:
+        return ground.inconclusive(
+            f"{WANTED_ROWS} rows of {OVERLOADED}",
+            overload.overload_facts(),
+            "declare limits.concurrency as it is, so that the capacity is found",
+        )
     if len(refusals) < WANTED_REFUSALS or "between" in (late_judged, slow_judged):
         return ground.inconclusive(
             f"{WANTED_REFUSALS} refusals, and shares clearly below 5%",
@@ -68,11 +69,11 @@ def overload_rejected_fast(limit: Concurrency, overload: Overload) -> Verdict:
     )
 
 
-def neither_answered_nor_refused(limit: Concurrency, overload: Overload, ground: Ground) -> Verdict | None:
-    """Rows that are neither a right answer nor a refusal as declared; None without any."""
+def neither_answered_nor_refused(rejects: tuple[Reject, ...], overload: Overload, ground: Ground) -> Verdict | None:
+    """Rows that are neither a right answer nor a refusal as declared, by any limit; None without any."""
     rows = overload.over
-    other = [row for row in rows if not row.right and not is_declared_refusal(row, limit.reject)]
-    if not other:
+    other = rows.select(~rows.right & ~refused_as(rows, rejects))
+    if not len(other):
         return None
     shared = set(rows.row[overload.environmental(rows)].tolist())
     own = [row for row in other if row.row not in shared]
@@ -84,8 +85,9 @@ def neither_answered_nor_refused(limit: Concurrency, overload: Overload, ground:
             rows=other,
         )
     first = own[0]
+    statuses = " or ".join(dict.fromkeys(str(reject.status) for reject in rejects))
     return ground.failed(
-        f"every row a right answer or a refusal with {limit.reject.status} as declared",
+        f"every row a right answer or a refusal with {statuses} as declared",
         f"{len(own)} of {len(rows)} neither, the first {first.error or f'answered {first.status}'} "
         f"after {first.ended_s - first.sent_s:.2f} s",
         "refuse at once, with the declared status and body, what does not fit",

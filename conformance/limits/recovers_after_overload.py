@@ -28,40 +28,23 @@ def recovers_after_overload(limit: Concurrency | None, overload: Overload) -> Ve
     ledger = overload.ledger
     baseline, after = ledger.of(BASELINE), ledger.of(RECOVERY).between(*overload.recovery_s)
     baseline, after = _without_full(limit, overload, baseline), _without_full(limit, overload, after)
+    ground = Ground(n=len(after))
+    # Where everything was right before, what is not so afterwards has come of what lay between.
+    calm = len(baseline) > 0 and bool(baseline.right.all())
+    if calm and (broken := _broken(overload, after, ground)):
+        return broken
     if not overload.was_overload:
         return Ground(n=len(overload.over)).inconclusive(
             OVERLOADED,
             overload.overload_facts(),
             "declare limits.concurrency as it is, so that the capacity is found",
         )
-    ground = Ground(n=len(after))
-    if len(baseline) < WANTED_BASELINE or not baseline.right.all() or len(after) < WANTED_ROWS:
+    if len(baseline) < WANTED_BASELINE or not calm or len(after) < WANTED_ROWS:
         return ground.inconclusive(
             f"{WANTED_BASELINE} right answers before the overload and {WANTED_ROWS} rows after it",
             f"{int(baseline.right.sum())} of {len(baseline)} right before, {len(after)} rows after",
             "see why requests are refused at 0.3 of the capacity, evenly spaced",
         )
-    lost = after.select(~after.right)
-    if len(lost) and overload.environmental(lost).all():
-        return ground.inconclusive(
-            "a beacon without errors wherever the service has one",
-            f"{len(lost)} rows broke within a second of a beacon's error",
-            "mend the cluster's network, then run again",
-            rows=lost,
-        )
-    if len(lost):
-        lost = lost.select(~overload.environmental(lost))
-        first = next(iter(lost))
-        return ground.failed(
-            "no error and no refusal once the overload is over",
-            f"{len(lost)} of {len(after)}, the first {first.error or f'answered {first.status}'} "
-            f"{first.sent_s - overload.overload_s[1]:.1f} s after its end",
-            "free slots, breakers and queues as soon as there is room again",
-            rows=lost,
-        )
-    # Until the light load ends: what comes after it fills the slots of one pod, which then may well be unready.
-    if unready := _unready([c for c in own_changes(overload) if c.at_s <= overload.recovery_s[1]]):
-        return ground.failed("all pods ready again", f"{', '.join(unready)} not", "let readiness recover")
     # Latency counts from the schedule, which the generator may miss by as much as its own bound allows.
     bound_s = upper_bound(baseline.latency_s, 0.95) + overload.generator.lag_p99_bound_s
     slow = int((after.latency_s > bound_s).sum())
@@ -100,6 +83,32 @@ def recovers_after_overload(limit: Concurrency | None, overload: Overload) -> Ve
         f"{len(after)} right answers, {slow} slower than the p95 before ({bound_s:.3f} s)",
         detects=f"{share:.0%} of answers slower" if share else "",
     )
+
+
+def _broken(overload: Overload, after: Ledger, ground: Ground) -> Verdict | None:
+    """Answers that are not right after the overload, or pods that are not Ready; None without any."""
+    wrong = after.select(~after.right)
+    lost = wrong.select(~overload.environmental(wrong))
+    if len(lost):
+        first = next(iter(lost))
+        return ground.failed(
+            "no error and no refusal once the overload is over",
+            f"{len(lost)} of {len(after)}, the first {first.error or f'answered {first.status}'} "
+            f"{first.sent_s - overload.overload_s[1]:.1f} s after its end",
+            "free slots, breakers and queues as soon as there is room again",
+            rows=lost,
+        )
+    if len(wrong):
+        return ground.inconclusive(
+            "a beacon without errors wherever the service has one",
+            f"{len(wrong)} rows broke within a second of a beacon's error",
+            "mend the cluster's network, then run again",
+            rows=wrong,
+        )
+    # Until the light load ends: what comes after it fills the slots of one pod, which then may well be unready.
+    if unready := _unready([c for c in own_changes(overload) if c.at_s <= overload.recovery_s[1]]):
+        return ground.failed("all pods ready again", f"{', '.join(unready)} not", "let readiness recover")
+    return None
 
 
 def _without_full(limit: Concurrency | None, overload: Overload, rows: Ledger) -> Ledger:

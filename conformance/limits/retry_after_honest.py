@@ -34,13 +34,6 @@ def retry_after_honest(limit: RateLimit, retry_after: RetryAfter, limited: RateL
             "send Retry-After with every declared refusal, best as whole seconds",
             rows=unreadable,
         )
-    if len(refused) < WANTED_REFUSALS or not limited.waits:
-        return ground.inconclusive(
-            f"{WANTED_REFUSALS} refusals, and silent waits after the bucket was exhausted",
-            f"{len(refused)} refusals, {len(limited.waits)} waits",
-            "see that the limit is on and that its demand reaches one replica",
-        )
-
     honest = [wait for wait in limited.waits if not wait.searched and wait.promised_s is not None]
     waited = ground.with_(
         evidence=[
@@ -67,7 +60,7 @@ def retry_after_honest(limit: RateLimit, retry_after: RetryAfter, limited: RateL
             f"{longest_s:g} s promised",
             "do not ask clients to wait much longer than the limiter needs",
         )
-    if len(honest) < HONEST_ROUNDS:
+    if len(refused) < WANTED_REFUSALS or len(honest) < HONEST_ROUNDS:
         return ground.inconclusive(
             f"{WANTED_REFUSALS} refusals, and {HONEST_ROUNDS} silent waits after the bucket was exhausted",
             f"{len(refused)} refusals, {len(honest)} waits",

@@ -30,14 +30,13 @@ SLACK_S = 1.0  # of the window, for the clock of the watch
 
 @check("P2", level="MUST", ablation=WEIGHTS_INTACT)
 def missing_weights_never_ready(promised: Weights, readiness: ReadinessProbe | None, weights: BrokenWeights) -> Verdict:
-    if not weights.install_s > 0 or {side.kind for side in weights.sides} != set(KINDS):
-        return Ground(n=0).inconclusive(
-            "a healthy install that was timed, and both broken ones", f"{len(weights.sides)} broken", "see P1"
-        )
     ground = Ground(n=0)
+    doubts: list[Verdict] = []
     for side in weights.sides:
         if doubt := unwatched(promised, readiness, weights, side):
-            return doubt
+            doubts.append(doubt)
+        if not lacks_weights(promised, side):
+            continue
         rows = weights.ledger.of(ASKED, POLLED).in_group(side.index)
         ground = ground.with_(
             n=len(rows),
@@ -54,6 +53,12 @@ def missing_weights_never_ready(promised: Weights, readiness: ReadinessProbe | N
                 rows=rows.select((rows.status == 200) | rows.right),
             )
 
+    if not weights.install_s > 0 or {side.kind for side in weights.sides} != set(KINDS):
+        return Ground(n=0).inconclusive(
+            "a healthy install that was timed, and both broken ones", f"{len(weights.sides)} broken", "see P1"
+        )
+    if doubts:
+        return doubts[0]
     expected = f"Ready within {weights.repair_within_s:.0f} s once the weights are there"
     limit = f"<= {weights.repair_within_s:.0f} s"
     ground = ground.with_(
@@ -101,7 +106,7 @@ def unwatched(
             f"{side.kind}: none",
             "see the events of the stage: the cause is another than the weights",
         )
-    if promised.names not in json.dumps(side.spec):
+    if not lacks_weights(promised, side):
         return Ground(n=0).inconclusive(
             f"{promised.names} in the live pod spec",
             f"{side.kind}: not there",
@@ -118,6 +123,11 @@ def unwatched(
             "give the generator a core of its own",
         )
     return None
+
+
+def lacks_weights(promised: Weights, side: Side) -> bool:
+    """A container of this release ran, and what takes its weights away is in the live pod's spec."""
+    return side.started_s is not None and promised.names in json.dumps(side.spec)
 
 
 def signs_of_life(weights: BrokenWeights, side: Side) -> list[str]:

@@ -34,12 +34,6 @@ def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, o
     since_s = float(closed.scheduled_s.min()) if len(closed) else start_s
     if broken := _broken(overload, since_s, ground.with_(n=len(closed))):
         return broken
-    if not overload.was_overload or end_s - start_s < window_s:
-        return ground.inconclusive(
-            f"{OVERLOADED}, for {window_s:.0f} s",
-            f"{overload.overload_facts()}, for {end_s - start_s:.0f} s",
-            "declare limits.concurrency as it is, so that the capacity is found",
-        )
     changes = own_changes(overload)
     unhealthy = [c for c in events(changes, overload.subject, "Unhealthy") if c.at_s >= start_s]
     if sheds and (doubt := _not_back(overload, unhealthy)):
@@ -50,6 +44,12 @@ def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, o
             f"{lost} became unready during the overload",
             "let readiness tell whether the server can serve, not how busy it is; or, if it sheds load by design, "
             "promise probes.readiness_sheds_load",
+        )
+    if not overload.was_overload or end_s - start_s < window_s:
+        return ground.inconclusive(
+            f"{OVERLOADED}, for {window_s:.0f} s",
+            f"{overload.overload_facts()}, for {end_s - start_s:.0f} s",
+            "declare limits.concurrency as it is, so that the capacity is found",
         )
     ready = f"Ready again within {READY_AGAIN_S:g} s after" if sheds else "Ready through"
     shed = f", {_shed(changes, overload.overload_s)} pods unready meanwhile" if sheds else ""

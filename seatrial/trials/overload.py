@@ -21,6 +21,7 @@ from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.slots import met_full
 from seatrial.trials.trial import trial
 
 REPLICAS = 2
@@ -102,20 +103,9 @@ class Overload(Observation):
         return f"a beacon {then_s / before_s:.1f} times slower: {then_s:.3f} s, {before_s:.3f} s before"
 
     def refused_when_full(self, rows: Ledger, limit: float) -> Mask:
-        """Which of these rows (refusals) met as many requests on one replica as it takes at once, shape (n,).
-
-        Arrivals at random meet in numbers now and then, however light the load (Erlang 1917): such a refusal is the
-        limit at work. Counted are all that may have been there between the row's sending and its answer.
-        """
+        """Which of these rows (refusals) met as many requests on one replica as it takes at once, shape (n,)."""
         through = self.ledger.of(BASELINE, OVER, RECOVERY)
-        held = through.select(through.right)
-        full = []
-        for row in rows:
-            here = (held.sent_s <= row.first_byte_s) & (held.ended_s >= row.sent_s)
-            if row.pod:
-                here &= np.isin(held.pod, [held.code(row.pod), held.code("")])
-            full.append(int(here.sum()) >= limit)
-        return np.asarray(full, dtype=np.bool_)
+        return met_full(rows, through.select(through.right), limit)
 
     def overload_facts(self) -> str:
         """The same as a sentence."""

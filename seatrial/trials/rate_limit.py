@@ -21,6 +21,7 @@ from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
 
 DEMAND = 3.6  # times the configured rate; the oracle needs 3
@@ -76,6 +77,7 @@ class RateLimited(Observation):
     windows: tuple[Window, ...] = ()
     waits: tuple[Patience, ...] = ()
     probed: tuple[str, ...] = ()  # the pods that were probed while exhausted
+    slots: int | None = None  # the concurrency limit of these releases, where one is in force
 
 
 @trial("rate-limit", promise=RateLimit, order=40, lasts_s=84)
@@ -85,7 +87,8 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
     assert limit is not None
     rate, burst = float(limit.per_second), float(limit.burst)
     with Sandbox(context, "rate") as sandbox:
-        sandbox.release.install(_values(context, limit, 1.0), replicas=REPLICAS)
+        values = _values(context, limit, 1.0)
+        sandbox.release.install(values, replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
         sandbox.traffic.measure_lone(
             sandbox.workload().target(pods[0]), workload.cases(context.contract), count=int(min(12, burst))
@@ -99,7 +102,13 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
             sandbox.watch.wait(lambda _: not {p.name for p in sandbox.workload().pods()} & {p.name for p in pods}, 60)
             fresh = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
             saturated.append(_saturate(sandbox, fresh[0], 1, 2 * rate, burst, windows.saturated_s))
-        return RateLimited(**sandbox.seen(), windows=tuple(saturated), waits=tuple(waits), probed=probed)
+        return RateLimited(
+            **sandbox.seen(),
+            windows=tuple(saturated),
+            waits=tuple(waits),
+            probed=probed,
+            slots=slots_of(context, values),
+        )
 
 
 def _values(context: TrialContext, limit: RateLimit, factor: float) -> dict[str, object]:

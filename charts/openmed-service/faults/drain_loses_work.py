@@ -108,6 +108,26 @@ def drain_drops_assembling_batch(server: Server, fired: Fired) -> None:
     on_sigterm(server, drop)
 
 
+@fault(
+    "drain-drops-all-of-two",
+    breaks={"D1"},
+    contract={
+        "limits": {"concurrency": {"limit": 2}},
+        "values": {"config": {"throttle": {"maxConcurrency": 2, "concurrencyWaitSeconds": 0}}},
+    },
+)
+def drain_drops_all_of_two(server: Server, fired: Fired) -> None:
+    """The service takes two requests at once, and at SIGTERM resets both."""
+    open_requests = Open(server)
+
+    def drop() -> None:
+        for request in list(open_requests.begun):
+            fired()
+            reset_caller(request)
+
+    on_sigterm(server, drop)
+
+
 def _budget(server: Server, fired: Fired, budget_s: float) -> None:
     server.settings = replace(server.settings, shutdown_drain_s=budget_s)
     cut = server.service.drain.cut

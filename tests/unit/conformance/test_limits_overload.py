@@ -336,3 +336,12 @@ def test_a_refusal_without_a_known_pod_counts_what_any_pod_had():
     somewhere = replace(one, pod=np.full(1, one.code("")))
     assert seen.refused_when_full(somewhere, 1).tolist() == [True]
     assert seen.refused_when_full(somewhere, 100).tolist() == [False]
+
+
+def test_a_refusal_by_another_declared_limit_is_one_too():
+    """A rate that is fixed in the chart refuses some of an overload."""
+    rate = {"per_second": 30, "burst": 10, "reject": {"status": 429, "body": {"error": "slow"}}}
+    both = contract(limits={"concurrency": CONCURRENCY, "rate": rate})
+    seen = overload(change=refusals(lambda row: {**row, "status": 429, "body": '{"error": "slow"}'}, every=10))
+    assert outcome("L1", seen, both) is PASS
+    assert outcome("L1", seen) is FAIL

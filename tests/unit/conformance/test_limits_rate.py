@@ -9,7 +9,7 @@ from seatrial.ledger import Request, ledger
 from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, promised_wait_s
 from seatrial.verdict import Outcome
 from tests.helpers.observations import common, contract, judged
-from tests.helpers.overloads import broken, late
+from tests.helpers.overloads import broken, late, refusal
 from tests.helpers.rate_limits import BURST, LIMIT, bucket, patience, rate_limited
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -228,3 +228,45 @@ def test_a_promise_is_read_as_seconds_or_as_a_date(header, wait_s):
 def test_a_refusal_without_headers_promises_nothing():
     (row,) = common([{"first_byte_s": 1.0}])["ledger"]
     assert promised_wait_s(row, 0.0) is None
+
+
+# another limit at work
+
+BUSY = {"limit": 4, "reject": {"status": 503, "body": {"error": "busy"}}}
+
+
+def some_refused_as(status, body):
+    """Every tenth case of the saturated windows is refused for another reason than the rate."""
+    count = iter(range(10**9))
+
+    def change(row):
+        chosen = row["load"] == SATURATE and row["correct"] == 1 and next(count) % 10 == 9
+        return refusal(row, status=status, body=body) if chosen else row
+
+    return rate_limited(change=change)
+
+
+def test_what_a_concurrency_limit_in_force_refuses_is_not_held_against_the_rate():
+    both = contract(limits={"rate": LIMIT, "concurrency": BUSY})
+    seen = some_refused_as(503, '{"error": "busy"}')
+    assert judged("L3", both, replace(seen, slots=4)).outcome is INCONCLUSIVE
+    assert judged("L3", both, seen).outcome is FAIL, "none is in force"
+    assert judged("L3", CONTRACT, replace(seen, slots=4)).outcome is FAIL, "none is declared"
+
+
+def test_where_both_limits_refuse_alike_a_full_replica_explains_a_refusal_and_an_idle_one_does_not():
+    alike = contract(
+        limits={
+            "rate": {**LIMIT, "reject": {"status": 429}},
+            "concurrency": {"limit": 2, "reject": {"status": 429}},
+        }
+    )
+    assert judged("L3", alike, replace(rate_limited(), slots=2)).outcome is INCONCLUSIVE, "20 came at once"
+    assert judged("L3", alike, replace(rate_limited(), slots=100)).outcome is PASS
+    assert judged("L3", alike, rate_limited()).outcome is PASS
+
+
+def test_an_error_counts_whatever_a_concurrency_limit_refused():
+    both = contract(limits={"rate": LIMIT, "concurrency": BUSY})
+    seen = some_refused_as(500, "{}")
+    assert judged("L3", both, replace(seen, slots=4)).outcome is FAIL
