@@ -15,6 +15,7 @@ from seatrial.contract.apis import (
     LongCase,
     Pattern,
     SecretKey,
+    StreamingApi,
 )
 from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Governed, Json, Number, Part, Positive, Promise, Seconds
@@ -93,6 +94,7 @@ __all__ = [
     "SecretValues",
     "ShedsLoad",
     "Streaming",
+    "StreamingApi",
     "Upstream",
     "Weights",
     "files_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -188,3 +189,15 @@ class Api(Part):
 
 
 LEAST_CASES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingApi:
+    """The API whose streams are promised: what is promised of them, and all that it takes to ask for one.
+
+    `place` is where the API stands in the file.
+    """
+
+    place: str
+    api: Api
+    streaming: Streaming

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from seatrial.contract.apis import Api
+from seatrial.contract.apis import Api, StreamingApi
 from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Part, Promise, Seconds
 from seatrial.contract.batching import Batching
@@ -180,14 +180,15 @@ class Contract(Part):
 
     def _asked_for(self, kind: type[Promise]) -> Api:
         """The API whose promise of this type is meant."""
-        return self.api(self.streaming_api if kind is Streaming else "")
+        streamed = self.streaming_api if kind is Streaming else None
+        return streamed.api if streamed else self.api()
 
     @property
-    def streaming_api(self) -> str:
-        """The name of the API that streams: the default one, or the first that does; "" where none does."""
-        if self.api().streaming:
-            return self.place_of().rpartition(".")[2]
-        return next((name for name, api in self.apis.items() if api.streaming), "")
+    def streaming_api(self) -> StreamingApi | None:
+        """The API that streams: the default one, or the first that does; None where none does."""
+        by_choice = {self.place_of(): self.api(), **self.every_api()}
+        promised = ((place, api, api.streaming) for place, api in by_choice.items())
+        return next((StreamingApi(place, api, made) for place, api, made in promised if made), None)
 
 
 TOP_LEVEL = {name: Contract.model_fields[name].default for name in ("service", "container", "port", "replicas")}

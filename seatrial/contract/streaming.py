@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from seatrial.contract.base import Part, Promise, Seconds
+from seatrial.contract.base import Part, Promise
 
 
 class Streaming(Part, Promise):
@@ -12,12 +12,9 @@ class Streaming(Part, Promise):
 
     A stream that is open when its pod is told to stop goes on to its end, or (`on_drain: error`) is ended by an event
     that says what happened; one that just stops is cut either way. `usage`: its tokens are told before its end.
-    `longest_gap_s` is the most between two of its events while nothing disturbs it.
     """
 
     usage: bool = False
     """The server counts the tokens of each stream, and tells before its end."""
-    longest_gap_s: Seconds | None = None
-    """The most between two events of a stream that nothing disturbs."""
     on_drain: Literal["complete", "error"] = "complete"
     """What becomes of streams that are open when their pod is told to stop."""

@@ -87,7 +87,7 @@ class Check:
         return {asked.name: run for asked in self.parameters() if asked.kind is RunObservations}
 
     def _needed(self) -> list[type[Promise]]:
-        return [asked.kind for asked in self.parameters() if asked.is_a(Promise) and not asked.optional]
+        return [asked.promise for asked in self.parameters() if asked.promise and not asked.optional]
 
     def _needed_paths(self) -> list[str]:
         return most_specific([Contract.path_of(kind) for kind in self._needed()])

@@ -3,6 +3,7 @@
 - a promise of the contract (`Drain`, `ReadinessProbe`): the check is skipped where it is not made;
 - the observation of a trial (`PodDeletion`): the trial is run;
 - how the service is asked (`Api`, the default one), what is on trial (`DeclaredWorkload`), or the contract itself;
+- the API whose streams are promised (`StreamingApi`): the check is skipped where none are;
 - everything seen in a run (`RunObservations`).
 
 `X | None` asks for a promise, or for the observation of a trial that needs one, and does without where it is not made.
@@ -18,7 +19,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from seatrial.contract import Api, Contract, DeclaredWorkload
+from seatrial.contract import Api, Contract, DeclaredWorkload, Promise, Streaming, StreamingApi
 from seatrial.contract.promises import is_optional, the_one_type
 from seatrial.errors import InputError
 from seatrial.observation import Observation
@@ -27,7 +28,9 @@ CONTEXT: Mapping[type, Callable[[Contract], Any]] = {
     Contract: lambda contract: contract,
     Api: lambda contract: contract.api(),
     DeclaredWorkload: lambda contract: contract.subject,
+    StreamingApi: lambda contract: contract.streaming_api,
 }
+RESTS_ON: Mapping[type, type[Promise]] = {StreamingApi: Streaming}  # what is there only where a promise is made
 MOST_NAMES = 3
 
 
@@ -55,6 +58,12 @@ class Parameter:
     name: str
     kind: Any
     optional: bool
+
+    @property
+    def promise(self) -> type[Promise] | None:
+        """The promise that it asks for, or that what it asks for rests on."""
+        promise: type[Promise] | None = self.kind if self.is_a(Promise) else RESTS_ON.get(self.kind)
+        return promise
 
     def is_a(self, base: type) -> bool:
         """Whether it asks for a subclass of base."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seatrial.contract import Api, Contract, read_contract
+from seatrial.contract import Api, Contract, StreamingApi, read_contract
 from seatrial.contract.apis import AdapterFile
 from seatrial.documents import read_text
 from seatrial.errors import InputError
@@ -70,8 +70,8 @@ def judge_again(
         if check is None:
             lost[entry.id] = "there is no check of this id any more; give its folder with --conformance"
             continue
-        if strange and any(asked.kind is Contract for asked in check.parameters()):
-            programs = ", ".join(f"{place}.adapter ({adapter.file})" for place, adapter in strange.items())
+        if may_run := {place: strange[place] for place in _read_by(check, contract) if place in strange}:
+            programs = ", ".join(f"{place}.adapter ({adapter.file})" for place, adapter in may_run.items())
             lost[entry.id] = (
                 f"it may run the program that the record brings as {programs}; "
                 f"read that in {CONTRACT} of the record, and name a file with the same text with --adapter"
@@ -84,6 +84,18 @@ def judge_again(
         recorded.append(entry)
         again.append(replace(entry, verdict=record.comparable(entry.verdict, evidence.judge(check, contract))))
     return Replay(tuple(recorded), tuple(again), lost)
+
+
+def _read_by(check: Check, contract: Contract) -> Collection[str]:
+    """The places of the APIs whose adapters a check may run: all with the whole contract, that which streams with it.
+
+    `Api` is asked for by checks that want its times and its cases.
+    """
+    asked_for = {asked.kind for asked in check.parameters()}
+    if Contract in asked_for:
+        return tuple(contract.every_api())
+    streamed = contract.streaming_api if StreamingApi in asked_for else None
+    return (streamed.place,) if streamed else ()
 
 
 def _texts(files: Sequence[Path], contract: Contract, place: Path) -> frozenset[str]:

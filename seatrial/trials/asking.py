@@ -82,7 +82,11 @@ def asking(contract: Contract, name: str = "") -> Asking:
     Raises InputError, the place in the file first, for an API that is not there, a kind that there is none of, an
     adapter that does not load, and settings that its adapter cannot say.
     """
-    place, api = contract.place_of(name), contract.api(name)
+    return asked_as(contract.place_of(name), contract.api(name))
+
+
+def asked_as(place: str, api: Api) -> Asking:
+    """An API that stands at this place of the file. Raises InputError as `asking`, but for one that is not there."""
     source = Source(api.adapter.file, api.adapter.text) if api.adapter else None
     if source is not None:
         try:

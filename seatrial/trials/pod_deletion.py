@@ -143,7 +143,7 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
 
 def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
     """One request and one stream as long as those that must survive a drain, with nobody disturbing them."""
-    if stream := workload.long_stream(sandbox.context.contract):
+    if stream := workload.long_stream(sandbox.context.contract.streaming_api):
         target = sandbox.workload().target(sandbox.workload().pods()[0])
         alone = OpenLoop(UNDISTURBED_STREAM, target, (stream,), (0.01,), keep="all")
         sandbox.traffic.collect(sandbox.traffic.start_now(alone))
@@ -233,7 +233,7 @@ def _mix(
             [index] * len(arrivals),
         ),
     ]
-    if stream := workload.long_stream(contract):
+    if stream := workload.long_stream(contract.streaming_api):
         begin_s = [sigterm_s - before_s for before_s in STREAMS_BEGIN_S]
         groups = [index] * len(begin_s)
         loads.append(OpenLoop(STREAM, target, (stream,), begin_s, (), groups, timeout_s=grace_s + 5, keep="all"))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from seatrial.contract import Streaming
-from seatrial.ledger import Ledger, Request
+from seatrial.ledger import Request
 from seatrial.traffic.adapters.apis import read
 from seatrial.traffic.plan import Exchange
 
@@ -35,9 +33,3 @@ def ending(row: Request, exchange: Exchange, streaming: Streaming) -> Ending:
     if streaming.usage and not reply.reported:
         return "without usage"
     return "whole" if row.correct else "wrong"
-
-
-def longest_gap_s(ledger: Ledger, row: Request) -> float:
-    """The longest time between two events of a stream, in seconds; 0.0 where there are fewer than two."""
-    event_s = ledger.event_s[row.first_event : row.first_event + row.events]
-    return float(np.diff(event_s).max(initial=0.0))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.contract import Contract, Json, Reject
+from seatrial.contract import Contract, Json, Reject, StreamingApi
 from seatrial.errors import InputError
 from seatrial.ledger import Request
 from seatrial.observation import Pod
 from seatrial.traffic.answers import contains
 from seatrial.traffic.plan import Exchange, PodTarget
-from seatrial.trials.asking import asking
+from seatrial.trials.asking import asked_as, asking
 
 
 def cases(contract: Contract, api: str = "") -> tuple[Exchange, ...]:
@@ -28,9 +28,10 @@ def streams(contract: Contract) -> tuple[Exchange, ...]:
 
     Raises InputError where no API streams.
     """
-    if not contract.streaming_api:
+    streamed = contract.streaming_api
+    if streamed is None:
         raise InputError("contract: expected an API with `streaming` for this trial, found none; declare one")
-    return asking(contract, contract.streaming_api).cases()
+    return asked_as(streamed.place, streamed.api).cases()
 
 
 def long_case(contract: Contract, seconds: float, api: str = "") -> Exchange:
@@ -38,11 +39,10 @@ def long_case(contract: Contract, seconds: float, api: str = "") -> Exchange:
     return asking(contract, api).long_case(seconds)
 
 
-def long_stream(contract: Contract) -> Exchange | None:
-    """The long case of the API that promises `Streaming`, at its declared length; None where there is none."""
-    name = contract.streaming_api
-    long = contract.api(name).long if name else None
-    return long_case(contract, long.seconds, name) if long else None
+def long_stream(streamed: StreamingApi | None) -> Exchange | None:
+    """The long case of the API that streams, at its declared length; None where there is none. Raises InputError."""
+    long = streamed.api.long if streamed else None
+    return asked_as(streamed.place, streamed.api).long_case(long.seconds) if streamed and long else None
 
 
 def poison(contract: Contract) -> Exchange:

@@ -33,9 +33,9 @@ class Adapter:
 """
 
 CHECKS = '''"""The requests of the contract can be written."""
-from seatrial.contract import Api, Contract
+from seatrial.contract import Api, Contract, StreamingApi
 from seatrial.suite import check
-from seatrial.trials.workload import cases
+from seatrial.trials.workload import cases, long_stream
 from seatrial.verdict import Verdict, passed
 
 @check("X1", level="MUST")
@@ -45,7 +45,20 @@ def requests_can_be_written(contract: Contract) -> Verdict:
 @check("X2", level="MUST")
 def cases_are_many(api: Api) -> Verdict:
     return passed("cases", f"{len(api.cases)}", n=len(api.cases))
+
+@check("X3", level="MUST")
+def streams_can_be_read(streamed: StreamingApi) -> Verdict:
+    return passed("streams", long_stream(streamed).case, n=1)
 '''
+CASES = [{"request": n, "equals": f"{n}"} for n in range(16)]
+LONG = {"request": "{seconds}", "equals": "at length"}
+CHAT = {
+    "kind": "openai-chat",
+    "model": "m",
+    "streaming": True,
+    "long": LONG,
+    "cases": [{"request": f"Say {n}", "equals": f"{n}"} for n in range(16)],
+}
 
 
 @pytest.fixture
@@ -63,17 +76,24 @@ def adapter(tmp_path, trace):
 
 @pytest.fixture
 def verified(tmp_path, adapter):
-    """The command, on the record of a run whose contract names the adapter."""
-    cases = [{"request": n, "equals": f"{n}"} for n in range(16)]
-    contract = {"apiVersion": "seatrial/v1", "name": "mine", "apis": {"a": {"adapter": adapter.name, "cases": cases}}}
+    """The command, on the record of a run whose contract names the adapter, and has an API that streams beside it."""
+    return verifying(tmp_path, {"a": {"adapter": adapter.name, "cases": CASES}, "chat": CHAT})
+
+
+def verifying(tmp_path, apis):
+    contract = {"apiVersion": "seatrial/v1", "name": "mine", "apis": apis}
     (tmp_path / "contract.yaml").write_text(yaml.safe_dump(contract))
     (tmp_path / "checks").mkdir()
     (tmp_path / "checks" / "written.py").write_text(CHECKS)
     text = contract_text(read_contract(tmp_path))
     header = RunHeader("run-1", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "mine", "ab", text)
     record = RecordWriter.create(tmp_path / "runs", header)
-    for number, title in enumerate(("requests", "cases"), start=1):
-        record.add_verdict(f"X{number}", "MUST", title, passed(title, "16", n=16), ())
+    for id, title, found, n in (
+        ("X1", "requests", "16", 16),
+        ("X2", "cases", "16", 16),
+        ("X3", "streams", "long-4", 1),
+    ):
+        record.add_verdict(id, "MUST", title, passed(title, found, n=n), ())
     record.finish(0)
     command = [str(record.folder), "--conformance", str(tmp_path / "checks")]
     return lambda *arguments: CliRunner().invoke(verify, [*command, *map(str, arguments)], standalone_mode=False)
@@ -86,13 +106,24 @@ def test_a_strangers_adapter_is_not_run(verified, adapter, trace):
     assert f"X1: not judged again: it may run the program that the record brings as apis.a.adapter ({adapter})" in (
         result.output
     )
+    assert "2 verdicts judged again as recorded, 0 otherwise" in result.output
+
+
+def test_an_adapter_of_the_api_that_streams_is_not_run_for_a_check_of_streams(tmp_path, adapter, trace):
+    apis = {"a": {"adapter": adapter.name, "cases": CASES, "long": LONG, "streaming": True}, "chat": CHAT}
+    result = verifying(tmp_path, apis)()
+    assert not trace.exists()
+    for id in ("X1", "X3"):
+        assert f"{id}: not judged again: it may run the program that the record brings as apis.a.adapter" in (
+            result.output
+        )
     assert "1 verdict judged again as recorded, 0 otherwise" in result.output
 
 
 def test_an_adapter_that_the_user_has_too_is_run(verified, adapter, trace):
     result = verified("--adapter", adapter)
     assert (result.return_value, trace.exists()) == (0, True)
-    assert "2 verdicts judged again as recorded, 0 otherwise" in result.output
+    assert "3 verdicts judged again as recorded, 0 otherwise" in result.output
 
 
 def test_a_file_with_another_text_vouches_for_nothing(verified, adapter, trace):

@@ -4,7 +4,7 @@ import pytest
 
 from seatrial.verdict import Outcome
 from tests.helpers.drains import DRAIN
-from tests.helpers.observations import contract, judged
+from tests.helpers.observations import checks, contract, judged
 from tests.helpers.streams import BEFORE_S, DONE, STOPPING, cut, ended, streaming
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -84,10 +84,40 @@ def test_streams_without_an_event_before_sigterm_show_nothing():
     assert verdict(streaming(before_s=late)).outcome is INCONCLUSIVE
 
 
-@pytest.mark.parametrize("undisturbed", [lambda made: None, lambda made: ended(made, 12.0, "")])
-def test_without_a_whole_stream_that_nobody_disturbed_nothing_is_judged(undisturbed):
+UNDISTURBED = [
+    pytest.param(lambda made: None, "none sent", "", id="not sent"),
+    pytest.param(
+        lambda made: ended(made, 12.0, ""),
+        "without its end",
+        "; one that nobody disturbed was not right either",
+        id="not right",
+    ),
+]
+
+
+@pytest.mark.parametrize(("undisturbed", "seen", "told"), UNDISTURBED)
+def test_without_a_right_stream_that_nobody_disturbed_nothing_passes(undisturbed, seen, told):
+    found = verdict(streaming(undisturbed=undisturbed))
+    assert (found.outcome, found.found) == (INCONCLUSIVE, seen)
+
+
+@pytest.mark.parametrize(("undisturbed", "seen", "told"), UNDISTURBED)
+def test_a_stream_cut_by_the_drain_fails_whatever_became_of_the_one_that_nobody_disturbed(undisturbed, seen, told):
     found = verdict(streaming(undisturbed=undisturbed, change=lambda made, round: cut(made, round.told_s + 1.0)))
-    assert found.outcome is INCONCLUSIVE
+    assert (found.outcome, found.n) == (FAIL, 12)
+    assert found.found.endswith(f"after 9 events: cut (eof){told}")
+
+
+def test_a_stream_that_had_little_to_come_is_cut_all_the_same():
+    """Of 2.9 s, less than 2.5 s were to come: too few for a pass, and yet they were to end properly."""
+    seen = streaming(length_s=2.9, change=lambda made, round: cut(made, round.told_s + 1.0))
+    assert verdict(seen).outcome is FAIL
+
+
+def test_an_api_without_a_long_case_has_no_stream_that_could_be_judged():
+    bare = {"kind": "openai-chat", "model": "m", "streaming": True, "cases": CASES}
+    found = verdict(streaming(), contract(drain=DRAIN, apis={"chat": bare}, inference=None))
+    assert (found.outcome, found.found) == (INCONCLUSIVE, "none in apis.chat")
 
 
 def test_no_stream_on_any_victim_is_inconclusive():
@@ -118,3 +148,18 @@ def test_where_an_error_is_promised_one_that_is_told_in_the_stream_passes_and_a_
         lambda made, round: ended(made, round.told_s + 0.5, DONE),
     ]
     assert [verdict(streaming(change=end), promises).outcome for end in ends] == [PASS, PASS, FAIL, FAIL]
+
+
+def test_who_promises_no_streams_is_not_judged():
+    plain = {"kind": "openai-chat", "model": "m", "cases": CASES, "long": LONG}
+    asked = checks()["D2"]
+    assert asked.unmade(contract(drain=DRAIN, apis={"chat": plain}, inference=None)) == "inference.streaming"
+    assert asked.unmade(CONTRACT) == ""
+
+
+def test_the_api_that_streams_is_meant_though_another_is_the_default():
+    plain = {"kind": "json", "path": "/", "default": True, "cases": [{"request": n, "expect": n} for n in range(16)]}
+    chat = {"kind": "openai-chat", "model": "m", "streaming": True, "cases": CASES, "long": LONG}
+    assert (
+        verdict(streaming(), contract(drain=DRAIN, apis={"plain": plain, "chat": chat}, inference=None)).outcome is PASS
+    )

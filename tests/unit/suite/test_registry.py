@@ -86,7 +86,7 @@ def test_a_check_that_another_file_imports_counts_once(tmp_path):
 
 ASKING = '''"""Something holds."""
 from dataclasses import dataclass
-from seatrial.contract import Concurrency, Contract, Drain, Limits, Part, Promise, RateLimit, RetryAfter
+from seatrial.contract import Concurrency, Contract, Drain, Limits, Part, Promise, RateLimit, RetryAfter, StreamingApi
 from seatrial.observation import Observation
 from seatrial.suite import RunObservations, check
 from seatrial.trials.rate_limit import RateLimited
@@ -136,6 +136,8 @@ def test_a_parameter_that_nothing_can_be_given_for_is_refused(tmp_path, paramete
         "limit: RateLimit | None",
         "all: Contract",
         "run: RunObservations",
+        "streamed: StreamingApi",
+        "streamed: StreamingApi | None",
     ],
 )
 def test_promises_observations_and_what_every_contract_has_may_be_asked_for(tmp_path, parameters):

@@ -108,8 +108,8 @@ def test_an_api_that_is_not_there_is_refused_with_the_nearest(read):
 
 
 def test_streams_are_asked_of_the_api_that_promises_them(read):
-    contract = read({"apis": {"plain": JSON, "chat": {**CHAT, "streaming": {"usage": True, "longest_gap_s": 2}}}})
-    assert contract.promise(Streaming) == Streaming(usage=True, longest_gap_s=2)
+    contract = read({"apis": {"plain": JSON, "chat": {**CHAT, "streaming": {"usage": True, "on_drain": "error"}}}})
+    assert contract.promise(Streaming) == Streaming(usage=True, on_drain="error")
     first = workload.streams(contract)[0]
     assert (first.api, first.comparator, first.expect) == ("openai-chat-stream", "equals", "0 it is")
     assert json.loads(first.body)["stream"] is True

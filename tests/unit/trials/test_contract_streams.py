@@ -2,6 +2,7 @@
 
 import asyncio
 
+import numpy as np
 import orjson
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from seatrial.contract import Streaming, read_contract
 from seatrial.ledger import RIGHT, WRONG
 from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.streams import ending, longest_gap_s
+from seatrial.trials.streams import ending
 
 WORDS = ["one", " two", " three"]
 USAGE = {"choices": [], "usage": {"prompt_tokens": 2, "completion_tokens": 3}}
@@ -62,7 +63,7 @@ def sent(run_loads, contract, handler, case=0):
 def test_a_whole_stream_is_right_and_each_of_its_events_has_its_time(run_loads, contract):
     ledger, row, ended = sent(run_loads, contract, answers(*words(), event(USAGE), DONE))
     assert (row.correct, row.events, row.output_tokens, ended) == (RIGHT, 3, 3, "whole")
-    assert 0.05 < longest_gap_s(ledger, row) < 1.0
+    assert 0.05 < np.diff(ledger.event_s[row.first_event : row.first_event + row.events]).max() < 1.0
 
 
 @pytest.mark.parametrize(
