@@ -7,7 +7,7 @@ not happen is NaN in a ledger and None elsewhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -207,5 +207,23 @@ class Observation:
         broken: Mask = rows.error != rows.code("")
         return near & broken
 
+    def held_up(self, rows: Ledger, longer_than_s: float) -> Mask:
+        """Which rows were under way within a second of a beacon's that took longer than this, shape (n,)."""
+        beside: Mask = np.zeros(len(rows), dtype=np.bool_)
+        for due_s, ended_s in self._beacon_late(longer_than_s):
+            beside |= (rows.sent_s <= ended_s + SHARED_WITHIN_S) & ~(rows.ended_s < due_s - SHARED_WITHIN_S)
+        return beside
+
+    def stood_still(self, start_s: float, end_s: float) -> bool:
+        """Whether the beacon took longer than STOOD_STILL_S between two times."""
+        return any(due_s <= end_s and ended_s >= start_s for due_s, ended_s in self._beacon_late(STOOD_STILL_S))
+
+    def _beacon_late(self, longer_than_s: float) -> Iterator[tuple[float, float]]:
+        """When the beacon was asked and took longer than this, from its due time: the generator stands still, too."""
+        beacon = self.ledger.of("beacon")
+        late = beacon.select(beacon.latency_s > longer_than_s)
+        return zip(late.scheduled_s.tolist(), late.ended_s.tolist(), strict=True)
+
 
 SHARED_WITHIN_S = 1.0
+STOOD_STILL_S = 0.25  # a beacon that takes longer shows a machine that did; then, what came meanwhile comes at once

@@ -2,118 +2,120 @@
 
 Source: Kubernetes, "Liveness, Readiness, and Startup Probes": a liveness probe that fails with a dependency restarts
 containers that a restart does not mend; contract `dependencies`.
+Liveness fails if a kubelet would restart a container for it, if it fails as often in a row as its threshold until the
+outage ends, or in far more seconds of an outage than otherwise. A single late probe is none of these: the kubelet
+bears it, and machines stand still at times.
 """
 
-from seatrial.contract import Dependencies
-from seatrial.ledger import Ledger, Mask
+from seatrial.contract import DeclaredWorkload, Dependencies
+from seatrial.ledger import Ledger
+from seatrial.stats import ALPHA, BETA
 from seatrial.suite import check
 from seatrial.trials.dependency_outage import (
     LEFT_ALONE,
-    LIVENESS,
     LIVENESS_PERIOD_S,
     RECOVERED_WITHIN_S,
     SERVICE,
     DependencyOutage,
     Outage,
-    Restoration,
 )
+from seatrial.trials.liveness import is_alive, threshold
+from seatrial.trials.outage_liveness import Liveness
+from seatrial.trials.outage_recovery import Recovery
 from seatrial.verdict import Ground, Measurement, Verdict, skipped
 from seatrial.watch.disruption import disruptions
-from seatrial.watch.ownership import own_changes
-from seatrial.watch.pods import is_ready, of_pod
 
 WANTED_SHARE = 0.8  # of the liveness probes that were due
 WANTED_RIGHT = 5  # cases, after a return
 
 
 @check("P3", level="MUST", ablation=LEFT_ALONE)
-def dependency_outage_no_restart(dependencies: Dependencies, seen: DependencyOutage) -> Verdict:
+def dependency_outage_no_restart(
+    dependencies: Dependencies, workload: DeclaredWorkload, seen: DependencyOutage
+) -> Verdict:
     if not dependencies.brought:
         return skipped("no dependency of the contract is one that Seatrial brings, and can take away")
-    probes = seen.ledger.of(LIVENESS)
-    ground = Ground(n=len(probes) + len(seen.ledger.of(SERVICE)))
-    if not seen.outages or not seen.restorations:
-        return ground.inconclusive(
-            "an outage of each dependency, and its return", "none", "run again; see what the trial says"
-        )
-    since_s = min(outage.start_s for outage in seen.outages)
-    if broken := disruptions(seen, since_s):
+    liveness = Liveness.of(seen, workload.container)
+    ground = Ground(n=len(liveness.probes) + len(seen.ledger.of(SERVICE)))
+    if not seen.outages:
+        return ground.inconclusive("an outage of each dependency", "none", "run again; see what the trial says")
+    if broken := disruptions(seen, seen.since_s):
         return ground.with_(evidence=[disruption.what for disruption in broken]).failed(
             "no restart, no ended container, no Killing event",
-            f"{broken[0].what}{_when(seen, broken[0].at_s)}"[:300],
+            f"{broken[0].what}{seen.when(broken[0].at_s)}"[:300],
             "let liveness ask the process alone, and let a lost connection end the request and not the process",
         )
-    dead = probes.select(~_alive(probes) & ~seen.environmental(probes) & (probes.sent_s >= since_s))
-    if len(dead):
-        first = next(iter(dead))
-        return ground.failed(
-            "liveness answered with 2xx within its timeout, asked every second",
-            f"{len(dead)} of {len(probes)} were not, the first {first.error or f'answered {first.status}'}"
-            f"{_when(seen, first.sent_s)}",
-            "let liveness ask nothing that a dependency can hold up: no query, no pool of connections",
-            rows=dead,
-        )
-    early = seen.ledger.of(SERVICE).between(seen.started_s, since_s)
-    if not len(early) or not early.right.all():
-        return ground.inconclusive(
-            "cases that are right before any outage",
-            f"{int(early.right.sum())} of {len(early)}",
-            "see that cases are answered right while nothing is wrong",
-            rows=early.select(~early.right),
-        )
-    recovered_s = {}
-    for back in seen.restorations:
-        recovered_s[back.dependency], last = _recovery(seen, back)
-        if recovered_s[back.dependency] > RECOVERED_WITHIN_S:
+    if dead := _liveness_lost(seen, liveness, ground):
+        return dead
+    recovered, before = [Recovery.of(seen, back, workload.container) for back in seen.restorations], seen.cases_before()
+    for recovery in recovered:
+        if late := recovery.too_late(before):
             return ground.failed(
                 f"every pod Ready and cases right within {RECOVERED_WITHIN_S:g} s of the return of a dependency",
-                f"{back.dependency}: {last} {recovered_s[back.dependency]:.0f} s after its return",
+                f"{recovery.dependency}: {late}",
                 "make lost connections anew, and let readiness ask again",
-                rows=_wrong(seen, back),
+                rows=recovery.wrong,
             )
-    if short := _precondition(seen, probes):
+    if short := _precondition(seen, liveness, before):
         return ground.inconclusive(*short)
     names = ", ".join(dict.fromkeys(outage.dependency for outage in seen.outages))
-    slowest_s = max(recovered_s.values())
+    slowest_s = max(recovery.took_s for recovery in recovered)
+    unanswered, n = int((~is_alive(liveness.probes)).sum()), len(liveness.probes)
     measured = [
         Measurement("restarts", 0, n=len(seen.pods), limit="= 0"),
-        Measurement("slowest recovery", slowest_s, "s", n=len(recovered_s), limit=f"<= {RECOVERED_WITHIN_S:g} s"),
+        Measurement("slowest recovery", slowest_s, "s", n=len(recovered), limit=f"<= {RECOVERED_WITHIN_S:g} s"),
     ]
+    missed = max((liveness.during(outage).most_share for outage in seen.outages if n), default=0.0)
     return ground.with_(measurements=measured).passed(
         "no restart and live pods through every outage, and everything as before soon after it",
-        f"{names}: {len(seen.outages)} outages of {seen.wanted_s:.0f} s, {len(probes)} liveness probes answered, "
-        f"recovered after {slowest_s:.1f} s",
-        detects="a liveness probe that fails with a dependency as often as its threshold, an exit, "
-        f"a recovery that takes more than {RECOVERED_WITHIN_S:g} s",
+        f"{names}: {len(seen.outages)} outages of {seen.wanted_s:.0f} s, {n - unanswered} of {n} liveness probes "
+        f"answered, recovered after {slowest_s:.1f} s",
+        detects="an exit, a liveness probe that fails with a dependency as often as its threshold"
+        + (f" or in {missed:.0%} of an outage's seconds" if n else "")
+        + f", a recovery that takes more than {RECOVERED_WITHIN_S:g} s",
     )
 
 
-def _precondition(seen: DependencyOutage, probes: Ledger) -> tuple[str, str, str] | None:
-    """What keeps a run in which nothing broke from being a pass; None if nothing does."""
+def _liveness_lost(seen: DependencyOutage, liveness: Liveness, ground: Ground) -> Verdict | None:
+    """A failure where liveness went with a dependency; None where it did not."""
+    do = "let liveness ask nothing that a dependency can hold up: no query, no pool of connections"
+    if run := liveness.unbearable():
+        first, its = next(iter(run.rows)), liveness.of_pods[run.pod]
+        return ground.failed(
+            f"fewer than {threshold(its)} liveness probes in a row that are not answered within "
+            f"{its.timeout_s:g} s, asked every second",
+            f"{run.in_a_row} in a row of {run.pod} were not, for {run.last_s - run.first_s:.0f} s, the first "
+            f"{first.error or f'answered {first.status}'}{seen.when(first.sent_s)}",
+            do,
+            rows=run.rows,
+        )
+    otherwise = liveness.otherwise()
     for outage in seen.outages:
-        what = f"{outage.dependency}, {outage.kind}"
-        if not outage.served_before:
-            return (
-                "a dependency that the release used before its outage",
-                f"{what}: nothing was asked of it",
-                "see that the release reaches it by the address that Seatrial gives, and that cases need it",
+        during = liveness.during(outage)
+        if during.chance_next_to(otherwise) <= ALPHA / len(seen.outages):
+            rows = liveness.probes.between(outage.start_s, outage.end_s)
+            return ground.failed(
+                f"liveness that fails no more often than otherwise, in {otherwise.failed} of {otherwise.asked} s",
+                f"in {during.failed} of {during.asked} s{seen.when(outage.start_s)}",
+                do,
+                rows=rows.select(~is_alive(rows)),
             )
-        if outage.end_s - outage.start_s < seen.wanted_s:
-            return (
-                f"outages of {seen.wanted_s:.0f} s: 1.5 times what liveness takes to restart a container",
-                f"{what}: {outage.end_s - outage.start_s:.0f} s",
-                "run again",
-            )
-        if not outage.denied and not _failed_in(seen, outage):
-            return (
-                "an outage that the release met: an attempt denied, or a case failed",
-                f"{what}: neither",
-                "see that cases need the dependency",
-            )
-        due = len(set(probes.texts("target"))) * (outage.end_s - outage.start_s) / LIVENESS_PERIOD_S
-        asked = len(probes.between(outage.start_s, outage.end_s))
-        if asked < WANTED_SHARE * due:
-            return f"{WANTED_SHARE:.0%} of {due:.0f} liveness probes sent", f"{what}: {asked}", "run again"
+    return None
+
+
+def _precondition(seen: DependencyOutage, liveness: Liveness, before: Ledger) -> tuple[str, str, str] | None:
+    """What keeps a run in which nothing broke from being a pass; None if nothing does."""
+    if not len(before) or not before.right.all():
+        return (
+            "cases that are right before any outage",
+            f"{int(before.right.sum())} of {len(before)}",
+            "see that cases are answered right while nothing is wrong",
+        )
+    for outage in seen.outages:
+        if short := _outage_too_little(seen, liveness, outage):
+            return short
+    if not seen.restorations:
+        return "the return of each dependency", "none", "run again; see what the trial says"
     for back in seen.restorations:
         right = int(seen.ledger.of(SERVICE).between(back.at_s, back.until_s).right.sum())
         if right < WANTED_RIGHT:
@@ -121,44 +123,42 @@ def _precondition(seen: DependencyOutage, probes: Ledger) -> tuple[str, str, str
     return None
 
 
-def _alive(probes: Ledger) -> Mask:
-    """Which probes the kubelet would have taken as good, shape (n,): 200 to 399."""
-    answered: Mask = probes.error == probes.code("")
-    return answered & (probes.status >= 200) & (probes.status < 400)
-
-
-def _failed_in(seen: DependencyOutage, outage: Outage) -> int:
+def _outage_too_little(seen: DependencyOutage, liveness: Liveness, outage: Outage) -> tuple[str, str, str] | None:
+    """Why one outage shows too little, if it does."""
+    what = f"{outage.dependency}, {outage.kind}"
+    if not outage.served_before:
+        return (
+            "a dependency that the release used before its outage",
+            f"{what}: nothing was asked of it",
+            "see that the release reaches it by the address that Seatrial gives, and that cases need it",
+        )
+    if outage.end_s - outage.start_s < seen.wanted_s:
+        return (
+            f"outages of {seen.wanted_s:.0f} s: 1.5 times what liveness takes to restart a container",
+            f"{what}: {outage.end_s - outage.start_s:.0f} s",
+            "run again",
+        )
     rows = seen.ledger.of(SERVICE).between(outage.start_s, outage.end_s)
-    return int((~rows.right).sum())
-
-
-def _wrong(seen: DependencyOutage, back: Restoration) -> Ledger:
-    rows = seen.ledger.of(SERVICE).between(back.at_s, back.until_s)
-    return rows.select(~rows.right & ~seen.environmental(rows))
-
-
-def _recovery(seen: DependencyOutage, back: Restoration) -> tuple[float, str]:
-    """How long after a dependency's return something was last not as before, and what that was."""
-    last_s, why = back.at_s, ""
-    for pod in seen.pods:
-        states = [(c.at_s, is_ready(c.object)) for c in of_pod(own_changes(seen), pod.name)]
-        states = [state for state in states if state[0] <= back.until_s]
-        if not states:
-            continue  # it was made later
-        ends = [at_s for at_s, _ in states[1:]] + [back.until_s]
-        for (_, ready), end_s in zip(states, ends, strict=True):
-            if not ready and end_s > last_s:
-                last_s, why = end_s, f"{pod.name} was not Ready"
-    for row in _wrong(seen, back):
-        if row.ended_s > last_s:
-            last_s, why = row.ended_s, f"a case was {row.error or f'answered {row.status}'}"
-    return last_s - back.at_s, why
-
-
-def _when(seen: DependencyOutage, at_s: float) -> str:
-    """In which outage, or after which, a moment lies."""
-    begun = [outage for outage in seen.outages if outage.start_s <= at_s]
-    if not begun:
-        return ""
-    when = "during" if at_s <= begun[-1].end_s else "after"
-    return f", {when} the {begun[-1].kind} of {begun[-1].dependency}"
+    if not outage.denied and rows.right.all():
+        return (
+            "an outage that the release met: an attempt denied, or a case failed",
+            f"{what}: neither",
+            "see that cases need the dependency",
+        )
+    due = len(set(liveness.probes.texts("target"))) * (outage.end_s - outage.start_s) / LIVENESS_PERIOD_S
+    asked = len(liveness.probes.between(outage.start_s, outage.end_s))
+    if asked < WANTED_SHARE * due:
+        return (
+            f"{WANTED_SHARE:.0%} of {due:.0f} liveness probes sent, on a machine that does not stand still",
+            f"{what}: {asked}",
+            "run again; give the cluster more cores",
+        )
+    during, otherwise = liveness.during(outage), liveness.otherwise()
+    if (chance := during.chance_next_to(otherwise)) <= BETA:
+        return (
+            "liveness that fails no more often than otherwise",
+            f"{what}: in {during.failed} of {during.asked} s, otherwise in {otherwise.failed} of {otherwise.asked}; "
+            f"by chance in {chance:.1%} of runs",
+            "run again; see what else liveness waits for",
+        )
+    return None

@@ -8,7 +8,8 @@ refusal by a pod that stays is the limit at work; by one that goes, it is a loss
 import numpy as np
 
 from seatrial.contract import Limits, Rollout
-from seatrial.ledger import Ledger, Mask
+from seatrial.ledger import Ledger, Mask, Request
+from seatrial.observation import STOOD_STILL_S
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.upgrade import LEAD_S, NO_UPGRADE, SERVICE, WANTED_ROWS, Upgrade
@@ -30,8 +31,7 @@ def upgrade_under_load_zero_loss(rollout: Rollout, limits: Limits | None, upgrad
         first = next(iter(lost))
         return ground.failed(
             f"{len(rows)} right and whole answers through {len(upgrade.rounds)} upgrades",
-            f"{len(lost)} lost or wrong, the first {first.error or f'answered {first.status}'} "
-            f"{_when(upgrade, first.group, first.sent_s)}",
+            f"{len(lost)} lost or wrong, the first {first.error or f'answered {first.status}'} {_when(upgrade, first)}",
             "be Ready only when requests can be answered; keep serving after SIGTERM until endpoints and proxies have "
             "noticed; and never take the last ready pod away (maxUnavailable)",
             rows=lost,
@@ -92,18 +92,18 @@ def _precondition(upgrade: Upgrade, rows: Ledger) -> tuple[str, str, str] | None
 
 
 def _declared_refusals(limits: Limits | None, upgrade: Upgrade, rows: Ledger) -> Mask:
-    """Which rows a pod that stays refused for a declared limit, shape (n,)."""
+    """Which rows were refused for a declared limit by a pod that stays, or as the machine stood still, shape (n,)."""
     rejects = limits.rejects if limits else ()
     # A refusal without a declared body could as well be the upgrade's own.
     declared = [
         row.row for row in rows if not row.right and any(r.body and is_declared_refusal(row, r) for r in rejects)
     ]
     leaving = upgrade.met_a_leaving_pod(rows)
-    refusals: Mask = np.isin(rows.row, declared) & ~leaving
+    refusals: Mask = np.isin(rows.row, declared) & (~leaving | upgrade.held_up(rows, STOOD_STILL_S))
     return refusals
 
 
-def _when(upgrade: Upgrade, index: int, sent_s: float) -> str:
-    """When something was sent, from its upgrade on."""
-    changed_s = next(round.changed_s for round in upgrade.rounds if round.index == index)
-    return f"{sent_s - changed_s:.2f} s after upgrade {index} began"
+def _when(upgrade: Upgrade, row: Request) -> str:
+    """When a request was sent, from its upgrade on."""
+    round = upgrade.round_of(row)
+    return f"{row.sent_s - round.changed_s:.2f} s after upgrade {round.index} began"

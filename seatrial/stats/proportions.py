@@ -55,6 +55,16 @@ def lower_bound(events: int, n: int, confidence: float = 0.95) -> float:
     return 0.0 if events == 0 else float(scipy.stats.beta.ppf(1 - confidence, events, n - events + 1))
 
 
+def chance_of_more(events: int, n: int, events_before: int, n_before: int) -> float:
+    """How likely so many of the events, or more, fall among these n by chance alone: Fisher's exact test, one-sided.
+
+    Raises InputError as `wilson` does. Source: Fisher 1934, "Statistical Methods for Research Workers", 21.02.
+    """
+    _refuse_bad_counts(events, n)
+    _refuse_bad_counts(events_before, n_before)
+    return float(scipy.stats.hypergeom.sf(events - 1, n + n_before, events + events_before, n))
+
+
 def zero_event_bound(n: int, confidence: float = 0.95) -> float:
     """The rate that n rows without a single event exclude; about 3/n at 95 %."""
     _refuse_bad_counts(0, n)

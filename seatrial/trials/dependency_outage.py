@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seatrial.contract import Dependencies
-from seatrial.observation import Observation, Pod
+from seatrial.ledger import Ledger
+from seatrial.observation import STOOD_STILL_S, Observation, Pod
 from seatrial.traffic.arrivals import constant
 from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import Load, OpenLoop
@@ -22,7 +23,7 @@ from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation
 from seatrial.trials.context import TrialContext
 from seatrial.trials.overload import LIGHT, UNDECLARED_CONCURRENCY
-from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.sandbox import LONE, Sandbox
 from seatrial.trials.trial import trial
 
 Kind = Literal["stall", "refuse"]
@@ -80,6 +81,27 @@ class DependencyOutage(Observation):
     outages: tuple[Outage, ...] = ()
     restorations: tuple[Restoration, ...] = ()
     wanted_s: float = 0.0  # how long an outage has to last, by the live pods' probes
+
+    @property
+    def since_s(self) -> float:
+        """When the first outage began; infinity without one."""
+        return min((outage.start_s for outage in self.outages), default=float("inf"))
+
+    def cases_before(self) -> Ledger:
+        """The cases of light load and lone requests that were due before any outage, and can be told of."""
+        return self.told_of(self.ledger.of(SERVICE, LONE).between(self.started_s, self.since_s))
+
+    def told_of(self, cases: Ledger) -> Ledger:
+        """Without those that got no answer when the beacon got none, or were wrong as the machine stood still."""
+        return cases.select(cases.right | ~(self.environmental(cases) | self.held_up(cases, STOOD_STILL_S)))
+
+    def when(self, at_s: float) -> str:
+        """In which outage, or after which, a moment lies, as the end of a sentence; "" before any."""
+        begun = [outage for outage in self.outages if outage.start_s <= at_s]
+        if not begun:
+            return ""
+        when = "during" if at_s <= begun[-1].end_s else "after"
+        return f", {when} the {begun[-1].kind} of {begun[-1].dependency}"
 
 
 @trial("dependency-outage", order=40, lasts_s=110)

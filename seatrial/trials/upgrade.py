@@ -18,7 +18,8 @@ import numpy as np
 
 from seatrial import charts
 from seatrial.contract import Drain, Rollout
-from seatrial.ledger import Ledger, Mask
+from seatrial.errors import InvalidMeasurement
+from seatrial.ledger import Ledger, Mask, Request
 from seatrial.observation import Change, Observation
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
@@ -27,12 +28,12 @@ from seatrial.trials.ablation import Ablation
 from seatrial.trials.context import TrialContext
 from seatrial.trials.overload import REFUSED_PAUSE_S, UNDECLARED_CONCURRENCY, WARM_UP_S, goodput_rps
 from seatrial.trials.pod_deletion import PROPAGATION_S
-from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.sandbox import LONE, Sandbox
 from seatrial.trials.trial import trial
 from seatrial.watch.pods import deleted_at_s, gone_at_s, ready_pods
 
 REPLICAS = 2
-SERVICE, CALIBRATION, LONE = "service", "calibration", "lone"
+SERVICE, CALIBRATION = "service", "calibration"
 LIGHT, MOST_RPS = 0.3, 100.0
 LEAD_S = 5.0  # of load before an upgrade begins, and after its last old pod is gone
 WANTED_ROWS = 2000
@@ -63,12 +64,29 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade(Observation):
-    """Loads `calibration` and `service`; upgrades one after the other."""
+    """Loads `calibration` and `service`; upgrades one after the other.
+
+    Raises InvalidMeasurement unless each row of `service` is in the group of one of them.
+    """
 
     rounds: tuple[Round, ...] = ()
     capacity_rps: float = 0.0
     offered_rps: float = 0.0
     propagation_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Every request through the Service is of an upgrade."""
+        Observation.__post_init__(self)
+        groups = set(self.ledger.of(SERVICE).group.tolist())
+        if strays := sorted(groups - {round.index for round in self.rounds}):
+            raise InvalidMeasurement(
+                f"upgrade: expected every request of the load {SERVICE} in the group of its upgrade, found groups "
+                f"{strays} of none of {len(self.rounds)}; report this"
+            )
+
+    def round_of(self, row: Request) -> Round:
+        """The upgrade that a row of `service` was sent for."""
+        return next(round for round in self.rounds if round.index == row.group)
 
     def deleted(self) -> Mapping[str, float]:
         """When the deletion of each old pod was seen."""

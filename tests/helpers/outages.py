@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ PODS = ("a", "b")
 WINDOW_S = 20.0
 STALL_S, REFUSE_S, BACK_S, END_S = 20.0, 40.0, 60.0, 75.0
 RECOVERY_S = 1.0
+LIVE = {"httpGet": {"path": "/live", "port": 8080}, "periodSeconds": 2, "timeoutSeconds": 1, "failureThreshold": 3}
+READY = {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1}
 
 
 def outage(
@@ -26,13 +29,15 @@ def outage(
     ends_s: float = END_S,
     liveness: bool = True,
     recovery_s: float = RECOVERY_S,
+    probe: Mapping[str, Any] = MappingProxyType({}),
     kinds: tuple[str, ...] = ("stall", "refuse"),
     more: tuple[Row, ...] = (),
     **otherwise: Any,
 ) -> DependencyOutage:
     """Outages as told.
 
-    `change` replaces or drops rows, `more` are others; `changes` join the watch; `otherwise` is true of each outage.
+    `change` replaces or drops rows, `more` are others; `changes` join the watch; `probe` is part of the pods' liveness
+    probe; `otherwise` is true of each outage.
     """
     given = [*_cases(ends_s, recovery_s), *(_probes(ends_s) if liveness else ())]
     rows = [*(kept for made in given if (kept := change(made))), *more]
@@ -40,8 +45,13 @@ def outage(
     each = {"stall": (STALL_S, REFUSE_S), "refuse": (REFUSE_S, BACK_S)}
     outages = [Outage("library", kind, *each[kind], served_before=30, denied=25) for kind in kinds]  # type: ignore[arg-type]
     seen = common(rows, sorted(watched, key=lambda change: change.at_s))
+    spec = {
+        "containers": [
+            {"name": "server", "readinessProbe": READY, **({"livenessProbe": {**LIVE, **probe}} if liveness else {})}
+        ]
+    }
     return DependencyOutage(
-        **{**seen, "pods": tuple(Pod(name, "10.0.0.1", "node", name, {"containers": [{}]}) for name in PODS)},
+        **{**seen, "pods": tuple(Pod(name, "10.0.0.1", "node", name, spec) for name in PODS)},
         outages=tuple(replace(made, **otherwise) for made in outages),
         restorations=(Restoration("library", BACK_S, ends_s),),
         wanted_s=WINDOW_S,
@@ -63,5 +73,10 @@ def _probes(ends_s: float) -> Iterator[Row]:
 
 
 def dead(made: Row, error: str = "timeout") -> Row:
-    """A liveness probe without an answer."""
-    return lost(made, error)
+    """A liveness probe without an answer: its timeout of 1 s is over."""
+    return {**lost(made, error), "ended_s": made["sent_s"] + 1.001}
+
+
+def beacon(at_s: float, took_s: float = 0.05) -> Row:
+    """The beacon, answered after so long."""
+    return row("beacon", at_s, took_s, target="")

@@ -5,7 +5,7 @@
 """
 
 from seatrial.trials.sandbox.sandbox import RELEASE, Sandbox
-from seatrial.trials.sandbox.traffic import lone_latency_s
+from seatrial.trials.sandbox.traffic import LONE, lone_latency_s
 from seatrial.trials.sandbox.workload import Eviction
 
-__all__ = ["RELEASE", "Eviction", "Sandbox", "lone_latency_s"]
+__all__ = ["LONE", "RELEASE", "Eviction", "Sandbox", "lone_latency_s"]

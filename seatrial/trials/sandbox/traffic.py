@@ -16,6 +16,7 @@ from seatrial.trials.credentials import of_environment, of_secret, signed
 from seatrial.trials.harness import BEACON_PORT
 from seatrial.trials.sandbox.reach import reach
 
+LONE = "lone"  # the load that measures how long a request takes that has a replica to itself
 BEACON_RPS = 4.0
 BEACON_FOR_S = 900.0  # longer than any sandbox; stopped with it
 
@@ -85,7 +86,7 @@ class Traffic:
 
     def measure_lone(self, target: PodTarget, cases: Sequence[Exchange], count: int = 12) -> Ledger:
         """Send cases one after the other to an idle pod; their median latency is kept as `lone_s`."""
-        rows = self.collect(self.start_now(Lone("lone", target, tuple(cases), 0.01, count, 0.05)))
+        rows = self.collect(self.start_now(Lone(LONE, target, tuple(cases), 0.01, count, 0.05)))
         self.lone_s = lone_latency_s(rows)
         return rows
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from seatrial.errors import InvalidMeasurement
 from seatrial.verdict import Outcome
 from tests.helpers.observations import contract, judged, lost, row, wrong
 from tests.helpers.upgrades import changed_s, deleted_s, upgraded
@@ -159,6 +160,20 @@ def test_a_declared_refusal_by_a_pod_that_stays_is_the_limit_at_work_and_no_pass
 def test_a_declared_refusal_by_a_pod_that_goes_is_a_loss():
     seen = upgraded(change=first(1, lambda made: {**wrong(made, BUSY, 503), "pod": "old-1-0"}, deleted_s(1, 0)))
     assert verdict(seen).outcome is FAIL
+
+
+@pytest.mark.parametrize(("took_s", "outcome"), [(0.1, FAIL), (1.5, INCONCLUSIVE)])
+def test_a_declared_refusal_after_the_machine_stood_still_is_not_told_from_its_doing(took_s, outcome):
+    """What arrived meanwhile comes at once, and a pod that goes has no more slots than another."""
+    at_s = deleted_s(1, 0)
+    beacon = row("beacon", at_s - 1.0, took_s, target="")
+    busy = first(1, lambda made: {**wrong(made, BUSY, 503), "pod": "old-1-0"}, at_s)
+    assert verdict(upgraded(change=busy, beacon=(beacon,))).outcome is outcome
+
+
+def test_a_request_of_no_upgrade_is_refused_where_it_is_seen():
+    with pytest.raises(InvalidMeasurement, match=r"expected every request of the load service .* found groups \[7\]"):
+        upgraded(change=first(1, lambda made: {**made, "group": 7}))
 
 
 def test_another_order_of_pods_and_a_rollout_one_by_one_pass():

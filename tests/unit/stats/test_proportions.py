@@ -7,6 +7,7 @@ from scipy import stats
 
 from seatrial.errors import InputError
 from seatrial.stats.proportions import (
+    chance_of_more,
     judge_proportion,
     lower_bound,
     proportion_limits,
@@ -128,3 +129,28 @@ def test_a_third_look_is_refused():
     assert judge_proportion(20, 900, 0.05, look=2) == "pass"
     with pytest.raises(InputError, match="expected 1 or 2, found 3"):
         judge_proportion(20, 900, 0.05, look=3)
+
+
+@pytest.mark.parametrize(
+    ("counts", "chance"),
+    [
+        ((3, 20, 0, 40), 0.0333),  # (20 over 3) of (60 over 3)
+        ((10, 20, 0, 45), 1.03e-6),
+        ((4, 4, 0, 4), 1 / 70),
+        ((0, 20, 5, 40), 1.0),
+    ],
+)
+def test_events_that_gather_in_one_of_two_samples_are_told_from_chance(counts, chance):
+    assert chance_of_more(*counts) == pytest.approx(chance, rel=0.01)
+
+
+@given(counts, counts)
+def test_the_chance_of_more_is_fishers(during, otherwise):
+    (a, n), (b, m) = during, otherwise
+    expected = stats.fisher_exact([[a, n - a], [b, m - b]], alternative="greater").pvalue
+    assert chance_of_more(a, n, b, m) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_chance_needs_something_to_hold_against():
+    with pytest.raises(InputError, match="expected 0 <= events <= n with n above 0"):
+        chance_of_more(1, 2, 0, 0)

@@ -282,3 +282,15 @@ def test_connections_that_never_came_about_are_compared_by_when_they_set_out():
     hung = {**waited, "connected_s": 50.6}
     made = Observation(**common([beacon, waited, hung]))
     assert made.environmental(made.ledger.of("overload")).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("sent_s", "took_s", "beside"),
+    [(50.0, 0.1, True), (52.4, 0.1, True), (52.6, 0.1, False), (48.8, 0.1, False), (48.8, 0.3, True)],
+)
+def test_what_was_under_way_within_a_second_of_a_late_beacon_was_held_up_with_it(sent_s, took_s, beside):
+    """The generator stood still, too, and sent the beacon's request 1.4 s after it was due."""
+    late = {**request("beacon", 50.0, 1.5), "sent_s": 51.4}
+    made = Observation(**common([late, request("beacon", 70.0, 0.1), request("a", sent_s, took_s)]))
+    assert made.held_up(made.ledger.of("a"), 0.25).tolist() == [beside]
+    assert made.held_up(made.ledger.of("a"), 1.6).tolist() == [False]
