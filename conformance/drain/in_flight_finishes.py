@@ -14,7 +14,7 @@ from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, REQUESTS, PodDeletion, Round
-from seatrial.trials.workload import is_declared_refusal
+from seatrial.trials.slots import surely_refused
 from seatrial.verdict import Ground, Measurement, Verdict
 
 SETTLED_S = 0.02
@@ -84,7 +84,4 @@ def in_flight(deletion: PodDeletion, round: Round) -> Ledger:
 
 def _accepted(limits: Limits | None, rows: Ledger) -> Ledger:
     """The rows that got a connection and were not refused for a declared limit."""
-    rejects = limits.rejects if limits else ()
-    # A refusal without a declared body could as well be the drain's own.
-    told = [row.row for row in rows if any(each.body and is_declared_refusal(row, each) for each in rejects)]
-    return rows.select(~np.isnan(rows.connected_s) & ~np.isin(rows.row, told))
+    return rows.select(~np.isnan(rows.connected_s) & ~surely_refused(rows, limits))

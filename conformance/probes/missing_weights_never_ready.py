@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 
-from seatrial.contract import ReadinessProbe, Weights
+from seatrial.contract import DeclaredWorkload, ReadinessProbe, Weights
 from seatrial.suite import check
 from seatrial.trials.weights import (
     ASKED,
@@ -21,6 +21,7 @@ from seatrial.trials.weights import (
     BrokenWeights,
     Side,
 )
+from seatrial.trials.workload import probed_otherwise
 from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.pods import endpoint_states, is_ready
 
@@ -29,11 +30,13 @@ SLACK_S = 1.0  # of the window, for the clock of the watch
 
 
 @check("P2", level="MUST", ablation=WEIGHTS_INTACT)
-def missing_weights_never_ready(promised: Weights, readiness: ReadinessProbe | None, weights: BrokenWeights) -> Verdict:
+def missing_weights_never_ready(
+    promised: Weights, readiness: ReadinessProbe | None, workload: DeclaredWorkload, weights: BrokenWeights
+) -> Verdict:
     ground = Ground(n=0)
     doubts: list[Verdict] = []
     for side in weights.sides:
-        if doubt := unwatched(promised, readiness, weights, side):
+        if doubt := unwatched(promised, readiness, workload, weights, side):
             doubts.append(doubt)
         if not lacks_weights(promised, side):
             continue
@@ -97,7 +100,11 @@ def missing_weights_never_ready(promised: Weights, readiness: ReadinessProbe | N
 
 
 def unwatched(
-    promised: Weights, readiness: ReadinessProbe | None, weights: BrokenWeights, side: Side
+    promised: Weights,
+    readiness: ReadinessProbe | None,
+    workload: DeclaredWorkload,
+    weights: BrokenWeights,
+    side: Side,
 ) -> Verdict | None:
     """Why this release tells nothing, if it does not."""
     if side.started_s is None:
@@ -114,7 +121,8 @@ def unwatched(
         )
     watched_s = side.watched_until_s - side.started_s
     polls, cases = (weights.ledger.of(load).in_group(side.index) for load in (POLLED, ASKED))
-    wanted_polls = ASKED_SHARE * weights.window_s / POLL_PERIOD_S if readiness else 0
+    polled = readiness and not probed_otherwise(side.spec, workload.container, "readiness")
+    wanted_polls = ASKED_SHARE * weights.window_s / POLL_PERIOD_S if polled else 0
     wanted_cases = ASKED_SHARE * weights.window_s / CASE_PERIOD_S
     if watched_s < weights.window_s - SLACK_S or len(polls) < wanted_polls or len(cases) < wanted_cases:
         return Ground(n=len(polls) + len(cases)).inconclusive(

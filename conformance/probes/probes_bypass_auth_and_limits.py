@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.contract import Concurrency, Limits, LivenessProbe, LongCase, RateLimit, ReadinessProbe
+from seatrial.contract import Concurrency, DeclaredWorkload, Limits, LivenessProbe, LongCase, RateLimit, ReadinessProbe
 from seatrial.ledger import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.overload import EXTRA, NO_SLOT_HELD, Overload
 from seatrial.trials.rate_limit import FLOOD, NO_FLOOD, RateLimited
+from seatrial.trials.workload import probed_otherwise
 from seatrial.verdict import Ground, Measurement, Verdict, skipped
 
 WANTED = 100
@@ -57,11 +58,15 @@ def probes_bypass_auth_and_limits(
     readiness: ReadinessProbe | None,
     liveness: LivenessProbe | None,
     long: LongCase | None,
+    workload: DeclaredWorkload,
     limited: RateLimited | None,
     overload: Overload | None,
 ) -> Verdict:
     if not (readiness or liveness):
         return skipped("the contract does not promise an HTTP probe")
+    pods = [*(limited.pods if limited else ()), *(overload.pods if overload else ())]
+    if not liveness and any(probed_otherwise(pod.spec, workload.container, "readiness") for pod in pods):
+        return skipped("the pods have no HTTP probe")
     situations = [*_bucket_empty(limits.rate, limited), *_slots_held(limits.concurrency, long, overload)]
     buckets = _buckets(limits.rate, limited)
     counted = Ground(n=sum(len(situation.counted) for situation in situations))

@@ -6,15 +6,18 @@ success, with a ProbeWarning event.
 
 import json
 
-from seatrial.contract import ReadinessProbe
+from seatrial.contract import DeclaredWorkload, ReadinessProbe
 from seatrial.suite import check
 from seatrial.trials.install import READINESS_NOT_ASKED, Install
-from seatrial.verdict import Verdict, failed, inconclusive, passed
+from seatrial.trials.workload import probed_otherwise
+from seatrial.verdict import Verdict, failed, inconclusive, passed, skipped
 from seatrial.watch.pods import events, ready_at_s
 
 
 @check("P11", level="MUST", ablation=READINESS_NOT_ASKED)
-def readiness_2xx_no_redirect(readiness: ReadinessProbe, install: Install) -> Verdict:
+def readiness_2xx_no_redirect(readiness: ReadinessProbe, workload: DeclaredWorkload, install: Install) -> Verdict:
+    if any(probed_otherwise(pod.spec, workload.container, "readiness") for pod in install.pods):
+        return skipped("the pods' readiness probe is no HTTP probe")
     changes = install.timeline.changes
     pods = [pod.name for pod in install.pods if ready_at_s(changes, pod.name) is not None]
     asked, nowhere = install.ledger.of("readiness-path"), install.ledger.of("random-path")

@@ -1,5 +1,7 @@
 """A pod that says it is ready answers: from its first 2xx readiness on, every case, right and in time.
 
+Whatever sort of probe makes it Ready: where that is no HTTP probe, the pod's status says when it is.
+
 Source: Kubernetes, "Pod Lifecycle", readiness; contract `probes.readiness`.
 Judged at every container start that the install and the deletions caused, and after a restart in place.
 """
@@ -8,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.contract import Api, ReadinessProbe, Restart
+from seatrial.contract import Api, Limits, ReadinessProbe, Restart
 from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.install import Install
+from seatrial.trials.slots import surely_refused
 from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED, Start
 from seatrial.verdict import Ground, Measurement, Verdict
 
@@ -20,9 +23,11 @@ WANTED_STARTS = 3
 
 
 @check("P1", level="MUST", ablation=NO_CASES)
-def ready_implies_inference(readiness: ReadinessProbe, api: Api, restart: Restart | None, install: Install) -> Verdict:
+def ready_implies_inference(
+    readiness: ReadinessProbe, api: Api, limits: Limits | None, restart: Restart | None, install: Install
+) -> Verdict:
     deadline_s = api.deadline_s or float("inf")
-    started = [seen for start in install.starts if (seen := seen_start(install, start, deadline_s))]
+    started = [seen for start in install.starts if (seen := seen_start(install, limits, start, deadline_s))]
     told: list[str] = []
     n = 0
     for seen in started:
@@ -31,10 +36,10 @@ def ready_implies_inference(readiness: ReadinessProbe, api: Api, restart: Restar
         if len(seen.wrong):
             first = next(iter(seen.wrong))
             return Ground(n=n, evidence=tuple(told)).failed(
-                "every case right and in time from the first 2xx readiness on",
+                f"every case right and in time from the {first_sign(seen)} on",
                 f"{len(seen.wrong)} of {len(seen.cases)} not, the first {first.error or f'answered {first.status}'} "
                 f"{first.sent_s - seen.ready_s:.2f} s after it ({first.load})",
-                "answer the readiness probe with 2xx only once inference works",
+                "let the readiness probe succeed only once inference works",
                 rows=seen.wrong,
             )
 
@@ -43,7 +48,7 @@ def ready_implies_inference(readiness: ReadinessProbe, api: Api, restart: Restar
     wanted_restarts = 1 if restart else 0
     if len(whole) < WANTED_STARTS or restarts < wanted_restarts:
         return Ground(n=len(whole), evidence=tuple(told)).inconclusive(
-            f"{WANTED_STARTS} starts with a not-ready phase before the first 2xx, {wanted_restarts} of them a restart",
+            f"{WANTED_STARTS} starts with a not-ready phase before readiness, {wanted_restarts} of them a restart",
             f"{len(whole)} such starts, {restarts} restarts",
             "make the start slow enough to be seen, or run again",
         )
@@ -62,8 +67,8 @@ class SeenStart:
 
     start: Start
     ready_s: float  # when readiness was first seen
-    not_ready: int  # polls before that
-    polled_ready: bool  # a poll saw it, too
+    not_ready: int  # polls before that, or states of the pod
+    polled_ready: bool  # a poll saw it, too, or the pod's status
     cases: Ledger
     wrong: Ledger  # those that were not right, or late
 
@@ -76,21 +81,31 @@ class SeenStart:
     def told(self) -> str:
         """As a sentence."""
         right = len(self.cases) - len(self.wrong)
+        asked, then = ("probes", "2xx") if self.start.polled else ("states", "Ready")
         return (
-            f"start {self.start.index} ({self.start.pod}, restart {self.start.restart}): {self.not_ready} probes not "
-            f"ready, then 2xx {self.ready_s - self.start.seen_s:.2f} s after the start was seen; "
+            f"start {self.start.index} ({self.start.pod}, restart {self.start.restart}): {self.not_ready} {asked} not "
+            f"ready, then {then} {self.ready_s - self.start.seen_s:.2f} s after the start was seen; "
             f"{right} of {len(self.cases)} right"
         )
 
 
-def seen_start(install: Install, start: Start, deadline_s: float) -> SeenStart | None:
+def first_sign(seen: SeenStart) -> str:
+    """What said that a pod is ready."""
+    return "first 2xx readiness" if seen.start.polled else "Ready condition"
+
+
+def seen_start(install: Install, limits: Limits | None, start: Start, deadline_s: float) -> SeenStart | None:
     """A start of which a ready poll or a case was seen; None for others."""
     polls = install.ledger.of(POLLED).in_group(start.index)
     good = polls.select((polls.status >= 200) & (polls.status < 300) & (polls.error == polls.code("")))
     cases = install.ledger.of(AT_FIRST_2XX, AT_READY).in_group(start.index)
+    # Two series of cases side by side may meet a limit of one.
+    cases = cases.select(~surely_refused(cases, limits))
     if not len(good) and not len(cases):
         return None
     # The kubelet may have seen a 2xx that the polls missed: then the first case marks the moment.
     ready_s = float(np.nanmin([*good.ended_s, *cases.scheduled_s]))
     wrong = cases.select(~cases.right | (cases.ended_s - cases.sent_s > deadline_s))
+    if not start.polled:
+        return SeenStart(start, ready_s, start.unready, start.ready_s is not None, cases, wrong)
     return SeenStart(start, ready_s, int((polls.ended_s < ready_s).sum()), len(good) > 0, cases, wrong)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Probe(RootModel[str | bool], Promise):
-    """An HTTP probe: the Helm value that holds it, or true where the chart fixes it; false where there is none."""
+    """A probe: the Helm value that holds it, or true where the chart fixes it; false where there is none."""
 
     model_config = ConfigDict(frozen=True)
     kind: ClassVar[str]
@@ -27,6 +27,23 @@ class Probe(RootModel[str | bool], Promise):
         """The Helm value that holds it; "" where none does."""
         return self.root if isinstance(self.root, str) else ""
 
+
+class ReadinessProbe(Probe):
+    """A readiness probe of whatever sort: that a pod is Ready is in its status."""
+
+    kind = "readiness"
+
+    def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
+        """No readiness probe at all."""
+        if not rendered.has_probe(self.kind):
+            yield (f"probes.{self.kind}: expected a {self.kind}Probe on the container, found none; add it to the chart")
+
+
+class LivenessProbe(Probe):
+    """An HTTP liveness probe."""
+
+    kind = "liveness"
+
     def cannot_keep(self, rendered: Rendered) -> Iterator[str]:
         """No HTTP probe of this kind."""
         if not rendered.probes(self.kind):
@@ -34,18 +51,6 @@ class Probe(RootModel[str | bool], Promise):
                 f"probes.{self.kind}: expected an HTTP {self.kind}Probe on the container, found none; "
                 "add it to the chart"
             )
-
-
-class ReadinessProbe(Probe):
-    """A readiness probe."""
-
-    kind = "readiness"
-
-
-class LivenessProbe(Probe):
-    """A liveness probe."""
-
-    kind = "liveness"
 
 
 class ShedsLoad(RootModel[bool], Promise):
@@ -61,7 +66,7 @@ class Probes(Part):
     """Probes that the pods carry."""
 
     readiness: ReadinessProbe = ReadinessProbe(False)
-    """There is an HTTP readiness probe: `true`, or the Helm value that holds it."""
+    """There is a readiness probe (HTTP, TCP, exec or gRPC): `true`, or the Helm value that holds it."""
     liveness: LivenessProbe = LivenessProbe(False)
     """There is an HTTP liveness probe: `true`, or the Helm value that holds it."""
     readiness_sheds_load: ShedsLoad = ShedsLoad(False)

@@ -44,6 +44,14 @@ class Rendered:
         serving = next(c for c in self.pod_spec["containers"] if container in ("", c["name"]))
         return bool((serving.get(f"{kind}Probe") or {}).get("httpGet"))
 
+    def has_probe(self, kind: str) -> bool:
+        """Whether that container may have a probe of this kind at all: HTTP, TCP, exec or gRPC."""
+        if self.pod_spec is None:
+            return True
+        container = self.contract.subject.container
+        serving = next(c for c in self.pod_spec["containers"] if container in ("", c["name"]))
+        return bool(serving.get(f"{kind}Probe"))
+
     def grace_s(self) -> float:
         """terminationGracePeriodSeconds of the pods; Kubernetes' default where it is not rendered."""
         return float((self.pod_spec or {}).get("terminationGracePeriodSeconds", DEFAULT_GRACE_S))

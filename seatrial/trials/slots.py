@@ -45,6 +45,11 @@ def refused_as(rows: Ledger, rejects: Iterable[Reject]) -> Mask:
     return found
 
 
+def surely_refused(rows: Ledger, limits: Limits | None) -> Mask:
+    """Which rows a declared limit refused for certain, shape (n,): without a declared body anything might have."""
+    return refused_as(rows, [reject for reject in limits.rejects if reject.body] if limits else ())
+
+
 def met_full(rows: Ledger, held: Ledger, slots: float) -> Mask:
     """Beside which of these rows one replica may have held as many of the others as it takes at once, shape (n,).
 

@@ -1,5 +1,7 @@
 """Polls every container start of a sandbox: readiness from the first moment, and cases at its first 2xx.
 
+Where the readiness probe is no HTTP probe there is nothing to poll: cases follow when the pod's status says Ready.
+
 Source: Kubernetes, "Pod Lifecycle": Ready means that the pod is able to serve requests.
 """
 
@@ -40,6 +42,8 @@ class Start:
     restart: int  # the container's restart count: 0 for the pod's first life
     seen_s: float
     ready_s: float | None
+    polled: bool = True  # False: its readiness probe is no HTTP probe, and only the pod's status tells
+    unready: int = 0  # changes of the status in which it ran and was not ready yet
 
 
 class StartPoller:
@@ -104,17 +108,19 @@ class StartPoller:
                 self._begin(life, change, container["restartCount"])
             start = self._lives.get(life)
             if start and start.ready_s is None and container["ready"] and is_ready(pod):
-                self._lives[life] = Start(start.index, start.pod, start.restart, start.seen_s, change.at_s)
+                self._lives[life] = replace(start, ready_s=change.at_s)
                 self._at_ready(start, change)
+            elif start and start.ready_s is None and running:
+                self._lives[life] = replace(start, unready=start.unready + 1)
 
     def _begin(self, life: tuple[str, str], change: Change, restart: int) -> None:
         index = len(self._lives)
-        self._lives[life] = Start(index, change.name, restart, change.at_s, None)
-        if before := self._last.get(change.name):
-            self._runs.pop(self._lives[before].index).stop()
-        self._last[change.name] = life
         spec = change.object["spec"]
         probe = workload.probe(spec, self._contract.subject.container, "readiness")
+        self._lives[life] = Start(index, change.name, restart, change.at_s, None, polled=probe is not None)
+        if before := self._last.get(change.name):
+            self._stop(self._lives[before])
+        self._last[change.name] = life
         if probe is None:
             return
         pod = pod_of(change)
@@ -136,6 +142,11 @@ class StartPoller:
                 cases_period_s=CASE_PERIOD_S,
             )
         )
+
+    def _stop(self, start: Start) -> None:
+        """End the polls of a life that is over; one without an HTTP probe has none."""
+        if run := self._runs.pop(start.index, None):
+            run.stop()
 
     def _at_ready(self, start: Start, change: Change) -> None:
         cases = workload.cases(self._contract)

@@ -121,6 +121,13 @@ def probe(spec: Mapping[str, Any], container: str, kind: str) -> HttpProbe | Non
     )
 
 
+def probed_otherwise(spec: Mapping[str, Any], container: str, kind: str) -> bool:
+    """Whether a pod's container has a probe of this kind that is no HTTP probe, but TCP, exec or gRPC."""
+    chosen: Mapping[str, Any] = next((c for c in spec.get("containers", ()) if container in ("", c["name"])), {})
+    given = chosen.get(f"{kind}Probe")
+    return "httpGet" not in given if given else False
+
+
 def in_turn(count: int, of: int) -> list[int]:
     """Picks that cycle through all exchanges, so that each is asked as often as any other."""
     return [i % of for i in range(count)]

@@ -380,3 +380,54 @@ def test_without_probes_there_is_nothing_to_judge():
 
 def test_204_and_probes_on_a_port_of_their_own_pass():
     assert p10(rate_limited(change=probes(lambda row: {**row, "status": 204})), overload()).outcome is PASS
+
+
+# readiness that is no HTTP probe
+
+BY_PORT = {"name": "server", "readinessProbe": {"tcpSocket": {"port": 8080}}}
+
+
+def by_status(seen, *, unready=2, ready=True):
+    """The same starts as the pods' status tells them: nothing was polled, and no case was sent before Ready."""
+    starts = tuple(
+        replace(start, polled=False, unready=unready, ready_s=start.ready_s if ready else None) for start in seen.starts
+    )
+    kept = seen.ledger.select(
+        (seen.ledger.load != seen.ledger.code(POLLED)) & (seen.ledger.load != seen.ledger.code(AT_FIRST_2XX))
+    )
+    pods = tuple(replace(pod, spec={"containers": [BY_PORT]}) for pod in seen.pods)
+    return replace(seen, starts=starts, ledger=kept, pods=pods)
+
+
+def test_the_status_says_ready_where_there_is_nothing_to_poll():
+    found = p1(by_status(install()))
+    assert (found.outcome, found.n) == (PASS, 80)
+
+
+def test_a_port_that_opens_before_inference_works_fails():
+    early = install(change=lambda row: wrong(row, "{}", 503) if row["load"] == AT_READY else row)
+    found = p1(by_status(early))
+    assert found.outcome is FAIL
+    assert "Ready condition" in found.expected
+
+
+@pytest.mark.parametrize("how", [{"unready": 0}, {"ready": False}], ids=["ready at once", "never Ready"])
+def test_a_change_from_not_ready_to_ready_has_to_be_seen(how):
+    assert p1(by_status(install(), **how)).outcome is INCONCLUSIVE
+
+
+def test_other_checks_of_http_probes_are_skipped():
+    assert judged("P11", RESTARTED, by_status(install())).outcome is SKIPPED
+    readiness_only = contract(probes={"readiness": True}, limits={"rate": rate_limits.LIMIT})
+    seen = replace(rate_limited(), pods=by_status(install()).pods)
+    assert judged("P10", readiness_only, seen, overload()).outcome is SKIPPED
+
+
+def test_cases_that_a_limit_of_one_refused_are_left_out_and_others_are_not():
+    busy = contract(probes=installs.PROBES, restart=["kill", "1"], limits={"concurrency": {**CONCURRENCY, "limit": 1}})
+    seen = install(change=lambda row: wrong(row, '{"error": "busy"}', 503) if row["load"] == AT_READY else row)
+    found = p1(seen, busy)
+    assert (found.outcome, found.n) == (PASS, 80)
+    assert p1(seen).outcome is FAIL, "not declared"
+    vague = contract(probes=installs.PROBES, limits={"concurrency": {"limit": 1}})
+    assert p1(seen, vague).outcome is FAIL, "without a declared body it may as well be its start"

@@ -139,3 +139,11 @@ def test_wrong_answers_after_the_repair_leave_the_cause_open():
     seen = broken(rows=[wrong(row(REPAIRED, 73, group=0), "{}", 500)])
     verdict = judged("P2", promised(), seen)
     assert (verdict.outcome, verdict.blocked_by) == (INCONCLUSIVE, "P1")
+
+
+def test_no_polls_are_wanted_where_readiness_is_no_http_probe():
+    by_port = {"containers": [{**SPEC["containers"][0], "readinessProbe": {"tcpSocket": {"port": 8080}}}]}
+    seen = broken(polls=0)
+    sides = tuple(replace(side, spec=by_port) for side in seen.sides)
+    assert judged("P2", promised(), replace(seen, sides=sides)).outcome == PASS
+    assert judged("P2", promised(), seen).outcome == INCONCLUSIVE
