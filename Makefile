@@ -10,7 +10,7 @@ certify: $(VENV)/ready
 	$(BIN)/seatrial certify charts/openmed-service --html runs/latest.html
 
 test: $(VENV)/ready
-	$(BIN)/pytest -m "not kind" -n 2 --dist loadfile
+	$(BIN)/pytest -m "not kind" -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

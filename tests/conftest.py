@@ -1,10 +1,28 @@
 """What holds for every test."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 ALLOWED = "not applicable: "
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those files come first that take longest, so that none of them is left for the end.
+
+    These are the files whose tests ask for more time than others, then those on the embedded cluster: they wait for
+    most of their time, and the others have the processors meanwhile.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    usual_s = float(config.getini("timeout"))
+    asked_s: dict[Path, float] = {}
+    for item in items:
+        marks = [float(mark.args[0]) for mark in item.iter_markers("timeout")]
+        asked_s[item.path] = max(asked_s.get(item.path, usual_s), *marks, usual_s)
+    items.sort(key=lambda item: (-asked_s[item.path], item.get_closest_marker("local") is None))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
