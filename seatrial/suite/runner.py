@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-import scipy.stats  # noqa: F401 - here, and not at its first use, when it would hold up watches in mid-trial
-
 from seatrial.contract import Contract
 from seatrial.errors import SeatrialError
 from seatrial.observation import Observation
@@ -65,6 +63,8 @@ class Suite:
 
     def run(self, context: TrialContext) -> dict[str, Verdict]:
         """Every check's verdict, in the order of the ids."""
+        import scipy.stats  # noqa: F401 - now, and not at its first use, when it would hold up watches in mid-trial
+
         running: dict[Future[Observation], Trial] = {}
         pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="trial")
 
