@@ -184,23 +184,33 @@ def ledger(rows: Iterable[Mapping[str, Any]]) -> Ledger:
     Raises KeyError for a name that is not a column.
     """
     listed = list(rows)
-    for given in listed:
-        if unknown := set(given) - set(COLUMNS):
-            raise KeyError(f"expected columns of the ledger, found {sorted(unknown)}; the columns are {COLUMNS}")
+    given_names = set().union(*listed)
+    if unknown := given_names - set(COLUMNS):
+        raise KeyError(f"expected columns of the ledger, found {sorted(unknown)}; the columns are {COLUMNS}")
     strings: dict[str, int] = {"": 0}
     columns: dict[str, Any] = {}
     for name in COLUMNS:
-        if name in TEXT:
+        if name not in given_names:
+            columns[name] = _left_out(name, len(listed))
+        elif name in TEXT:
             codes = [strings.setdefault(str(given.get(name, "")), len(strings)) for given in listed]
             columns[name] = np.asarray(codes, dtype=np.int32)
-        elif name in FLOATS:
-            columns[name] = np.asarray([given.get(name, np.nan) for given in listed], dtype=np.float64)
-        elif name == "row":
-            columns[name] = np.asarray([given.get(name, i) for i, given in enumerate(listed)], dtype=np.int64)
         else:
-            default = NUMBER_DEFAULTS.get(name, 0)
-            columns[name] = np.asarray([given.get(name, default) for given in listed], dtype=np.int64)
+            defaults = _left_out(name, len(listed))
+            values = [given.get(name, default) for given, default in zip(listed, defaults.tolist(), strict=True)]
+            columns[name] = np.asarray(values, dtype=defaults.dtype)
     return Ledger(**columns, strings=tuple(strings))
+
+
+def _left_out(name: str, rows: int) -> NDArray[Any]:
+    """The column of rows that say nothing of it, shape (rows,)."""
+    if name in TEXT:
+        return np.zeros(rows, dtype=np.int32)
+    if name in FLOATS:
+        return np.full(rows, np.nan)
+    if name == "row":
+        return np.arange(rows, dtype=np.int64)
+    return np.full(rows, NUMBER_DEFAULTS.get(name, 0), dtype=np.int64)
 
 
 def joined(ledgers: Iterable[Ledger]) -> Ledger:
