@@ -66,8 +66,8 @@ def web():
     server.shutdown()
 
 
-@pytest.fixture
-def server():
+@contextlib.contextmanager
+def counting():
     """A port that counts what it is asked, and answers every request with `status` and `answer`."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,6 +87,13 @@ def server():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+
+
+@pytest.fixture
+def server():
+    """The same for one test."""
+    with counting() as listening:
+        yield listening
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import orjson
@@ -26,6 +28,7 @@ from seatrial.reporting.model import read_report
 from seatrial.reporting.pages import html_page, markdown_text
 from seatrial.suite.load import clear_record
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
+from tests.helpers.listeners import counting
 
 LOCUST_FILE = """
 from seatrial.loads.locust_user import OpenLoopUser
@@ -46,13 +49,18 @@ SCENARIO = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def scenario(tmp_path):
-    (tmp_path / "ask.py").write_text(LOCUST_FILE)
-    (tmp_path / "t.csv").write_text("timestamp\n" + "".join(f"{n * 0.05}\n" for n in range(20)))
-    file = tmp_path / "ask.yaml"
+def written(folder):
+    """The scenario with its files."""
+    (folder / "ask.py").write_text(LOCUST_FILE)
+    (folder / "t.csv").write_text("timestamp\n" + "".join(f"{n * 0.05}\n" for n in range(20)))
+    file = folder / "ask.yaml"
     file.write_text(yaml.safe_dump(SCENARIO))
     return file
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    return written(tmp_path)
 
 
 def run(command, *arguments):
@@ -62,35 +70,41 @@ def run(command, *arguments):
     return found.return_value, found.output
 
 
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory):
+    """A load that was carried out, only to be read: exit status, folder, what was printed, and who was asked."""
+    folder = tmp_path_factory.mktemp("carried")
+    with counting() as server:
+        host = f"http://127.0.0.1:{server.server_port}"
+        status, said = run(load, written(folder), "--host", host, "--runs", folder / "runs", "-q")
+    (kept,) = (folder / "runs").iterdir()
+    return SimpleNamespace(status=status, folder=kept, said=said, host=host)
+
+
 @pytest.fixture
-def carried(server, scenario, tmp_path):
-    """A load that was carried out: its exit status, its folder and what was printed."""
-    server.answer = b'{"a": 1}'
-    status, said = run(
-        load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--runs", tmp_path / "runs", "-q"
-    )
-    (folder,) = (tmp_path / "runs").iterdir()
-    return status, folder, said
+def folder(carried, tmp_path):
+    """A copy of its record, to be changed."""
+    return shutil.copytree(carried.folder, tmp_path / "copied")
 
 
-def test_a_load_leaves_a_record_that_is_judged_again_and_reported(carried, server, scenario):
-    status, folder, said = carried
-    record = RunRecord.open(folder)
-    assert f"record    {folder}" in said
-    assert (record.state.status, record.state.exit_status, record.damage()) == ("finished", status, [])
-    assert (record.header.kind, record.header.subject) == ("load", f"http://127.0.0.1:{server.server_port}")
-    assert {"ledger.chunks", "scenario.yaml", "loadtest.py", "traces/1-t.csv", "result.json"} <= set(listed(folder))
+def test_a_load_leaves_a_record_that_is_judged_again_and_reported(carried):
+    record = RunRecord.open(carried.folder)
+    assert f"record    {carried.folder}" in carried.said
+    assert (record.state.status, record.state.exit_status, record.damage()) == ("finished", carried.status, [])
+    assert (record.header.kind, record.header.subject) == ("load", carried.host)
+    kept = {"ledger.chunks", "scenario.yaml", "loadtest.py", "traces/1-t.csv", "result.json"}
+    assert kept <= set(listed(carried.folder))
     assert [entry.id for entry in record.verdicts_in_order()] == ["load", "recorded.error_ratio", "base.latency_s.p50"]
 
-    again, told = run(verify, folder)
-    assert again == status
+    again, told = run(verify, carried.folder)
+    assert again == carried.status
     assert "3 verdicts judged again as recorded, 0 otherwise; every file as it was recorded." in told
 
     # Whether the generator kept up depends on the machine that runs this test; the words follow either way.
-    word = {1: "Missed", 2: "Invalid"}[status]
+    word = {1: "Missed", 2: "Invalid"}[carried.status]
     shown = read_report(record)
     assert shown.headline.word == word
-    assert word in run(report, folder)[1]
+    assert word in run(report, carried.folder)[1]
     assert [group for group, _ in shown.by_behaviour()] == ["load", "recorded", "base"]
     for text in (html_page(shown), markdown_text(shown)):
         assert "Is every answer right?" in text
@@ -105,15 +119,13 @@ def listed(folder):
 
 
 def test_the_result_has_the_form_that_it_had(carried):
-    _, folder, _ = carried
-    result = orjson.loads((folder / "result.json").read_bytes())
+    result = orjson.loads((carried.folder / "result.json").read_bytes())
     assert set(result["answers"][0]) == {"stage", "objective", "found", "outcome"}
     assert {"schema", "outcome", "scenario", "generator", "workers", "invalid", "stages", "arrivals"} <= set(result)
 
 
 @pytest.mark.parametrize("file", ["ledger.chunks", "scenario.yaml", "traces/1-t.csv", "generator.json"])
-def test_what_decides_an_objective_is_not_judged_once_it_was_changed(carried, file):
-    _, folder, _ = carried
+def test_what_decides_an_objective_is_not_judged_once_it_was_changed(folder, file):
     data = bytearray((folder / file).read_bytes())
     data[-2] ^= 1
     (folder / file).write_bytes(data)
@@ -124,8 +136,7 @@ def test_what_decides_an_objective_is_not_judged_once_it_was_changed(carried, fi
     assert read_report(RunRecord.open(folder)).headline.word == "Evidence damaged"
 
 
-def test_a_rewritten_verdict_is_found(carried):
-    _, folder, _ = carried
+def test_a_rewritten_verdict_is_found(folder):
     lines = (folder / "verdicts.jsonl").read_text()
     (folder / "verdicts.jsonl").write_text(re.sub(r"\d+ requests in 2 stages", "7 requests in 2 stages", lines))
     status, told = run(verify, folder)
@@ -134,8 +145,7 @@ def test_a_rewritten_verdict_is_found(carried):
     assert "load: recorded as" in told or "the generator" in lines
 
 
-def test_a_folder_is_used_again_for_another_load(carried, server, scenario):
-    _, folder, _ = carried
+def test_a_folder_is_used_again_for_another_load(folder, server, scenario):
     before = RunRecord.open(folder).header.run_id
     run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", folder, "-q")
     record = RunRecord.open(folder)
