@@ -61,7 +61,7 @@ def test_a_killed_run_leaves_a_readable_record_and_nothing_else(kill, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not (tmp_path / "runs").exists():
+    while not any((tmp_path / "runs").glob("*/record.json")):
         assert run.poll() is None
         time.sleep(0.05)
     time.sleep(random.Random(kill).uniform(0.0, 20.0))
