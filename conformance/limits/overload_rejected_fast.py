@@ -4,9 +4,10 @@ Source: contract `limits.concurrency`.
 """
 
 from seatrial.contract import Concurrency, Limits, Reject
-from seatrial.ledger import Ledger, Request
+from seatrial.ledger import Ledger, Mask, Request
 from seatrial.stats import Decision
-from seatrial.stats.proportions import judge_proportion, proportion_limits
+from seatrial.stats.dependence import judge_share
+from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
 from seatrial.trials.overload import HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.slots import refused_as
@@ -25,15 +26,15 @@ def overload_rejected_fast(limit: Concurrency, limits: Limits | None, overload: 
         return broken
 
     answers, refusals = rows.select(rows.right), rows.select(rows.status == limit.reject.status)
-    late = int((answers.latency_s > overload.deadline_s).sum())
-    slow = int((refusals.latency_s > limit.reject_within_s).sum())
+    are_late, are_slow = answers.latency_s > overload.deadline_s, refusals.latency_s > limit.reject_within_s
+    late, slow = int(are_late.sum()), int(are_slow.sum())
     ground = ground.with_(
         measurements=[
             share("answers later than the deadline", late, len(answers)),
             share(f"refusals slower than {limit.reject_within_s:g} s", slow, len(refusals)),
         ]
     )
-    late_judged, slow_judged = judged(late, len(answers)), judged(slow, len(refusals))
+    late_judged, slow_judged = judged(are_late), judged(are_slow)
     if "fail" in (late_judged, slow_judged):
         if slowed := overload.beacon_trouble(*overload.overload_s):
             return ground.inconclusive(
@@ -100,9 +101,9 @@ def share(name: str, late: int, of: int) -> Measurement:
     return Measurement(name, late / max(of, 1), n=of, limit="<= 0.05")
 
 
-def judged(late: int, of: int) -> Decision:
-    """Whether more than LATE_SHARE of them are late; undecided without any."""
-    return judge_proportion(late, of, LATE_SHARE) if of else "between"
+def judged(late: Mask) -> Decision:
+    """Whether more than LATE_SHARE of them are late; undecided without any. Those in one queue may be late together."""
+    return judge_share(late, LATE_SHARE) if len(late) else "between"
 
 
 def slowest(rows: Ledger) -> list[Request]:

@@ -205,7 +205,10 @@ def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes
             "workers": [asdict(worker) for worker in recorded.workers],
             **asdict(report),
             "answers": [
-                {name: getattr(answer, name) for name in ("stage", "objective", "found", "outcome")}
+                {
+                    name: getattr(answer, name)
+                    for name in ("stage", "objective", "found", "outcome", "requests", "effective_n", "needed")
+                }
                 for answer in report.answers
             ],
         },

@@ -1,6 +1,7 @@
 """Whether the requests of a stage held its objectives, at 95 % confidence. Pure.
 
-Definitions and their sources are in docs/metrics.md.
+Definitions and their sources are in docs/metrics.md. Near saturation requests hang together: seatrial.stats.dependence
+says how many independent ones they are worth.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.ledger import Floats, Ledger
+from seatrial.ledger import Floats, Ledger, Mask
 from seatrial.loads.good import good
-from seatrial.loads.inference_metrics import Generations, Slos, generations, meets
+from seatrial.loads.inference_metrics import Generations, Slos, generations, strain
 from seatrial.loads.scenario import GENERATED, Goodput, Objectives, percentile
-from seatrial.stats import proportions
+from seatrial.stats.dependence import CONFIDENCE, Dependence, dependence, requests_to_decide, share_bounds
 from seatrial.verdict import Measurement
 
-CONFIDENCE = 0.95
 HELD, MISSED, UNDECIDED = "held", "missed", "undecided"
 
 
@@ -25,7 +25,8 @@ class Answer:
     """One objective of one stage, and whether it was held at 95 % confidence.
 
     `key` is where the scenario has it, below `slos`; `share` is the share of requests that went against it, None where
-    none was due.
+    none was due. `effective_n` is how many independent requests the `requests` are worth; `needed` is how many it takes
+    if all stays as it was, None where it is decided, or where no run would.
     """
 
     stage: str
@@ -34,6 +35,9 @@ class Answer:
     outcome: str
     key: str
     share: Measurement | None
+    requests: int = 0
+    effective_n: float = 0.0
+    needed: int | None = None
 
 
 def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
@@ -42,26 +46,26 @@ def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
     generated = generations(rows, good(rows))
     answers = []
     for name, limit_s in slos.latency_s.items():
-        later = int((latency_s > limit_s).sum())
         share = round(1 - percentile(name) / 100, 9)
         text = f"latency {name} <= {limit_s:g} s"
-        answers.append(_at_most(stage, f"latency_s.{name}", text, later, len(rows), share, "later"))
+        answers.append(_at_most(stage, f"latency_s.{name}", text, latency_s, latency_s > limit_s, share, "later"))
     answers += [
         _on_generated(stage, metric, name, limit_s, generated)
         for metric in GENERATED
         for name, limit_s in getattr(slos, metric).items()
     ]
     if slos.error_ratio is not None:
-        bad = int(np.isinf(latency_s).sum())
+        bad = np.isinf(latency_s)
         text = f"error ratio <= {slos.error_ratio:g}"
-        answers.append(_at_most(stage, "error_ratio", text, bad, len(rows), slos.error_ratio, "without a right answer"))
+        what = "without a right answer"
+        answers.append(_at_most(stage, "error_ratio", text, bad.astype(float), bad, slos.error_ratio, what))
     if slos.goodput is not None:
-        late = int((~meets(generated, limits(slos.goodput))).sum())
+        towards = strain(generated, limits(slos.goodput))
         beside = ", share" if slos.goodput.generated else ""
         text = f"right {slos.goodput.limits}{beside} >= {slos.goodput.at_least_ratio:g}"
         share = round(1 - slos.goodput.at_least_ratio, 9)
         what = "not right within all limits" if slos.goodput.generated else "not right in time"
-        answers.append(_at_most(stage, "goodput", text, late, len(rows), share, what))
+        answers.append(_at_most(stage, "goodput", text, towards, towards > 1, share, what))
     return answers
 
 
@@ -72,12 +76,12 @@ def limits(goodput: Goodput) -> Slos:
 
 def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: Generations) -> Answer:
     """A percentile of a metric of generated tokens: one value a request, and a request without it counts as later."""
-    beyond = int((~meets(rows, Slos(**{metric: limit_s}))).sum())
-    without = int((rows.good & ~meets(rows, Slos(**{metric: np.inf}))).sum())
+    towards = strain(rows, Slos(**{metric: limit_s}))
+    without = int((rows.good & np.isinf(towards)).sum())
     what = f"beyond it, {without} of them right answers without one" if without else "beyond it"
     share = round(1 - percentile(name) / 100, 9)
     text = f"{GENERATED[metric]} {name} <= {limit_s:g} s"
-    return _at_most(stage, f"{metric}.{name}", text, beyond, len(rows), share, what)
+    return _at_most(stage, f"{metric}.{name}", text, towards, towards > 1, share, what)
 
 
 def answered_after_s(rows: Ledger) -> Floats:
@@ -85,22 +89,47 @@ def answered_after_s(rows: Ledger) -> Floats:
     return np.where(good(rows), rows.latency_s, np.inf)
 
 
-def _at_most(stage: str, key: str, objective: str, events: int, n: int, limit: float, what: str) -> Answer:
+def _at_most(stage: str, key: str, objective: str, values: Floats, event: Mask, limit: float, what: str) -> Answer:
+    """Whether at most a share of `limit` of the requests goes against it; `values` and `event` as for `dependence`."""
+    n = len(values)
     if n == 0:
         return Answer(stage, objective, "no request was due", UNDECIDED, key, None)
-    found = f"{events} of {n} {what}"
-    low, high = (bound(events, n, CONFIDENCE) for bound in (proportions.lower_bound, proportions.upper_bound))
+    events = int(event.sum())
+    worth = dependence(values, event)
+    bounds = share_bounds(events, worth)
     allowed = f"<= {limit:g}" if limit else "= 0"
-    share = Measurement(f"share {what}", events / n, "", n, low, high, CONFIDENCE, allowed)
+    share = Measurement(f"share {what}", events / n, "", n, bounds.low, bounds.high, CONFIDENCE, allowed)
+    outcome = _outcome(events, bounds.low, bounds.high, limit)
+    needed = requests_to_decide(events / n, limit, worth) if outcome == UNDECIDED else None
+    found = f"{events} of {n} {what}"
+    if limit:
+        found += (
+            f" (a share of {events / n:.2%}, allowed {limit:.2%}, surely {bounds.low:.2%} to {bounds.high:.2%}"
+            f"{_as_many(worth)})"
+        )
+    elif not events:
+        found += f"; excludes more than {bounds.high:.2%}"
+    if outcome == UNDECIDED:
+        found += _needs(needed, worth)
+    return Answer(stage, objective, found, outcome, key, share, n, round(worth.effective_n, 1), needed)
+
+
+def _outcome(events: int, low: float, high: float, limit: float) -> str:
     if limit == 0:
-        if events:
-            return Answer(stage, objective, found, MISSED, key, share)
-        return Answer(stage, objective, f"{found}; excludes more than {high:.2%}", HELD, key, share)
-    found += f" (a share of {events / n:.2%}, allowed {limit:.2%}, surely {low:.2%} to {high:.2%})"
+        return MISSED if events else HELD
     if low > limit:
-        return Answer(stage, objective, found, MISSED, key, share)
-    if high <= limit:
-        return Answer(stage, objective, found, HELD, key, share)
-    needed = proportions.zero_event_n(limit, CONFIDENCE)
-    hint = f"; needs {needed} requests or more" if n < needed else "; measure longer"
-    return Answer(stage, objective, found + hint, UNDECIDED, key, share)
+        return MISSED
+    return HELD if high <= limit else UNDECIDED
+
+
+def _as_many(worth: Dependence) -> str:
+    """What is said of requests that hang together."""
+    return "" if worth.independent else f", as of {worth.effective_n:.0f} independent requests"
+
+
+def _needs(needed: int | None, worth: Dependence) -> str:
+    if needed is None:
+        return "; too near what is allowed for any run to tell"
+    times = needed / worth.n
+    length = f"{times:.1f}" if times < 10 else f"{times:.0f}"
+    return f"; needs {needed} requests or more, {length} times this stage, if the share stays"

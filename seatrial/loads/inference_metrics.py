@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seatrial.errors import InputError
 from seatrial.ledger import Floats, Ints, Ledger, Mask
-from seatrial.stats.quantiles import Quantile, observed
+from seatrial.stats.observed import Quantile, observed
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 CONFIDENCE = 0.95
@@ -76,7 +76,7 @@ class Distribution:
     """A metric over the good requests that have it, or over the gaps within them."""
 
     n: int
-    independent: bool  # values of different requests are; the gaps of one stream are not
+    independent: bool  # one value a request; of the gaps of a stream, one tells of the next
     quantiles: tuple[Quantile, ...]
 
 
@@ -182,22 +182,29 @@ def longest_gap_s(rows: Generations) -> Floats:
     return np.where(np.isneginf(longest), np.nan, longest)
 
 
-def meets(rows: Generations, slos: Slos) -> Mask:
-    """The good requests that keep every limit, shape (n,).
+def strain(rows: Generations, slos: Slos) -> Floats:
+    """How far requests are towards their limits, shape (n,): the largest value / limit, inf for those without one.
 
-    A limit on what lies between tokens holds where nothing does: for fewer than two tokens, and for the longest gap
-    also where all came in one event. Any other metric that a request does not have misses its limit.
+    A limit on what lies between tokens asks nothing where nothing does: of fewer than two tokens, and for the longest
+    gap also where all came in one event. Any other metric that a request does not have is beyond its limit, as is
+    everything of a request that is not good.
     """
-    kept = rows.good.copy()
+    worst = np.where(rows.good, 0.0, np.inf)
     for limit, value in ((slos.ttft_s, ttft_s), (slos.e2e_s, e2e_s), (slos.normalised_s, normalised_s)):
         if limit is not None:
-            kept &= value(rows) <= limit
+            worst = np.maximum(worst, _of_limit(value(rows), limit))
     nothing_between = rows.output_tokens < 2
     if slos.tpot_s is not None:
-        kept &= nothing_between | (tpot_s(rows) <= slos.tpot_s)
+        worst = np.maximum(worst, np.where(nothing_between, 0.0, _of_limit(tpot_s(rows), slos.tpot_s)))
     if slos.longest_gap_s is not None:
         at_once = nothing_between | (np.diff(rows.event_offsets) == 1)
-        kept &= at_once | (longest_gap_s(rows) <= slos.longest_gap_s)
+        worst = np.maximum(worst, np.where(at_once, 0.0, _of_limit(longest_gap_s(rows), slos.longest_gap_s)))
+    return worst
+
+
+def meets(rows: Generations, slos: Slos) -> Mask:
+    """The good requests that keep every limit, as `strain` has it; shape (n,)."""
+    kept: Mask = strain(rows, slos) <= 1
     return kept
 
 
@@ -212,15 +219,15 @@ def token_rate(tokens: Floats, of: Mask, duration_s: float) -> float:
 
 
 def distribution(values: Floats, independent: bool = True) -> Distribution:
-    """The quantiles of the values that are not NaN.
+    """The quantiles of the values that are not NaN, one a request in the order of the schedule.
 
-    The interval of a quantile assumes independent values; the gaps of one stream are not, so they get none.
+    What is no value of a request, such as the gaps of one stream, is not independent, and gets no interval.
     """
     known = values[~np.isnan(values)]
     if not len(known):
         return Distribution(0, independent, ())
     confidence = CONFIDENCE if independent else None
-    return Distribution(len(known), independent, tuple(observed(known, q, confidence) for q in QUANTILES))
+    return Distribution(len(known), independent, observed(known, QUANTILES, confidence))
 
 
 def summarise(rows: Generations, duration_s: float) -> InferenceSummary:
@@ -244,6 +251,12 @@ def _gaps(rows: Generations) -> tuple[Floats, NDArray[np.intp]]:
     owner = np.repeat(np.arange(len(rows)), np.diff(rows.event_offsets))
     within = owner[1:] == owner[:-1]
     return np.diff(rows.event_s)[within], owner[1:][within]
+
+
+def _of_limit(values: Floats, limit: float) -> Floats:
+    """values / limit, inf for what a request does not have; above 1 just where the value is above the limit."""
+    beyond = np.where(np.isnan(values), np.inf, values)
+    return beyond / limit if limit > 0 else np.where(beyond <= 0, 0.0, np.inf)
 
 
 def _counted(tokens: Ints) -> Floats:

@@ -11,13 +11,14 @@ from types import MappingProxyType
 
 from seatrial.ledger import UNJUDGED, Floats, Ledger
 from seatrial.loads import inference_metrics
-from seatrial.loads.answers import CONFIDENCE, HELD, MISSED, UNDECIDED, Answer, judged, limits
+from seatrial.loads.answers import HELD, MISSED, UNDECIDED, Answer, judged, limits
 from seatrial.loads.good import errors_by_kind, good
 from seatrial.loads.inference_metrics import InferenceSummary, Slos, generations
 from seatrial.loads.scenario import Objectives, Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept, broken
 from seatrial.observation import GeneratorHealth
-from seatrial.stats.quantiles import Quantile, observed
+from seatrial.stats.dependence import CONFIDENCE
+from seatrial.stats.observed import Quantile, observed
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
@@ -179,4 +180,4 @@ def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
 
 
 def _quantiles(values_s: Floats) -> tuple[Quantile, ...]:
-    return tuple(observed(values_s, q, CONFIDENCE) for q in QUANTILES) if len(values_s) else ()
+    return observed(values_s, QUANTILES, CONFIDENCE) if len(values_s) else ()

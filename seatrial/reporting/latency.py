@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seatrial.ledger import RIGHT, UNJUDGED, Ledger
 from seatrial.reporting.drain_story import part_of
 from seatrial.reporting.svg import element, group, picture, text_width
-from seatrial.stats.quantiles import Quantile, observed
+from seatrial.stats.observed import Quantile, observed
 
 Scale = Callable[[float], float]
 
@@ -48,11 +48,11 @@ def latencies_of_loads(ledger: Ledger) -> tuple[LoadLatencies, ...]:
     found = []
     for name in {names[code] for code in np.unique(ledger.load).tolist()}:
         mine = np.isin(ledger.load, [code for code, each in enumerate(names) if each == name])
-        latencies_s = np.sort(ledger.latency_s[mine & good])
+        latencies_s = ledger.latency_s[mine & good]
         latencies_s = latencies_s[np.isfinite(latencies_s)]
         if len(latencies_s) >= FEWEST:
-            shown = tuple(observed(latencies_s, q) for q in QUANTILES)
-            found.append(LoadLatencies(name, latencies_s, int(mine.sum()) - len(latencies_s), shown))
+            shown = observed(latencies_s, QUANTILES)
+            found.append(LoadLatencies(name, np.sort(latencies_s), int(mine.sum()) - len(latencies_s), shown))
     return tuple(sorted(found, key=lambda load: (-load.n, load.name)))
 
 

@@ -17,7 +17,7 @@ from seatrial.loads.summary import Report, StageSummary
 from seatrial.record import RunRecord
 from seatrial.record.codec import read_json, structured
 from seatrial.record.layout import RESULT, SCENARIO
-from seatrial.stats.quantiles import Quantile
+from seatrial.stats.observed import Quantile
 
 # Of generated tokens: what a line is called, the metric, what its values are multiplied by, and their decimals.
 _GENERATED = (
@@ -92,7 +92,13 @@ def _stage(stage: StageSummary, limits: str, arrivals: ArrivalsKept | None) -> l
 
 
 def _latencies(found: tuple[Quantile, ...]) -> str:
-    return "  ".join(_latency(one) for one in found) or "no good answer"
+    return "  ".join([*(_latency(one) for one in found), *_worth(found)]) or "no good answer"
+
+
+def _worth(found: tuple[Quantile, ...]) -> list[str]:
+    """Of requests that hang together, as how many independent ones the intervals are."""
+    known = [one.effective_n for one in found if one.effective_n is not None]
+    return [f"(intervals as of {min(known):.0f} independent requests or more)"] if known else []
 
 
 def _latency(found: Quantile) -> str:

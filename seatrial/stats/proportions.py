@@ -17,7 +17,7 @@ from seatrial.stats import ALPHA, BETA, LOOKS, Decision
 from seatrial.stats.intervals import Interval, refuse_unless_probability
 
 
-def _refuse_bad_counts(events: int, n: int) -> None:
+def _refuse_bad_counts(events: float, n: float) -> None:
     if n < 1 or not 0 <= events <= n:
         raise InputError(
             f"a proportion: expected 0 <= events <= n with n above 0, found events={events}, n={n}; "
@@ -41,15 +41,18 @@ def wilson(events: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(low, high, confidence)
 
 
-def upper_bound(events: int, n: int, confidence: float = 0.95) -> float:
-    """The one-sided Clopper-Pearson bound above a proportion. Raises InputError as `wilson` does."""
+def upper_bound(events: float, n: float, confidence: float = 0.95) -> float:
+    """The one-sided Clopper-Pearson bound above a proportion. Raises InputError as `wilson` does.
+
+    Rows that are not independent count as fewer, an effective n, which need not be whole, nor the events in it.
+    """
     _refuse_bad_counts(events, n)
     refuse_unless_probability(confidence, "confidence")
     return 1.0 if events == n else float(scipy.stats.beta.isf(1 - confidence, events + 1, n - events))
 
 
-def lower_bound(events: int, n: int, confidence: float = 0.95) -> float:
-    """The one-sided Clopper-Pearson bound below a proportion. Raises InputError as `wilson` does."""
+def lower_bound(events: float, n: float, confidence: float = 0.95) -> float:
+    """The one-sided Clopper-Pearson bound below a proportion, of counts as above. Raises InputError as it does."""
     _refuse_bad_counts(events, n)
     refuse_unless_probability(confidence, "confidence")
     return 0.0 if events == 0 else float(scipy.stats.beta.ppf(1 - confidence, events, n - events + 1))
@@ -79,7 +82,7 @@ def zero_event_n(rate: float, confidence: float = 0.95) -> int:
     return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
 
 
-def judge_proportion(events: int, n: int, bound: float, alpha: float = ALPHA, look: Literal[1, 2] = 1) -> Decision:
+def judge_proportion(events: float, n: float, bound: float, alpha: float = ALPHA, look: Literal[1, 2] = 1) -> Decision:
     """Whether events happen more often than `bound` (0 to 1).
 
     `fail`: certainly more often; `pass`: certainly less often; `between`: at the first look extend the same

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy
@@ -21,7 +20,8 @@ from seatrial.stats.intervals import Interval, refuse_unless_probability
 Samples = Sequence[float] | NDArray[np.float64]
 
 
-def _sorted(samples: Samples) -> NDArray[np.float64]:
+def sorted_samples(samples: Samples) -> NDArray[np.float64]:
+    """From the smallest to the largest. Raises InputError without any, and for NaN."""
     values = np.sort(np.asarray(samples, dtype=np.float64))
     if values.ndim != 1 or len(values) == 0 or np.isnan(values[-1]):
         raise InputError(
@@ -36,8 +36,12 @@ def quantile(samples: Samples, q: float) -> float:
 
     Raises InputError without samples or for q outside (0, 1). Source: Hyndman and Fan 1996, definition 1.
     """
+    return quantile_of_sorted(sorted_samples(samples), q)
+
+
+def quantile_of_sorted(values: NDArray[np.float64], q: float) -> float:
+    """The same, of samples that are in ascending order already."""
     refuse_unless_probability(q, "q")
-    values = _sorted(samples)
     # 0.07 * 100 is a little above 7 in floating point, and the next observation would be taken.
     index = math.ceil(round(q * len(values), 9))
     return float(values[max(index, 1) - 1])
@@ -66,14 +70,14 @@ def _upper_index(n: int, q: float, tail: float) -> int:
 
 def interval(samples: Samples, q: float, confidence: float = 0.95) -> Interval:
     """The two-sided interval of the q-quantile. Raises as `quantile` and `interval_indices` do."""
-    values = _sorted(samples)
+    values = sorted_samples(samples)
     low, high = interval_indices(len(values), q, confidence)
     return Interval(float(values[low - 1]), float(values[high - 1]), confidence)
 
 
 def upper_bound(samples: Samples, q: float, confidence: float = 0.95) -> float:
     """The one-sided bound above the q-quantile. Raises as `interval` does."""
-    values = _sorted(samples)
+    values = sorted_samples(samples)
     _refuse_too_few(len(values), q, confidence, sides=1)
     return float(values[_upper_index(len(values), q, 1 - confidence) - 1])
 
@@ -90,31 +94,6 @@ def smallest_n_two_sided(q: float, confidence: float = 0.95) -> int:
     refuse_unless_probability(q, "q")
     refuse_unless_probability(confidence, "confidence")
     return math.ceil(math.log((1 - confidence) / 2) / math.log(max(q, 1 - q)))
-
-
-@dataclass(frozen=True, slots=True)
-class Quantile:
-    """An observed quantile and its interval, in the unit of its samples; None where there is no interval."""
-
-    percentile: float  # 99.9 for q = 0.999
-    value: float
-    low: float | None
-    high: float | None
-    needed: int | None  # samples for an interval; None: no number of them has one
-
-
-def observed(samples: Samples, q: float, confidence: float | None = 0.95) -> Quantile:
-    """The q-quantile, with its two-sided interval where there are samples enough for one.
-
-    A confidence of None asks for none: that of samples which are not independent would say nothing.
-    Raises InputError as `quantile` does.
-    """
-    percentile, value = round(q * 100, 9), quantile(samples, q)
-    needed = None if confidence is None else smallest_n_two_sided(q, confidence)
-    if confidence is None or needed is None or len(samples) < needed:
-        return Quantile(percentile, value, None, None, needed)
-    bounds = interval(samples, q, confidence)
-    return Quantile(percentile, value, bounds.low, bounds.high, needed)
 
 
 def _refuse_too_few(n: int, q: float, confidence: float, sides: int) -> None:

@@ -80,6 +80,11 @@ def _judged(answer: Answer, invalid: tuple[str, ...]) -> Verdict:
             answer.objective, answer.found, "see which requests went against it in the ledger of the run, and why",
             n=n, measurements=measurements,
         )  # fmt: skip
-    return inconclusive(
-        answer.objective, answer.found, "make the stage longer, or its rate higher", n=n, measurements=measurements
-    )
+    return inconclusive(answer.objective, answer.found, _longer(answer), n=n, measurements=measurements)
+
+
+def _longer(answer: Answer) -> str:
+    """A higher rate would ask another question: it may be more than the service takes."""
+    if answer.needed is None and answer.requests:
+        return "take a limit that is further from what was seen; no length of the stage decides this one"
+    return f"make the stage {answer.needed / answer.requests:.1f} times as long" if answer.needed else "make it longer"

@@ -139,6 +139,18 @@ def test_a_few_slow_refusals_are_borne(every, expected):
     assert outcome("L1", overload(change=refusals(lambda row: late(row, 0.4), every=every))) is expected
 
 
+@pytest.mark.parametrize(
+    ("share", "crowd", "expected"),
+    [(0.03, 1, PASS), (0.03, 14, INCONCLUSIVE), (0.01, 4, PASS), (0.15, 1, FAIL), (0.15, 14, FAIL)],
+    ids=["scattered", "in two crowds", "a few together", "too many", "too many, in crowds"],
+)
+def test_slow_refusals_that_come_in_crowds_show_less(share, crowd, expected):
+    """As many, but each crowd is one event: 3 % of them may as well be 6 % the next time."""
+    seen = iter(range(10**9))
+    in_crowds = refusals(lambda row: late(row, 0.4) if next(seen) % round(crowd / share) < crowd else row)
+    assert outcome("L1", overload(change=in_crowds)) is expected
+
+
 def test_too_few_rows_or_refusals_are_inconclusive():
     short = overload(change=lambda row: None if row["load"] == OVER and row["sent_s"] > 64 else row)
     assert outcome("L1", replace(short, overload_s=(50.0, 64.0))) is INCONCLUSIVE

@@ -137,7 +137,9 @@ def test_a_rate_of_tokens_that_were_not_all_counted_is_not_known():
 
 
 def test_quantiles_are_observed_values_of_good_requests_with_intervals_where_there_are_enough():
-    rows = generations(*(one(events=(10.0 + n,)) for n in range(2, 102)), one(events=(5000.0,), good=False))
+    rows = generations(
+        *(one(events=(10.0 + n * 37 % 101 + 1,)) for n in range(1, 101)), one(events=(5000.0,), good=False)
+    )
     ttft = im.summarise(rows, duration_s=1.0).ttft_s
     assert ttft.n == 100
     by_percentile = {quantile.percentile: quantile for quantile in ttft.quantiles}

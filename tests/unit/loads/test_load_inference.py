@@ -1,6 +1,7 @@
 """What a load on a generating service shows: its objectives, its summary, and the lines that a reader gets."""
 
 import dataclasses
+import random
 
 import numpy as np
 import orjson
@@ -56,6 +57,11 @@ def scenario(*names, **slos):
     })  # fmt: skip
 
 
+def scattered(*requests):
+    """As independent requests come; neighbours that are alike count as fewer."""
+    return rows(*random.Random(1).sample(requests, len(requests)))
+
+
 METRICS = [("ttft_s", "TTFT", TTFT), ("tpot_s", "TPOT", TPOT), ("longest_gap_s", "longest gap", LONGEST_GAP),
            ("normalised_s", "normalised latency", NORMALISED)]  # fmt: skip
 SLOW = {
@@ -73,7 +79,7 @@ SLOW = {
      (10, 100, "missed")],
 )  # fmt: skip
 def test_a_percentile_of_a_metric_is_decided_as_one_of_the_latency_is(metric, name, limit_s, slow, of, outcome):
-    seen = rows(*[SLOW[metric]] * slow, *[stream()] * (of - slow))
+    seen = scattered(*[SLOW[metric]] * slow, *[stream()] * (of - slow))
     (answer,) = judged("base", Objectives.model_validate({metric: {"p95": limit_s}}), seen)
     assert (answer.outcome, answer.objective) == (outcome, f"{name} p95 <= {limit_s:g} s")
     assert answer.found.startswith(f"{slow} of {of} beyond it")
@@ -123,7 +129,7 @@ def test_goodput_takes_requests_that_keep_every_limit_at_once(broken):
 
 def test_limits_that_are_kept_by_different_requests_are_not_kept_at_once():
     """Half begin in time and stall, half begin late and flow: neither half is good."""
-    seen = rows(*[stream(events=(0.125, 1.25))] * 50, *[stream(events=(1.0, 1.125, 1.25))] * 50)
+    seen = scattered(*[stream(events=(0.125, 1.25))] * 50, *[stream(events=(1.0, 1.125, 1.25))] * 50)
     each = Objectives(ttft_s={"p40": 0.5}, longest_gap_s={"p40": 0.5})
     assert {answer.outcome for answer in judged("base", each, seen)} == {"held"}
     both = Objectives(goodput=Goodput(ttft_s=0.5, longest_gap_s=0.5, at_least_ratio=0.4))
@@ -133,7 +139,7 @@ def test_limits_that_are_kept_by_different_requests_are_not_kept_at_once():
 @pytest.mark.parametrize(("bad", "of", "outcome"), [(0, 29, "held"), (0, 28, "undecided"), (9, 40, "missed")])
 def test_goodput_is_held_missed_or_undecided(bad, of, outcome):
     slos = Objectives(goodput=Goodput(ttft_s=TTFT, at_least_ratio=0.9))
-    (answer,) = judged("base", slos, rows(*[SLOW["ttft_s"]] * bad, *[stream()] * (of - bad)))
+    (answer,) = judged("base", slos, scattered(*[SLOW["ttft_s"]] * bad, *[stream()] * (of - bad)))
     assert (answer.outcome, answer.objective) == (outcome, "right with TTFT <= 0.5 s, share >= 0.9")
 
 
@@ -218,7 +224,7 @@ def test_the_document_has_what_is_not_known_as_null():
     document = orjson.loads(as_document(given_, report, Recorded(ledger([]), HEALTHY, False, 0.0)))
     chat, other = (stage["inference"] for stage in document["stages"])
     assert chat["ttft_s"]["quantiles"][0] == {
-        "percentile": 50.0, "value": TTFT, "low": None, "high": None, "needed": 6,
+        "percentile": 50.0, "value": TTFT, "low": None, "high": None, "needed": 6, "effective_n": None,
     }  # fmt: skip
     assert (chat["input_tokens_per_s"], chat["output_tokens_per_s"]) == (None, 0.4)
     assert other is None

@@ -1,5 +1,7 @@
 """What a ledger shows, and when an objective is held, missed or undecided."""
 
+import random
+
 import pytest
 
 from seatrial.ledger import RIGHT, UNJUDGED, WRONG, ledger
@@ -21,6 +23,11 @@ def row(latency_s=0.1, **changed):
         "load": "base", "scheduled_s": scheduled_s, "sent_s": scheduled_s + 0.02,
         "ended_s": scheduled_s + latency_s, "status": 200, "correct": RIGHT,
     } | changed  # fmt: skip
+
+
+def scattered(rows):
+    """As independent requests come; rows of one time keep their order, and neighbours that are alike count as fewer."""
+    return random.Random(1).sample(rows, len(rows))
 
 
 def scenario(**slos):
@@ -77,7 +84,7 @@ def test_of_what_may_happen_at_any_time_it_is_told_when_it_did(error, reached, w
     ],
 )
 def test_a_percentile_is_decided_at_95_percent_confidence(later, of, outcome):
-    rows = ledger([row(0.6)] * later + [row(0.5)] * (of - later))
+    rows = ledger(scattered([row(0.6)] * later + [row(0.5)] * (of - later)))
     (answer,) = judged("base", Objectives(latency_s={"p95": 0.5}), rows)
     assert answer.outcome == outcome
     assert f"{later} of {of} later" in answer.found
@@ -99,6 +106,41 @@ def test_too_few_requests_are_undecided_and_say_how_many_are_needed():
     (answer,) = judged("base", Objectives(latency_s={"p99": 0.5}), ledger([row()] * 100))
     assert answer.outcome == "undecided"
     assert "needs 299 requests or more" in answer.found
+
+
+def test_requests_that_hang_together_are_undecided_where_as_many_independent_ones_were_held():
+    """One crowd of ten in three hundred: independent, they would surely be below 7 %."""
+    rows = [row(0.6 if n < 10 else 0.1 + n % 2 / 10) for n in range(300)]
+    slos = Objectives(latency_s={"p93": 0.5})
+    (apart,), (together,) = (judged("base", slos, ledger(given)) for given in (scattered(rows), rows))
+    assert (apart.outcome, apart.effective_n, apart.needed) == ("held", 300, None)
+    assert together.outcome == "undecided"
+    assert together.requests == 300 > 10 * together.effective_n
+    assert f"as of {together.effective_n:.0f} independent requests" in together.found
+    assert together.needed > 300
+    assert f"needs {together.needed} requests or more" in together.found
+    assert "independent" not in apart.found
+
+
+def test_how_long_a_stage_would_have_to_be_is_told():
+    (answer,) = judged("base", Objectives(latency_s={"p99": 0.5}), ledger([row()] * 100))
+    assert answer.found.endswith("; needs 299 requests or more, 3.0 times this stage, if the share stays")
+    assert answer.needed == 299
+
+
+def test_a_share_that_is_just_what_is_allowed_is_decided_by_no_length():
+    rows = scattered([row(0.6)] * 10 + [row()] * 90)
+    (answer,) = judged("base", Objectives(latency_s={"p90": 0.5}), ledger(rows))
+    assert (answer.outcome, answer.needed) == ("undecided", None)
+    assert "too near what is allowed for any run to tell" in answer.found
+
+
+def test_quantiles_of_requests_that_hang_together_say_how_many_they_are_worth():
+    rows = ledger([row(0.1 + n // 40 * 7 % 11 / 100) for n in range(800)])
+    report = summarise(scenario(error_ratio=0), rows, HEALTHY, stopped=False)
+    assert 2 <= report.stages[0].latency_s[0].effective_n < 60
+    (latency,) = (line for line in lines(scenario(error_ratio=0), report) if line.startswith("  latency ms"))
+    assert "independent requests or more)" in latency
 
 
 def test_nothing_seen_is_never_held():
@@ -182,7 +224,7 @@ def test_answers_of_which_nothing_was_expected_are_counted_apart():
 
 
 def test_rates_and_quantiles_are_of_the_stage():
-    rows = [row(0.1 + n / 1000) for n in range(100)] + [row(load="warm-up", error="reset")]
+    rows = [*scattered([row(0.1 + n / 1000) for n in range(100)]), row(load="warm-up", error="reset")]
     rows += [row(5.0), row(status=503, correct=WRONG), row(error="timeout", status=0, correct=WRONG)]
     slos = {"goodput": {"deadline_s": 1.0, "at_least_ratio": 0.5}}
     (stage,) = summarise(scenario(**slos), ledger(rows), HEALTHY, stopped=False).stages
@@ -257,7 +299,7 @@ def test_a_generator_keeps_a_quarter_of_its_core_to_spare(cpu_s, planned_s, need
     (0, 100, "held", 0), (50, 100, "missed", 1), (1, 10, "undecided", 2),
 ])  # fmt: skip
 def test_the_exit_status_follows_the_gravest_objective(bad, n, outcome, status):
-    rows = ledger([row(0.1)] * (n - bad) + [row(0.9)] * bad)
+    rows = ledger(scattered([row(0.1)] * (n - bad) + [row(0.9)] * bad))
     health = GeneratorHealth(n, n, 0.005, 0.25, 0.0, 0.0)
     report = summarise(scenario(latency_s={"p90": 0.5}, error_ratio=0), rows, health, stopped=False)
     assert (report.outcome, report.exit_status) == (outcome, status)

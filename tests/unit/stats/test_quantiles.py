@@ -10,7 +10,6 @@ from seatrial.errors import InputError, InvalidMeasurement
 from seatrial.stats.quantiles import (
     interval,
     interval_indices,
-    observed,
     quantile,
     smallest_n,
     smallest_n_two_sided,
@@ -100,19 +99,3 @@ def test_samples_that_are_none_are_refused(samples):
 def test_a_percent_is_no_probability(q):
     with pytest.raises(InputError, match="not a percent"):
         quantile([1.0], q)
-
-
-@given(st.lists(finite, min_size=1, max_size=80), st.sampled_from([0.5, 0.9, 0.95]))
-def test_what_is_observed_has_its_interval_where_there_is_one(samples, q):
-    found = observed(samples, q)
-    assert (found.percentile, found.value, found.needed) == (100 * q, quantile(samples, q), smallest_n_two_sided(q))
-    if len(samples) < found.needed:
-        assert (found.low, found.high) == (None, None)
-    else:
-        bounds = interval(samples, q)
-        assert (found.low, found.high) == (bounds.low, bounds.high)
-
-
-def test_samples_that_are_not_independent_get_no_interval_however_many_they_are():
-    found = observed(range(1000), 0.5, confidence=None)
-    assert (found.value, found.low, found.high, found.needed) == (499.0, None, None, None)

@@ -57,6 +57,15 @@ def test_a_goodput_that_holds_passes_and_one_that_halves_fails():
     assert judge_ratio(before, rng.normal(78, 8, 40), 0.8) == "between"
 
 
+def test_a_goodput_that_wanders_needs_more_for_a_pass():
+    """The same batches in another order: those of ten seconds are alike."""
+    rng = np.random.default_rng(7)
+    before, loaded = rng.normal(100, 10, 20), np.repeat([70.0, 115.0, 72.0, 112.0], 10) + rng.normal(0, 1, 40)
+    assert judge_ratio(before, rng.permutation(loaded), 0.8) == "pass"
+    assert judge_ratio(before, loaded, 0.8) == "between"
+    assert judge_ratio(before, loaded * 0.4, 0.8) == "fail"
+
+
 def test_rates_that_do_not_vary_are_still_decided():
     assert judge_ratio([10.0] * 5, [9.0] * 5, 0.8) == "pass"
     assert judge_ratio([10.0] * 5, [7.0] * 5, 0.8) == "fail"

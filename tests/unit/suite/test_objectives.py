@@ -77,6 +77,17 @@ def test_a_verdict_has_the_share_its_interval_its_n_and_the_limit():
 
 
 @pytest.mark.parametrize(
+    ("late", "do"),
+    [(0, "make the stage 3.0 times as long"), (1, "take a limit that is further from what was seen")],
+)
+def test_what_is_undecided_says_how_long_the_stage_would_have_to_be(late, do):
+    """A higher rate would ask for more than was asked."""
+    rows = [row()] * (100 - late) + [row(latency_s=0.6)] * late
+    found, _ = judged(scenario(latency_s={"p99": 0.5}), recorded(rows))
+    assert found["base.latency_s.p99"].verdict.do.startswith(do)
+
+
+@pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"stopped": True}, "the run was stopped before its last request was due"),
