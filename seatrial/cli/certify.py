@@ -24,7 +24,13 @@ from seatrial.suite.subject import read_subject
 @click.command(epilog="Example: seatrial certify CHART --json > verdicts.json")
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
-@click.option("--only", "ids", multiple=True, metavar="ID", help="Judge these checks only; may be given again.")
+@click.option(
+    "--only",
+    "ids",
+    multiple=True,
+    metavar="CHECK",
+    help="Judge only these: an id, a name or a group; may be given again.",
+)
 @own_checks
 @click.option(
     "--runs",

@@ -12,10 +12,13 @@ from seatrial.cli.certify import certify
 
 @click.command(epilog="Example: seatrial check CHART ID --cluster kind")
 @click.argument("chart", type=click.Path(path_type=Path))
-@click.argument("ids", nargs=-1, required=True)
+@click.argument("ids", nargs=-1, required=True, metavar="CHECKS...")
 @click.pass_context
 def check(command: click.Context, /, chart: Path, ids: tuple[str, ...], **options: Any) -> int:
-    """Judge the checks named by IDS on CHART; as `certify --only`, whose options it takes."""
+    """Judge some CHECKS on CHART, named by ids, names or groups.
+
+    `seatrial checks` lists them. It is `certify --only`, whose options it takes.
+    """
     status: int = command.invoke(certify, chart=chart, ids=ids, **options)
     return status
 

@@ -23,7 +23,11 @@ from seatrial.suite.subject import read_subject
 @click.argument("chart", type=click.Path(path_type=Path))
 @cluster_options
 @click.option(
-    "--only", "ids", multiple=True, metavar="ID", help="This row, or all rows of this check; may be given again."
+    "--only",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="This row, or all rows of these checks (id, name, group); may be given again.",
 )
 @own_checks
 @click.option("--list", "list_only", is_flag=True, help="Only list what would be planted.")

@@ -14,6 +14,7 @@ from seatrial.errors import InputError
 from seatrial.faults import mutants, server
 from seatrial.faults.row import Row
 from seatrial.suite.check import Check
+from seatrial.suite.registry import selected
 from seatrial.suite.subject import NAMESPACE, Subject
 from seatrial.trials.context import RELEASE, Injection, Manifest
 from seatrial.trials.overlay import read_overlay
@@ -33,14 +34,16 @@ def rows(subject: Subject, checks: Mapping[str, Check], shared: Path) -> list[Ro
     return list(found.values())
 
 
-def chosen(known: Iterable[Row], ids: Iterable[str], checks: Mapping[str, Check]) -> list[Row]:
-    """The rows named by id (or by a check's id; all when none is named).
+def chosen(known: Iterable[Row], words: Iterable[str], checks: Mapping[str, Check]) -> list[Row]:
+    """The rows named by id, or by the id, the name or the group of checks; all when none is named.
 
     Raises InputError naming what is neither a row nor a check.
     """
-    named, all_rows = set(ids), list(known)
-    if unknown := named - {row.id for row in all_rows} - set(checks):
-        raise InputError(f"expected the id of a fault or of a check, found {', '.join(sorted(unknown))}; see --list")
+    named, all_rows = set(words), list(known)
+    try:
+        named |= set(selected(checks, named - {row.id for row in all_rows}))
+    except InputError as unknown:
+        raise InputError(f"expected the id of a fault, or of checks: {unknown}; --list has the faults") from None
     found = []
     for row in all_rows:
         wanted = tuple(id for id in row.checks if not named or row.id in named or id in named)

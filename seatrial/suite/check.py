@@ -41,6 +41,20 @@ class Check:
     source: Path
     ablations: tuple[Ablation, ...] = ()
 
+    @property
+    def slug(self) -> str:
+        """Its name as reports write it: `drain-in-flight-finishes`."""
+        return self.name.replace("_", "-")
+
+    @property
+    def group(self) -> str:
+        """The folder that its file is in: `drain`."""
+        return self.source.parent.name
+
+    def is_called(self, word: str) -> bool:
+        """Whether this is its id, its name or its group, in either case, with dashes or underscores."""
+        return word.lower().replace("_", "-") in (self.id.lower(), self.slug.lower(), self.group.lower())
+
     def parameters(self) -> tuple[Parameter, ...]:
         """What the function asks for, in its order."""
         return parameters_of(self.function)

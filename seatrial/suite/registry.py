@@ -9,6 +9,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
 
@@ -71,12 +72,18 @@ def _checks_in(file: Path, module: ModuleType) -> Iterator[Check]:
             yield declared
 
 
-def selected(checks: dict[str, Check], ids: Iterable[str]) -> dict[str, Check]:
-    """The checks with these ids; raises InputError naming an id that does not exist."""
-    wanted = list(ids)
-    if unknown := [id for id in wanted if id not in checks]:
-        raise InputError(f"expected ids among {', '.join(checks)}, found {', '.join(unknown)}; correct the command")
-    return {id: check for id, check in checks.items() if id in wanted}
+def selected(checks: Mapping[str, Check], words: Iterable[str]) -> dict[str, Check]:
+    """The checks with these ids or names, and those of these groups. Raises InputError for a word that is none."""
+    wanted = list(words)
+    if unknown := [word for word in wanted if not any(check.is_called(word) for check in checks.values())]:
+        known = [name for check in checks.values() for name in (check.id, check.slug, check.group)]
+        near = get_close_matches(unknown[0], known, n=1)
+        groups = ", ".join(dict.fromkeys(check.group for check in checks.values()))
+        raise InputError(
+            f"expected ids ({', '.join(checks)}), names or groups ({groups}) of checks, found {', '.join(unknown)}"
+            f"{f', near {near[0]}' if near else ''}; `seatrial checks` lists them"
+        )
+    return {id: check for id, check in checks.items() if any(check.is_called(word) for word in wanted)}
 
 
 def load_trials(*folders: Path) -> dict[type[Observation], Trial]:

@@ -160,7 +160,7 @@ def test_a_promise_brings_those_that_it_is_part_of(tmp_path, beside):
 def test_an_unknown_id_is_refused_with_those_there_are(tmp_path):
     checks = load_checks(write(tmp_path, "x.py", "X1"))
     assert list(selected(checks, ["X1"])) == ["X1"]
-    with pytest.raises(InputError, match="among X1, found X2, X3"):
+    with pytest.raises(InputError, match=r"expected ids \(X1\), names or groups .*, found X2, X3"):
         selected(checks, ["X2", "X1", "X3"])
 
 

@@ -1,0 +1,55 @@
+"""All that can be said of a contract and its chart before anything is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from seatrial import charts
+from seatrial.clusters.local.cluster import LocalCluster
+from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound
+from seatrial.contract import merged
+from seatrial.errors import InputError
+from seatrial.suite.check import Check
+from seatrial.suite.opening import refuse_what_does_not_run
+from seatrial.suite.subject import Subject
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing that a user should know; an error is one that Helm would refuse."""
+
+    severity: Severity
+    text: str
+
+
+def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
+    """What Helm's own lint says of the chart, what the local cluster cannot run of it, and which checks are skipped.
+
+    A subject that was read is one that its chart can keep, as far as rendering tells.
+    """
+    for finding in charts.lint(subject.chart, values=merged(subject.contract.values)):
+        severity: Severity = "note" if finding.severity == "info" else finding.severity
+        yield Remark(severity, f"{subject.chart.name}, {finding.path}: helm lint says: {finding.message}")
+    try:
+        refuse_what_does_not_run(subject, LocalCluster())
+    except InputError as refused:
+        yield Remark("note", str(refused))
+    yield from _images(subject)
+    for check in checks.values():
+        if unmade := check.unmade(subject.contract):
+            yield Remark("note", f"{check.id} {check.slug} is skipped: the contract has no {unmade}")
+
+
+def _images(subject: Subject) -> Iterator[Remark]:
+    known = ImageMap.of_processes(())
+    for recipe in subject.recipes:
+        known = known.with_recipe(recipe)
+    for image in subject.images:
+        try:
+            known.find(image)
+        except ImageNotFound as missing:
+            yield Remark("note", f"--cluster local: {missing}")
