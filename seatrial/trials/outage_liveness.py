@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seatrial.ledger import Ledger, Mask
-from seatrial.stats import BETA
-from seatrial.stats.proportions import chance_of_more, upper_bound
+from seatrial.stats.proportions import chance_of_more
 from seatrial.trials.dependency_outage import LIVENESS, LIVENESS_PERIOD_S, DependencyOutage, Outage
 from seatrial.trials.liveness import FailedRun, failed_runs, is_alive
 from seatrial.trials.workload import HttpProbe, probe
@@ -23,11 +22,6 @@ class Seconds:
 
     asked: int
     failed: int
-
-    @property
-    def most_share(self) -> float:
-        """The greatest share of failed ones that these leave possible, at 95 % confidence."""
-        return upper_bound(self.failed, self.asked, 1 - BETA) if self.asked else 1.0
 
     def chance_next_to(self, other: Seconds) -> float:
         """How likely as many failed ones are here, or more, if they fall anywhere by chance; 1.0 where none was asked.

@@ -1,5 +1,6 @@
 """P3: the outage of a dependency restarts nothing, and its return mends everything."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -42,7 +43,7 @@ def killing(at_s, pod="a"):
 def test_a_service_that_bears_both_outages_and_recovers_passes_with_what_was_asked():
     found = verdict(outage())
     assert found.outcome is PASS
-    assert "library: 2 outages of 20 s, 130 of 130 liveness probes answered, recovered after 1.0 s" in found.found
+    assert "library: 2 outages of 20 s, 130 liveness probes answered, recovered after 1.0 s" in found.found
 
 
 def refused(made):
@@ -101,8 +102,7 @@ def test_liveness_that_fails_as_often_without_an_outage_is_another_matter():
 def test_what_the_kubelet_bears_passes_and_is_told(late, change):
     found = verdict(outage(change=change))
     assert found.outcome is PASS
-    assert " of 130 liveness probes answered" in found.found
-    assert "130 of 130" not in found.found
+    assert re.search(r"12[689] liveness probes answered, [124] not, recovered", found.found)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,14 @@ def test_streams_are_asked_of_the_api_that_promises_them(read):
     assert workload.cases(contract)[0].api == ""
 
 
+def test_a_recorded_contract_may_have_the_longest_gap_that_nobody_promised(read):
+    """Records of before have every key, and this one empty; promised, it is refused, for nothing judges it."""
+    recorded = read({"inference": {**CHAT, "streaming": {"usage": True, "longest_gap_s": None}}})
+    assert recorded.promise(Streaming) == Streaming(usage=True)
+    with pytest.raises(InputError, match=r"inference\.streaming\.longest_gap_s: expected a key of the contract"):
+        read({"inference": {**CHAT, "streaming": {"longest_gap_s": 2}}})
+
+
 def test_a_contract_without_streams_makes_no_such_promise(read):
     contract = read({"apis": {"plain": JSON, "chat": {**CHAT, "streaming": False}}})
     assert contract.promise(Streaming) is None
