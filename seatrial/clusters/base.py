@@ -50,9 +50,6 @@ class Cluster(Protocol):
     def is_ours(self) -> bool:
         """Whether nobody else uses it: only then are its nodes touched."""
 
-    def runs(self, kind: str) -> bool:
-        """Whether it makes pods of this kind of workload: Deployment, StatefulSet, ..."""
-
     @property
     def context(self) -> str | None:
         """The context within `kubeconfig()`; None is the one that file calls current."""

@@ -74,9 +74,6 @@ class ExistingCluster:
     def kubeconfig(self) -> Path:
         return self._kubeconfig
 
-    def runs(self, kind: str) -> bool:
-        return True
-
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """Nothing: the nodes pull."""
 

@@ -81,9 +81,6 @@ class KindCluster:
             raise ClusterError(f"kind cluster {self.cluster}: expected it to be up, found it is not; call up() first")
         return self._kubeconfig
 
-    def runs(self, kind: str) -> bool:
-        return True
-
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """Built where its recipe says how, loaded where this machine's Docker has it; the nodes pull what is left."""
         if recipe is not None and recipe.build is not None and recipe.makes(image):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
-from seatrial.errors import InputError
 from seatrial.images import AGENT, own_recipes, take_in, try_pulls
 from seatrial.suite.subject import Subject
 from seatrial.trials.context import TrialContext
@@ -33,10 +32,9 @@ def opened(
 ) -> Iterator[TrialContext]:
     """The context of a run on a cluster that is up; `doing` is told what begins, `say` what trials have to tell.
 
-    Raises InputError for a workload that the cluster cannot run and for an image or a dependency that it cannot have,
-    ClusterError when it does not do as asked. The harness and what releases kept on disk are gone afterwards.
+    Raises InputError for an image or a dependency that the cluster cannot have, ClusterError when it does not do as
+    asked. The harness and what releases kept on disk are gone afterwards.
     """
-    refuse_what_does_not_run(subject, cluster)
     brought = refuse_what_cannot_be_brought(cluster, subject.contract, subject.file)
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     try:
@@ -65,14 +63,3 @@ def opened(
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def refuse_what_does_not_run(subject: Subject, cluster: Cluster) -> None:
-    """Raises InputError where the cluster makes no pods of a workload's kind: nothing is deployed then."""
-    for name, workload in subject.workloads.items():
-        if workload.kind and not cluster.runs(workload.kind):
-            raise InputError(
-                f"{subject.file}, workloads.{name}.kind: expected a kind of workload that cluster `{cluster.name}` "
-                f"runs, found {workload}: nothing there makes pods of a {workload.kind}; "
-                "put it on trial with --cluster kind"
-            )

@@ -166,6 +166,11 @@ class Witness:
             },
         }
 
+    def stateful_set(self, name: str, code: str, *, replicas: int, spec: Manifest, **more: Any) -> Manifest:
+        """A StatefulSet of such pods below the Service of its name; `spec` is of the StatefulSet."""
+        made = self.deployment(name, code, replicas=replicas, spec={"serviceName": name, **spec}, **more)
+        return {**made, "kind": "StatefulSet"}
+
 
 def service(name: str, *, app: str | None = None, **spec: Any) -> Manifest:
     ports = [{"name": "http", "port": 80, "targetPort": PORT}]

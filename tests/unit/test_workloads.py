@@ -5,13 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seatrial.clusters.kind import KindCluster
-from seatrial.clusters.local.cluster import LocalCluster
 from seatrial.contract import read_contract
 from seatrial.contract.workloads import resolved
 from seatrial.errors import InputError
 from seatrial.observation import Workload
-from seatrial.suite.opening import refuse_what_does_not_run
 from seatrial.suite.subject import read_subject
 from seatrial.trials.context import with_replicas
 from tests.unit.test_contract import MINIMAL
@@ -150,7 +147,7 @@ def test_two_workloads_of_one_name_are_refused(tmp_path):
         read_contract(tmp_path)
 
 
-# read with its chart, and kept from a cluster that cannot run it
+# read with its chart
 
 STATEFUL = """
 apiVersion: apps/v1
@@ -206,12 +203,3 @@ def test_where_no_value_governs_it_the_number_of_pods_is_written_into_what_is_re
 
 def test_a_stateful_set_is_a_subject(stateful):
     assert read_subject(stateful).workload == Workload("StatefulSet", "subject", service="subject")
-
-
-def test_a_cluster_that_makes_no_pods_of_a_kind_refuses_it_before_anything_is_deployed(stateful):
-    subject = read_subject(stateful)
-    with pytest.raises(
-        InputError, match=r"contract\.yaml, workloads\.web\.kind: .* `local` runs, found StatefulSet subject"
-    ):
-        refuse_what_does_not_run(subject, LocalCluster())
-    refuse_what_does_not_run(subject, KindCluster())

@@ -87,11 +87,6 @@ class LocalCluster:
         """How containers are kept apart on this machine, for the run record."""
         return str(self._up()["isolation"])
 
-    def runs(self, kind: str) -> bool:
-        from seatrial.clusters.local.controllers.unsupported import RESOURCES
-
-        return kind not in RESOURCES
-
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """A process stands for it from now on; each recipe is for this cluster alone."""
         self._up()

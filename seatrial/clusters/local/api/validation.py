@@ -108,6 +108,12 @@ def _missing(type_: Type, value: Obj, key: str) -> bool:
 
 
 def _workload(obj: Obj) -> Iterator[Problem]:
+    yield from _always_on(obj)
+    yield from pod_spec(obj["spec"]["template"]["spec"], "spec.template.spec")
+
+
+def _always_on(obj: Obj) -> Iterator[Problem]:
+    """What a StatefulSet is held to, too: its pods are validated when they are made, with the volumes of claims."""
     spec = obj["spec"]
     yield from not_negative(spec, ("replicas", "minReadySeconds", "revisionHistoryLimit"))
     selector, labels = spec.get("selector") or {}, spec["template"].get("metadata", {}).get("labels") or {}
@@ -122,7 +128,6 @@ def _workload(obj: Obj) -> Iterator[Problem]:
     if "activeDeadlineSeconds" in spec["template"]["spec"]:
         message = "Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported"
         yield ("FieldValueForbidden", "spec.template.spec.activeDeadlineSeconds", message)
-    yield from pod_spec(spec["template"]["spec"], "spec.template.spec")
 
 
 def _deployment(obj: Obj) -> Iterator[Problem]:
@@ -258,7 +263,7 @@ _RULES: dict[str, Callable[[Obj], Iterator[Problem]]] = {
     "pods": _pod,
     "deployments": _deployment,
     "replicasets": _workload,
-    "statefulsets": _workload,
+    "statefulsets": _always_on,
     "daemonsets": _workload,
     "jobs": _job,
     "cronjobs": _cron_job,

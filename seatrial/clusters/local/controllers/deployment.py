@@ -24,7 +24,7 @@ from seatrial.clusters.local.controllers.objects import (
     key_of,
     owner_reference,
 )
-from seatrial.clusters.local.controllers.ownership import claim, orphans_wanted_by
+from seatrial.clusters.local.controllers.ownership import claim, wanted_by
 from seatrial.clusters.local.controllers.rollout import (
     DESIRED_REPLICAS,
     HASH_LABEL,
@@ -74,11 +74,7 @@ class DeploymentController(Controller):
                         yield from self._deployments_of(found)
 
     def _deployments_of(self, replica_set: Obj) -> Iterable[Key]:
-        owner = controller_of(replica_set)
-        if owner is None:
-            yield from orphans_wanted_by(self.store, "deployments", replica_set)
-        elif owner["kind"] == "Deployment":
-            yield replica_set["metadata"]["namespace"], owner["name"]
+        return wanted_by(self.store, "Deployment", "deployments", replica_set)
 
     def reconcile(self, key: Key) -> float | None:
         deployment = self.store.find("deployments", *key)

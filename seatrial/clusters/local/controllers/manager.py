@@ -15,6 +15,7 @@ from seatrial.clusters.local.controllers.job import JobController
 from seatrial.clusters.local.controllers.namespace import NamespaceController
 from seatrial.clusters.local.controllers.replicaset import ReplicaSetController
 from seatrial.clusters.local.controllers.service import ServiceController
+from seatrial.clusters.local.controllers.statefulset import StatefulSetController
 from seatrial.clusters.local.controllers.unsupported import UnsupportedController
 from seatrial.clusters.local.controllers.volume import STANDARD, VolumeController
 from seatrial.clusters.local.store import Store
@@ -39,6 +40,7 @@ class ControllerManager:
             ServiceController(store),
             DeploymentController(store),
             ReplicaSetController(store),
+            StatefulSetController(store),
             JobController(store),
             EndpointSliceController(store, endpoint_batch_period_s),
             DisruptionController(store),

@@ -5,7 +5,7 @@ Source: kubernetes/pkg/controller/controller_ref_manager.go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from seatrial.clusters.local.controllers.controller import MANAGER
@@ -22,11 +22,20 @@ from seatrial.clusters.local.controllers.objects import (
 from seatrial.clusters.local.store import Store
 
 
-def claim(store: Store, resource: str, owner: Obj, selector: dict[str, Any]) -> list[Obj]:
-    """The objects of `resource` that `owner` manages, after adopting orphans and releasing what strayed."""
+def claim(
+    store: Store,
+    resource: str,
+    owner: Obj,
+    selector: dict[str, Any],
+    fits: Callable[[Obj], bool] = lambda _: True,
+) -> list[Obj]:
+    """The objects of `resource` that `owner` manages, after adopting orphans and releasing what strayed.
+
+    Those that match the selector and do not fit are strays, too.
+    """
     claimed = []
     for found in store.list(resource, owner["metadata"]["namespace"]):
-        matches = selects(selector, found["metadata"].get("labels"))
+        matches = selects(selector, found["metadata"].get("labels")) and fits(found)
         if controlled_by(found, owner):
             if matches or is_deleted(owner):
                 claimed.append(found)
@@ -39,12 +48,16 @@ def claim(store: Store, resource: str, owner: Obj, selector: dict[str, Any]) -> 
     return claimed
 
 
-def orphans_wanted_by(store: Store, resource: str, orphan: Obj) -> Iterable[tuple[str, str]]:
-    """The keys of the objects of `resource` whose selector matches `orphan`."""
-    labels = orphan["metadata"].get("labels")
-    for owner in store.list(resource, orphan["metadata"]["namespace"]):
-        if selects(owner["spec"].get("selector"), labels):
-            yield key_of(owner)
+def wanted_by(store: Store, kind: str, resource: str, found: Obj) -> Iterable[tuple[str, str]]:
+    """The keys of the objects of a kind that manage `found`, or whose selector matches it if nobody does."""
+    owner = controller_of(found)
+    if owner is None:
+        labels = found["metadata"].get("labels")
+        for wanting in store.list(resource, found["metadata"]["namespace"]):
+            if selects(wanting["spec"].get("selector"), labels):
+                yield key_of(wanting)
+    elif owner["kind"] == kind:
+        yield found["metadata"]["namespace"], owner["name"]
 
 
 def _adopt(store: Store, resource: str, found: Obj, owner: Obj) -> Obj | None:

@@ -16,7 +16,6 @@ from seatrial.clusters.local.controllers.objects import (
     Key,
     Obj,
     condition,
-    controller_of,
     created_s,
     is_active,
     is_available,
@@ -32,7 +31,7 @@ from seatrial.clusters.local.controllers.objects import (
     with_condition,
     without,
 )
-from seatrial.clusters.local.controllers.ownership import claim, orphans_wanted_by
+from seatrial.clusters.local.controllers.ownership import claim, wanted_by
 from seatrial.clusters.local.store import Event, Store, StoreError
 
 BURST = 500  # pods made or deleted in one go
@@ -52,12 +51,8 @@ class ReplicaSetController(Controller):
     def concerned(self, event: Event) -> Iterable[Key]:
         if event.object["kind"] == "ReplicaSet":
             yield key_of(event.object)
-            return
-        owner = controller_of(event.object)
-        if owner is None:
-            yield from orphans_wanted_by(self.store, "replicasets", event.object)
-        elif owner["kind"] == "ReplicaSet":
-            yield event.object["metadata"]["namespace"], owner["name"]
+        else:
+            yield from wanted_by(self.store, "ReplicaSet", "replicasets", event.object)
 
     def reconcile(self, key: Key) -> float | None:
         replica_set = self.store.find("replicasets", *key)

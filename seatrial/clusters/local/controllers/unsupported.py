@@ -9,7 +9,7 @@ from seatrial.clusters.local.controllers.events import Recorder
 from seatrial.clusters.local.controllers.objects import Key, key_of
 from seatrial.clusters.local.store import Event, Store
 
-RESOURCES = {"StatefulSet": "statefulsets", "DaemonSet": "daemonsets", "CronJob": "cronjobs"}
+RESOURCES = {"DaemonSet": "daemonsets", "CronJob": "cronjobs"}
 
 
 class UnsupportedController(Controller):

@@ -3,9 +3,9 @@
 from control_plane import template
 
 
-async def test_a_statefulset_is_told_that_it_gets_no_pods(plane):
+async def test_a_daemon_set_is_told_that_it_gets_no_pods(plane):
     selector = {"matchLabels": {"app": "shop"}}
-    plane.create("statefulsets", "shop", {"serviceName": "shop", "selector": selector, "template": template()})
+    plane.create("daemonsets", "shop", {"selector": selector, "template": template()})
     await plane.settle()
     (event,) = plane.store.list("events", "default")
     assert (event["type"], event["reason"], event["involvedObject"]["name"]) == ("Warning", "NotSupported", "shop")
