@@ -12,7 +12,7 @@ from seatrial.contract import Contract, merged
 from seatrial.documents import read_yaml
 from seatrial.errors import InputError
 from seatrial.faults import mutants, server
-from seatrial.faults.row import Row
+from seatrial.faults.row import Row, refuse_unknown
 from seatrial.suite.check import Check
 from seatrial.suite.registry import selected
 from seatrial.suite.subject import NAMESPACE, Subject
@@ -24,7 +24,7 @@ def rows(subject: Subject, checks: Mapping[str, Check], shared: Path) -> list[Ro
     """Every row of a chart, each with those of its checks that the contract makes apply.
 
     `shared` is the folder of the mutants that are no chart's own. Raises InputError for files that declare nothing
-    that can be planted, and for an id given twice.
+    that can be planted, for an id given twice, and for a check that does not exist.
     """
     found: dict[str, Row] = {}
     for row in _all(subject, checks, shared):
@@ -54,11 +54,16 @@ def chosen(known: Iterable[Row], words: Iterable[str], checks: Mapping[str, Chec
 
 def _all(subject: Subject, checks: Mapping[str, Check], shared: Path) -> Iterator[Row]:
     contract, folder = subject.contract, subject.file.parent
-    own = [mutant.row(contract) for mutant in mutants.own(folder / "mutants")]
-    for row in [*_server_rows(subject, folder / "faults"), *own]:
+    planted, own = server.declared(folder / "faults"), mutants.own(folder / "mutants")
+    shared_mutants = list(mutants.shared(shared))
+    for fault in planted:
+        refuse_unknown(fault.where, fault.checks, checks)
+    for mutant in (*own, *shared_mutants):
+        refuse_unknown(mutant.where, mutant.checks, checks)
+    for row in [*_server_rows(subject, planted, folder / "faults"), *(mutant.row(contract) for mutant in own)]:
         yield from _applying(row, row.under(contract), checks)
     manifests = as_scaled(subject)
-    for mutant in mutants.shared(shared):
+    for mutant in shared_mutants:
         if _apply(mutant.checks, contract, checks) and mutant.applies(manifests, contract):
             yield from _applying(mutant.row(contract), contract, checks)
     for id in _apply(checks, contract, checks):
@@ -89,8 +94,8 @@ def as_scaled(subject: Subject) -> list[Manifest]:
     return manifests
 
 
-def _server_rows(subject: Subject, folder: Path) -> Iterator[Row]:
-    for planted in server.declared(folder):
+def _server_rows(subject: Subject, declared: Iterable[server.Declared], folder: Path) -> Iterator[Row]:
+    for planted in declared:
         if subject.contract.faults is None:
             raise InputError(
                 f"{subject.file}, faults.environment: expected the Helm value that gives variables to the server's "

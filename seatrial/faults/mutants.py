@@ -45,6 +45,11 @@ class Mutant:
                 f"{self.file}: expected applies_to to say whether it applies, found that it raised {broken!r}; mend it"
             ) from broken
 
+    @property
+    def where(self) -> str:
+        """The place of its check ids."""
+        return f"{self.file}, {'BREAKS' if self.kind == 'chart' else 'SPARES'}"
+
     def row(self, contract: Contract) -> Row:
         """The mutant of a chart with this contract."""
         id = self.file.stem.replace("_", "-")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
@@ -37,6 +38,17 @@ class Row:
 def are_ids(given: object) -> TypeGuard[Collection[str]]:
     """Whether this is a collection of check ids, and not a text, whose letters would pass for some."""
     return isinstance(given, (set, frozenset, list, tuple)) and bool(given) and all(isinstance(id, str) for id in given)
+
+
+def refuse_unknown(where: str, ids: Iterable[str], known: Collection[str]) -> None:
+    """Raises InputError, `where` first, for an id that no check has: its check would lose a proof unseen."""
+    if unknown := sorted(set(ids) - set(known)):
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}."
+        raise InputError(
+            f"{where}: expected ids of checks, found {', '.join(unknown)}; {hint} "
+            "A check of your own is known with its --conformance"
+        )
 
 
 def overlaid(contract: Contract, promises: Mapping[str, Any], source: Path) -> Contract:

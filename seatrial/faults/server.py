@@ -27,6 +27,7 @@ class Declared:
     checks: tuple[str, ...]
     description: str
     contract: Mapping[str, Any]
+    where: str  # the place of its check ids
 
 
 def declared(folder: Path) -> list[Declared]:
@@ -96,7 +97,7 @@ def _declared(
             f"{where}: expected check ids in {named} and a docstring that says what goes wrong, "
             f"found {'no docstring' if checks else 'no ids'}; add what is missing"
         )
-    return Declared(id, kind, tuple(sorted(checks)), description, contract)
+    return Declared(id, kind, tuple(sorted(checks)), description, contract, f"{where}, {named}")
 
 
 def _constant(value: ast.expr, constants: Mapping[str, ast.expr]) -> ast.expr:

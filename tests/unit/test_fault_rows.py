@@ -235,6 +235,33 @@ def test_a_chart_may_have_mutants_of_its_own(greeter):
     assert (row.kind, row.checks, row.injection.values) == ("chart", ("L1",), {"slots": 0})
 
 
+def test_a_check_that_does_not_exist_is_refused_where_it_is_named(greeter):
+    """It was passed over, and the check that was meant had a fault less than its author believed."""
+    unknown = (
+        r"expected ids of checks, found D77; did you mean D7\? A check of your own is known with its --conformance"
+    )
+    text = '"""Does."""\nBREAKS = {"D1", "D77"}\ndef patch(manifests, contract): return manifests\n'
+    plant(greeter, text, folder="mutants", name="does.py")
+    with pytest.raises(InputError, match=rf"mutants/does\.py, BREAKS: {unknown}"):
+        rows_of(greeter)
+    (greeter / "mutants" / "does.py").unlink()
+    plant(greeter, text.replace("BREAKS", "SPARES"), folder="mutants", name="odd_one.py")
+    with pytest.raises(InputError, match=rf"mutants/odd_one\.py, SPARES: {unknown}"):
+        rows_of(greeter)
+    (greeter / "mutants" / "odd_one.py").unlink()
+    promise(plant(greeter, SLOW.replace('"A1"', '"D77"')), "faults: {environment: slots}\n")
+    with pytest.raises(InputError, match=rf"faults/slow\.py:12, spares: {unknown}"):
+        rows_of(greeter)
+
+
+def test_a_shared_mutant_of_a_check_that_does_not_exist_is_refused(greeter, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "does.py").write_text(GOOD.replace("D1", "D77") + "def applies_to(manifests, contract): return False\n")
+    with pytest.raises(InputError, match=r"shared/does\.py, BREAKS: expected ids of checks, found D77"):
+        rows_of(greeter, shared)
+
+
 def test_two_rows_of_one_name_are_refused(greeter):
     text = '"""Twice."""\nBREAKS = {"D7"}\ndef patch(manifests, contract): return manifests\n'
     with pytest.raises(InputError, match="expected one row called chart:grace-too-short, found two"):

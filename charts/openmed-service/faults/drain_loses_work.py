@@ -140,7 +140,7 @@ def _budget(server: Server, fired: Fired, budget_s: float) -> None:
     server.service.drain.cut = reported  # type: ignore[method-assign]
 
 
-@fault("drain-cap-1s", breaks={"D1", "A4"})
+@fault("drain-cap-1s", breaks={"D1"})
 def drain_cap_1s(server: Server, fired: Fired) -> None:
     """What is in flight gets one second."""
     _budget(server, fired, min(1.0, server.settings.shutdown_drain_s))
@@ -152,7 +152,7 @@ def drain_budget_halved(server: Server, fired: Fired) -> None:
     _budget(server, fired, server.settings.shutdown_drain_s / 2)
 
 
-@odd("http10-close", spares={"D1", "D3"})
+@odd("http10-close", spares={"D1"})
 def http10_close(server: Server, fired: Fired) -> None:
     """Every answer carries `Connection: close`, and the connection is closed."""
 

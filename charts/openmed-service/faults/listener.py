@@ -22,7 +22,7 @@ def _close(server: Server, fired: Fired) -> None:
         server.socket.close()
 
 
-@fault("close-listener-on-sigterm", breaks={"D4", "D3", "A4"})
+@fault("close-listener-on-sigterm", breaks={"D4"})
 def close_listener_on_sigterm(server: Server, fired: Fired) -> None:
     """The listener is closed at SIGTERM, while endpoints still lead here."""
     on_sigterm(server, lambda: _close(server, fired))

@@ -15,7 +15,7 @@ def _another(server: Server, rps: float, burst: float) -> RateLimit:
     return RateLimit(rps, burst, rate.key_by, lambda: rate.clock())
 
 
-@fault("rate-per-process", breaks={"L3", "L5"})
+@fault("rate-per-process", breaks={"L3"})
 def rate_per_process(server: Server, fired: Fired) -> None:
     """Two workers take requests in turn, each with a bucket of its own: twice the rate."""
     first = server.service.rate

@@ -28,7 +28,7 @@ def breaker_latches(server: Server, fired: Fired) -> None:
     around_answers(server, wrap)
 
 
-@fault("ready-latches", breaks={"L8", "P9"})
+@fault("ready-latches", breaks={"L8"})
 def ready_latches(server: Server, fired: Fired) -> None:
     """Under overload readiness turns false, and stays so."""
     overload = Overload(server)
