@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from seatrial.errors import InputError
@@ -23,6 +24,7 @@ from seatrial.suite.objectives import entries
 # What the processes of a load leave in its folder, also where no record is.
 _FILES = "|".join(map(re.escape, (RUN_FILE, MASTER_FILE, FAILURE_FILE, LOG_FILE, RESULT)))
 _OF_PROCESSES = re.compile(rf"ledger.*\.chunks|worker-\d+/.*|{_FILES}")
+MOST_OTHERS = 10_000  # entries of the folder; a home or a whole file system was not meant
 _WRITTEN = {RECORD, SCENARIO, LOADTEST, CONTRACT, GENERATOR, LINES, VERDICTS, END}
 
 
@@ -34,7 +36,7 @@ def load_record(
 
     Where it is left by an exception, it says so and why, and has what was recorded until then. Files that were in the
     folder stay as they are, and are no part of the record. Raises InputError for a folder that holds another kind of
-    record, or a file that the record would replace; InvalidMeasurement where there is no room.
+    record, a file that the record would replace, or too many others; InvalidMeasurement where there is no room.
     """
     clear_record(folder)
     others = _others_in(folder)
@@ -75,6 +77,11 @@ def clear_record(folder: Path) -> None:
 
 
 def _others_in(folder: Path) -> tuple[str, ...]:
+    if next(islice(folder.rglob("*"), MOST_OTHERS, None), None):
+        raise InputError(
+            f"{folder}: expected a folder for the record of a load, found more than {MOST_OTHERS} files and folders in "
+            "it; name another"
+        )
     others = tuple(name for name in files_in(folder) if not _OF_PROCESSES.fullmatch(name))
     if taken := next((name for name in others if name in _WRITTEN or name.startswith(f"{TRACES}/")), None):
         raise InputError(

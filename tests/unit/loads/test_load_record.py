@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -26,7 +27,7 @@ from seatrial.record.loads import recorded_load, scenario_text
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
 from seatrial.reporting.pages import html_page, markdown_text
-from seatrial.suite.load import clear_record
+from seatrial.suite.load import MOST_OTHERS, clear_record, load_record
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
 from tests.helpers.listeners import counting
 
@@ -175,6 +176,31 @@ def test_a_file_that_the_record_would_replace_is_told_before_anything_is_sent(se
         run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", tmp_path / "out", "-q")
     assert mine.read_text() == "precious"
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [mine]
+
+
+def test_a_folder_with_too_much_in_it_is_refused_and_not_walked_to_its_end(scenario, tmp_path, monkeypatch):
+    """A home folder, say, or a file system."""
+
+    def endless(folder, pattern):
+        yield from (folder / f"{number}.txt" for number in range(MOST_OTHERS + 1))
+        raise AssertionError("walked on")
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(Path, "rglob", endless)
+    with pytest.raises(InputError, match=f"{out}: expected a folder for .*, found more than {MOST_OTHERS} files"):
+        with load_record(out, "r", read_scenario(scenario), scenario, "http://127.0.0.1:9", "this machine"):
+            raise AssertionError("it was taken")
+    assert list(out.iterdir()) == []
+
+
+def test_a_folder_with_as_much_in_it_as_may_be_is_taken(scenario, tmp_path, monkeypatch):
+    monkeypatch.setattr("seatrial.suite.load.MOST_OTHERS", 2)
+    out = tmp_path / "out"
+    (out / "mine").mkdir(parents=True)
+    (out / "mine" / "notes.txt").write_text("mine")
+    with load_record(out, "r", read_scenario(scenario), scenario, "http://127.0.0.1:9", "this machine") as record:
+        record.finish(0)
+    assert RunRecord.open(out).header.others == ("mine/notes.txt",)
 
 
 def test_the_record_of_another_run_is_left_alone(tmp_path):
