@@ -20,10 +20,9 @@ from cattrs.strategies import configure_union_passthrough
 
 from seatrial.errors import InputError
 from seatrial.ledger import Ledger
-from seatrial.observation import Change, Observation, Timeline
+from seatrial.observation import Change, Timeline
 from seatrial.record.arrays import ledger_from_file, ledger_to_bytes
 from seatrial.record.files import write_whole
-from seatrial.watch.ownership import only_deployment
 
 OBSERVATION = "observation.json"
 LEDGER_KEY, TIMELINE_KEY = "$ledger", "$timeline"
@@ -88,10 +87,6 @@ def observation_of(fields: Mapping[str, Any], folder: Path, kind: type[T]) -> T:
     converter.register_structure_hook(
         Timeline, lambda value, _: timeline_from_file(_beside(folder, value, TIMELINE_KEY))
     )
-    if issubclass(kind, Observation) and "timeline" in fields and "subject" not in fields:
-        # Written before `workloads`: a chart had one Deployment, and its contract named no other.
-        timeline = timeline_from_file(_beside(folder, fields["timeline"], TIMELINE_KEY))
-        fields = {**fields, "subject": converter.unstructure(only_deployment(timeline.changes))}
     return _structure(converter, fields, kind, str(folder / OBSERVATION))
 
 

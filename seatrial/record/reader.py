@@ -119,7 +119,7 @@ class RunRecord:
         """The same without its type: JSON, with references to ledgers and timelines. Raises InputError."""
         self._refuse_damaged(name)
         fields = codec.raw_observation(self.trial_folder(name))
-        return schema_1.observation(fields, name) if self.schema == schema_1.SCHEMA else fields
+        return schema_1.observation(fields, name, self.timeline(name)) if self.schema == schema_1.SCHEMA else fields
 
     def ledger(self, name: str) -> Ledger:
         """A trial's main ledger, whose rows bear its name. Raises InputError."""

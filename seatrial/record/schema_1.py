@@ -1,15 +1,17 @@
 """Records of schema 1, brought up to schema 2 as they are read; their files stay as they are. Pure.
 
 What schema 2 calls otherwise: the ledger's column `stream` is `load`, the trial `crowd` is `concurrency`, and so is a
-step's `stream` its `load`. A verdict of schema 1 has the numbers of its rows; schema 2 says of which trial each is.
+step's `stream` its `load`. What schema 2 says beside: what was under trial, and of which trial a verdict's rows are; a
+verdict of schema 1 has their numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
+from seatrial.observation import Change, Timeline, Workload
 from seatrial.verdict import Evidence, Verdict
 
 SCHEMA = 1
@@ -27,12 +29,21 @@ def folder_of(trial: str) -> str:
     return next((folder for folder, name in _TRIALS.items() if name == trial), trial)
 
 
-def observation(fields: Mapping[str, Any], trial: str) -> dict[str, Any]:
-    """The fields of an observation of this trial. There they had the name of a namespace in place of the trial's."""
-    upgraded = {**fields, "trial": trial}
+def observation(fields: Mapping[str, Any], trial: str, timeline: Timeline) -> dict[str, Any]:
+    """The fields of an observation of this trial, with its timeline.
+
+    They had the name of a namespace in place of the trial's, and no subject: a chart had one Deployment.
+    """
+    upgraded = {"subject": asdict(_only_deployment(timeline.changes)), **fields, "trial": trial}
     if isinstance(steps := fields.get("steps"), list):
         upgraded["steps"] = [_renamed(step, "stream", "load") if isinstance(step, dict) else step for step in steps]
     return upgraded
+
+
+def _only_deployment(changes: Iterable[Change]) -> Workload:
+    """A Workload that has no pods, where there is none or more than one."""
+    names = {change.name for change in changes if change.kind == "Deployment"}
+    return Workload("Deployment", names.pop() if len(names) == 1 else "")
 
 
 def _renamed(fields: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.observation import Timeline, Workload
-from seatrial.watch.ownership import bystanders, only_deployment, pods_of
+from seatrial.watch.ownership import bystanders, pods_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,7 @@ class Room:
 def room(trial: str, fields: Mapping[str, Any], timeline: Timeline, images: Any) -> Room:
     """From an observation's JSON and its timeline; `images` is what images.json holds, None in earlier records."""
     changes = timeline.changes
-    named = fields.get("subject")
-    # Written before `workloads`: a chart had one Deployment, and its contract named no other.
-    subject = Workload(**named) if isinstance(named, Mapping) else only_deployment(changes)
+    subject = Workload(**fields["subject"])
     owners = Counter(owner or pod for pod, owner in bystanders(changes, subject).items())
     return Room(
         trial,

@@ -61,15 +61,6 @@ def has_labels(item: Mapping[str, Any], selector: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def only_deployment(changes: Sequence[Change]) -> Workload:
-    """The Deployment of a timeline that has one: what records before `workloads` were about.
-
-    A Workload that has no pods, where there is none or more than one.
-    """
-    names = {change.name for change in changes if change.kind == "Deployment"}
-    return Workload("Deployment", names.pop() if len(names) == 1 else "")
-
-
 def _pod_meant(change: Change) -> str:
     """The pod that a change is, or that an Event is about; "" for all else."""
     if change.kind == "Pod":

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from seatrial.record import RunRecord
+from seatrial.observation import Change, Timeline, Workload
+from seatrial.record import RunRecord, schema_1
 from seatrial.record.files import fingerprint_of
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
@@ -53,6 +55,27 @@ def test_names_are_those_of_today(record):
     concurrent = record.observation("concurrency", ConcurrentLoad)
     assert (concurrent.trial, len(concurrent.ledger.of("loop"))) == ("concurrency", 2016)
     assert {row.trial for row in record.ledger("concurrency")} == {"concurrency"}
+
+
+def deployment(name):
+    return Change(0.1, "Deployment", "ADDED", name, {"metadata": {"name": name}})
+
+
+@pytest.mark.parametrize(
+    ("deployments", "name"),
+    [
+        (["subject", "subject"], "subject"),
+        ([], ""),  # no pods are owned by that
+        (["a", "b"], ""),
+    ],
+)
+def test_what_was_under_trial_is_the_only_deployment_of_the_timeline(deployments, name):
+    fields = schema_1.observation({"trial": "seatrial-1-x"}, "x", Timeline(tuple(map(deployment, deployments))))
+    assert fields == {"trial": "x", "subject": asdict(Workload("Deployment", name))}
+
+
+def test_an_observation_is_about_what_was_under_trial(record):
+    assert record.observation("autoscaling", Scaling).subject == Workload("Deployment", "subject")
 
 
 def test_a_row_is_of_the_only_trial_of_its_check_and_else_of_no_known_one(record):

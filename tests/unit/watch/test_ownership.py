@@ -3,7 +3,7 @@
 import pytest
 
 from seatrial.observation import Change, Observation, Workload
-from seatrial.watch.ownership import bystanders, only_deployment, own_changes, pods_of
+from seatrial.watch.ownership import bystanders, own_changes, pods_of
 from seatrial.watch.pods import all_pods, events, living, ready_pods, restarts
 from tests.helpers.observations import common
 
@@ -134,13 +134,3 @@ def test_bystanders_are_named_with_what_owns_them():
         "engine-f": "",
         "engine-g": "",
     }
-
-
-def deployment(name):
-    return Change(0.1, "Deployment", "ADDED", name, {"metadata": {"name": name}})
-
-
-def test_an_old_timeline_is_about_its_only_deployment():
-    assert only_deployment([deployment("subject"), deployment("subject")]) == Workload("Deployment", "subject")
-    for timeline in ([], [deployment("a"), deployment("b")]):
-        assert pods_of(NAMESPACE, only_deployment(timeline)) == frozenset()
