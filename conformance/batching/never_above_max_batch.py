@@ -3,6 +3,8 @@
 Source: contract `batching.max_size`; sizes as the service's histogram counts them, and the runs of its model.
 """
 
+from collections.abc import Sequence
+
 from seatrial.contract import Batching, Metrics
 from seatrial.suite import check
 from seatrial.trials.batching import BURST, BURST_OF, NO_BURSTS, RACE, Batches, Setting
@@ -18,26 +20,21 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
     if not (metrics and metrics.batch_size):
         return skipped("the contract does not name metrics.batch_size")
     metric = metrics.batch_size
-    ground = Ground(n=0)
-    doubts: list[Verdict] = []
-    for setting in batches.settings:
-        seen = seen_at(batches, setting, metric)
-        if seen is None:
-            doubts.append(uncounted(metric, setting))
-            continue
-        fact = f"largest {setting.size}: {seen.runs} batches, {seen.at_least(setting.size)} of them full"
-        mean = Measurement(f"mean batch at {setting.size}", seen.mean, n=seen.runs, limit=f"<= {setting.size}")
-        ground = ground.with_(n=seen.runs, measurements=[mean], evidence=[fact])
-        if over := too_large(metrics, batches, setting, seen):
-            return ground.failed(
-                f"no batch above {setting.size} when that is the largest",
-                over,
-                "count every item of every request before it joins a batch, whatever closes the batch",
-            )
-        if doubt := unburst(batches, setting, seen):
-            doubts.append(doubt)
-    if doubts:
-        return doubts[0]
+    seen = [(setting, seen_at(batches, setting, metric)) for setting in batches.settings]
+    counted = [(setting, at) for setting, at in seen if at is not None]
+    above = [too_large(metrics, batches, *pair) for pair in counted]
+    if over := next(filter(None, above), ""):
+        until_then = counted[: above.index(over) + 1]
+        size = until_then[-1][0].size
+        return ground_of(until_then).failed(
+            f"no batch above {size} when that is the largest",
+            over,
+            "count every item of every request before it joins a batch, whatever closes the batch",
+        )
+    doubts = [unburst(batches, setting, at) if at else uncounted(metric, setting) for setting, at in seen]
+    if doubt := next(filter(None, doubts), None):
+        return doubt
+    ground = ground_of(counted)
     if not batches.settings:
         return ground.inconclusive("bursts at the declared size", "none", "run again")
     halved = len(batches.settings) > 1
@@ -45,6 +42,21 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
         "no batch above the declared largest" + (", nor above half of it when so configured" if halved else ""),
         f"{ground.n} batches, none above" + ("" if halved else "; no value governs the size, so it was not changed"),
         detects="a single batch above the size configured, in any of these bursts",
+    )
+
+
+def ground_of(counted: Sequence[tuple[Setting, Sizes]]) -> Ground:
+    """The batches that were counted at each setting."""
+    return Ground(
+        sum(at.runs for _, at in counted),
+        tuple(
+            Measurement(f"mean batch at {setting.size}", at.mean, n=at.runs, limit=f"<= {setting.size}")
+            for setting, at in counted
+        ),
+        tuple(
+            f"largest {setting.size}: {at.runs} batches, {at.at_least(setting.size)} of them full"
+            for setting, at in counted
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from seatrial.suite import check
 from seatrial.traffic.answers import contains
 from seatrial.trials.batch_delay import LONE
 from seatrial.trials.batching import AFTER, AFTERWARDS, ALONE, GOOD, NOTHING_FAILS, POISON, Batches, Round
-from seatrial.verdict import Measurement, Verdict, failed, inconclusive, passed
+from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.metrics import around, sizes
 from seatrial.watch.pods import restarts
 
@@ -24,52 +24,53 @@ MOST_OF_TIME = 0.6  # of that one by one: what was faster was worked on together
 
 @check("B5", level="MUST", ablation=NOTHING_FAILS)
 def poison_fails_alone(poison: Poison, metrics: Metrics | None, batches: Batches) -> Verdict:
-    alone = batches.ledger.of(ALONE).to(batches.pod)
-    if not len(alone) or not all(as_declared(poison, row) for row in alone):
-        return inconclusive(
-            f"the failing request answered with {poison.status}, as declared, when it is alone",
-            ", ".join(sorted({row.error or str(row.status) for row in alone})) or "not sent",
-            "correct batching.poison in the contract",
-            n=0,
-        )
+    if doubt := undeclared(poison, batches):
+        return doubt
     good, after = (batches.ledger.of(stream).to(batches.pod) for stream in (GOOD, AFTER))
     poisoned = batches.ledger.of(POISON).to(batches.pod)
     restarted = restarts(batches.timeline.changes, batches.subject).get(batches.pod, 0)
     hurt = good.select(~good.right)
     astray = [row for row in poisoned if not as_declared(poison, row)]
     late = after.select(~after.right)
-    n = len(good) + len(poisoned) + len(after)
+    ground = Ground(n=len(good) + len(poisoned) + len(after))
     if len(hurt) or astray or len(late) or restarted:
         first = next(iter([*hurt, *astray, *late]), None)
-        told = f"; the first, in round {first.group}, {how(first)}" if first else ""
-        return failed(
+        whose = f"; the first, in round {first.group}, {how(first)}" if first else ""
+        facts = [f"round {row.group}: {row.case} {how(row)}" for row in [*hurt, *astray][:5]]
+        return ground.with_(evidence=facts).failed(
             f"{len(good)} good requests right, {len(poisoned)} failing ones answered {poison.status}, no restart",
             f"{len(hurt)} good ones lost or wrong, {len(astray)} failing ones answered otherwise, "
-            f"{len(late)} of the {len(after)} afterwards not right, {restarted} restarts{told}",
+            f"{len(late)} of the {len(after)} afterwards not right, {restarted} restarts{whose}",
             "catch what a single item raises inside the batch, and give it to that item's caller only",
-            n=n,
             rows=[*hurt, *astray, *late],
-            evidence=[f"round {row.group}: {row.case} {how(row)}" for row in [*hurt, *astray][:5]],
         )
     singles = [round for round in batches.rounds if len(round.poisons) == 1]
     shared = [round for round in singles if together(metrics, batches, round)]
     if len(singles) < WANTED_ROUNDS or len(shared) < WANTED_SHARED or len(after) < AFTERWARDS:
-        return inconclusive(
+        return Ground(n=len(shared)).inconclusive(
             f"the failing request in a batch with {NEIGHBOURS} or more others in {WANTED_SHARED} of {WANTED_ROUNDS} "
             f"rounds, and {AFTERWARDS} requests after them",
             f"for certain in {len(shared)} of {len(singles)}, and {len(after)}",
             "see why batches do not form (B2)",
-            n=len(shared),
         )
     bound = zero_event_bound(len(good))
-    return passed(
+    none_hurt = Measurement("neighbours hurt", 0, n=len(good), low=0.0, high=bound, confidence=0.95, limit="= 0")
+    return ground.with_(measurements=[none_hurt]).passed(
         f"good requests right beside {len(poisoned)} failing ones, each of those answered {poison.status}, no restart",
         f"{len(good)} of {len(good)}; {len(shared)} of {len(singles)} rounds in one batch; the next {len(after)} right",
-        n=n,
-        measurements=[
-            Measurement("neighbours hurt", 0, n=len(good), low=0.0, high=bound, confidence=0.95, limit="= 0")
-        ],
         detects=f"{bound:.1%} of the neighbours hurt, at 95% confidence; first, middle and last places",
+    )
+
+
+def undeclared(poison: Poison, batches: Batches) -> Verdict | None:
+    """Why the failing request is none, if it is not: alone, it is not answered as declared."""
+    alone = batches.ledger.of(ALONE).to(batches.pod)
+    if len(alone) and all(as_declared(poison, row) for row in alone):
+        return None
+    return Ground(n=0).inconclusive(
+        f"the failing request answered with {poison.status}, as declared, when it is alone",
+        ", ".join(sorted({row.error or str(row.status) for row in alone})) or "not sent",
+        "correct batching.poison in the contract",
     )
 
 

@@ -4,13 +4,12 @@ Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, 
 `drain.budget_s` and `drain.grace_s`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seatrial.contract import Drain
 from seatrial.ledger import Request
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion
+from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion, Round
 from seatrial.verdict import Ground, Measurement, Verdict
 
 MARGIN_S = 1.0
@@ -19,24 +18,10 @@ LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the
 
 @check("D7", level="MUST", ablation=NOTHING_NEAR_THE_BUDGET)
 def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdict:
-    undisturbed = deletion.ledger.of("undisturbed")
-    if not len(undisturbed) or not undisturbed.right.all():
-        return Ground().inconclusive(
-            "an undisturbed request as long as most of the drain budget, answered right",
-            f"{len(undisturbed)} sent, {int(undisturbed.right.sum())} right",
-            "declare inference.long in the contract, and see that it works",
-        )
-    tested = list(near_the_budget(deletion, float(undisturbed.ended_s[0] - undisturbed.sent_s[0])))
-    if not tested:
-        return Ground().inconclusive(
-            f"a request with {LEAST:.0%} to {MOST:.0%} of the {deletion.budget_s:g} s budget left at SIGTERM",
-            "none",
-            "run again; if it stays so, the long case does not take the time it is asked to",
-        )
-
-    # A hook that does not say how long it takes is measured: from the deletion to the sign of SIGTERM.
-    prestop_s = max(r.prestop_s if r.prestop_known else r.told_s - r.deleted_s for r in deletion.loaded())
-    prestop_s = max(0.0, prestop_s)
+    if doubt := untested(deletion):
+        return doubt
+    tested = near_the_budget(deletion)
+    prestop_s = max(0.0, *(taken_by_prestop_s(round) for round in deletion.loaded()))
     grace_s = min(round.grace_period_s for round in deletion.loaded())
     needed_s = prestop_s + deletion.budget_s + MARGIN_S
     sum_ = f"preStop {prestop_s:g} s + drain {deletion.budget_s:g} s + {MARGIN_S:g} s"
@@ -50,7 +35,7 @@ def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdi
             f"{grace_s:g} in the live pod",
             "let the template use the value",
         )
-    facts = [request.told for request in tested]
+    facts = [request.fact for request in tested]
     ground = arithmetic.with_(evidence=facts)
     lost = next((request.row for request in reversed(tested) if request.is_lost), None)
     spent = next((request.row for request in reversed(tested) if request.is_spent), None)
@@ -82,12 +67,35 @@ def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdi
     )
 
 
+def untested(deletion: PodDeletion) -> Verdict | None:
+    """Why the budget was not put to the test, if it was not."""
+    undisturbed = deletion.ledger.of("undisturbed")
+    if not len(undisturbed) or not undisturbed.right.all():
+        return Ground().inconclusive(
+            "an undisturbed request as long as most of the drain budget, answered right",
+            f"{len(undisturbed)} sent, {int(undisturbed.right.sum())} right",
+            "declare inference.long in the contract, and see that it works",
+        )
+    if not near_the_budget(deletion):
+        return Ground().inconclusive(
+            f"a request with {LEAST:.0%} to {MOST:.0%} of the {deletion.budget_s:g} s budget left at SIGTERM",
+            "none",
+            "run again; if it stays so, the long case does not take the time it is asked to",
+        )
+    return None
+
+
+def taken_by_prestop_s(round: Round) -> float:
+    """A hook that does not say how long it takes is measured: from the deletion to the sign of SIGTERM."""
+    return round.prestop_s if round.prestop_known else round.told_s - round.deleted_s
+
+
 @dataclass(frozen=True, slots=True)
 class NearTheBudget:
     """A request with most of the drain budget of work left when its pod was told to stop."""
 
     row: Request
-    told: str  # what became of it, as a sentence
+    fact: str  # what became of it, as a sentence
     over_budget: bool  # it was open until its whole budget was spent
 
     @property
@@ -101,12 +109,20 @@ class NearTheBudget:
         return not self.row.right and self.over_budget
 
 
-def near_the_budget(deletion: PodDeletion, length_s: float) -> Iterator[NearTheBudget]:
-    """The requests that put the budget to the test; `length_s` is how long one takes undisturbed."""
-    for round in deletion.loaded():
-        for row in deletion.ledger.of("nearly").in_group(round.index):
-            remaining_s = length_s - (round.told_s - row.sent_s)
-            if LEAST * deletion.budget_s <= remaining_s <= MOST * deletion.budget_s:
-                became = "answered right" if row.right else row.error or f"answered {row.status}"
-                told = f"round {round.index}: {remaining_s:.1f} s of work left at SIGTERM, {became}"
-                yield NearTheBudget(row, told, row.row in deletion.over_budget(round).row)
+def near_the_budget(deletion: PodDeletion) -> list[NearTheBudget]:
+    """The requests that put the budget to the test; how long one takes is known from one that nobody disturbed."""
+    alone = next(iter(deletion.ledger.of("undisturbed")))
+    return [
+        near
+        for round in deletion.loaded()
+        for row in deletion.ledger.of("nearly").in_group(round.index)
+        if (near := _near(deletion, round, row, remaining_s=alone.ended_s - alone.sent_s - (round.told_s - row.sent_s)))
+    ]
+
+
+def _near(deletion: PodDeletion, round: Round, row: Request, remaining_s: float) -> NearTheBudget | None:
+    if not LEAST * deletion.budget_s <= remaining_s <= MOST * deletion.budget_s:
+        return None
+    became = "answered right" if row.right else row.error or f"answered {row.status}"
+    fact = f"round {round.index}: {remaining_s:.1f} s of work left at SIGTERM, {became}"
+    return NearTheBudget(row, fact, row.row in deletion.over_budget(round).row)
