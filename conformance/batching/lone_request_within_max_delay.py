@@ -18,9 +18,9 @@ from seatrial.trials.batch_delay import (
     MARGIN_S,
     TRICKLE,
     Patience,
-    Waits,
+    TimeWaited,
     alone,
-    waits,
+    time_waited,
 )
 from seatrial.trials.batching import FIFTH_OF_THE_LONE, Batches
 from seatrial.verdict import Ground, Measurement, Verdict
@@ -34,7 +34,9 @@ MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the
 def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdict:
     ledger = batches.ledger
     full, lone, trickle = (ledger.of(load).to(batches.pod) for load in (FULL, LONE, TRICKLE))
-    seen = waits(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.spacing_s, batches.looks)
+    seen = time_waited(
+        ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.spacing_s, batches.looks
+    )
     patience = Patience.of(full, batches.delay_s)
     if len(seen.late_looks) > 1:
         return too_late(seen, patience, len(lone) + len(trickle))
@@ -80,7 +82,7 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
     )
 
 
-def too_late(seen: Waits, patience: Patience, n: int) -> Verdict:
+def too_late(seen: TimeWaited, patience: Patience, n: int) -> Verdict:
     """Requests of both looks were later than any may be, whatever the median says."""
     first = next(iter(seen.late))
     return Ground(n=n).failed(

@@ -39,7 +39,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class TimeWaited:
     """What lone and trickled requests show by the given look."""
 
     engine_s: float  # the median of a request in a full batch; NaN without one
@@ -64,7 +64,7 @@ def alone(lone: Ledger, spacing_s: float) -> Mask:
     return kept
 
 
-def waits(rows: Ledger, delay_s: float, spacing_s: float, looks: int) -> Waits:
+def time_waited(rows: Ledger, delay_s: float, spacing_s: float, looks: int) -> TimeWaited:
     """Judge the loads FULL, LONE and TRICKLE; a request without an answer counts as too late."""
     full, lone = rows.of(FULL), rows.of(LONE)
     lone = lone.select(alone(lone, spacing_s))
@@ -78,4 +78,4 @@ def waits(rows: Ledger, delay_s: float, spacing_s: float, looks: int) -> Waits:
     )
     unanswered = np.isin(rows.load, [rows.code(LONE), rows.code(TRICKLE)]) & (rows.error != rows.code(""))
     late = rows.select(too_late | unanswered)
-    return Waits(engine_s, bound_s, len(lone), above, median, tuple(sorted(set(late.group.tolist()))), late)
+    return TimeWaited(engine_s, bound_s, len(lone), above, median, tuple(sorted(set(late.group.tolist()))), late)

@@ -17,7 +17,7 @@ from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
-from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Patience, waits
+from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Patience, time_waited
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
@@ -91,7 +91,7 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
     with Sandbox(context, "batching") as sandbox:
         sandbox.release.install(values, replicas=1)
         pod = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
-        spacing_s, looks = _waits(
+        spacing_s, looks = _lone_and_trickled(
             sandbox, pod, _full_batches(sandbox, pod, size, windows.full_batches), delay_s, windows
         )
         settings = [_bursts(sandbox, pod, size, delay_s, windows.bursts)]
@@ -145,7 +145,7 @@ def _full_batches(sandbox: Sandbox, pod: Pod, size: int, count: int) -> Ledger:
     return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(count))
 
 
-def _waits(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float, windows: Windows) -> tuple[float, int]:
+def _lone_and_trickled(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float, windows: Windows) -> tuple[float, int]:
     """Lone requests, then a trickle; sent a second time only where the first does not settle it."""
     sandbox.traffic.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
     spacing_s = 2 * (delay_s + sandbox.traffic.lone_s)
@@ -158,7 +158,7 @@ def _waits(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float, windows: Wi
         closely_s = workload.steps(LEAD_S, LEAD_S + windows.trickle_for_s, step_s)
         trickle = _at_times(sandbox, pod, TRICKLE, look, closely_s, timeout_s)
         rows, looks = joined([rows, lone, trickle]), look + 1
-        if waits(rows, delay_s, spacing_s, looks).settled:
+        if time_waited(rows, delay_s, spacing_s, looks).settled:
             break
     return spacing_s, looks
 

@@ -95,7 +95,7 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
         )
         time.sleep(burst / rate + 0.5)
         saturated = [_saturate(sandbox, pods[0], 0, rate, burst, windows.saturated_s)]
-        waits = _waits(sandbox, pods[0], rate, burst, windows)
+        waits = _rounds_of_waiting(sandbox, pods[0], rate, burst, windows)
         probed = _probe(sandbox, pods, rate, burst, windows)
         if isinstance(limit.per_second, Governed):
             sandbox.release.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
@@ -129,9 +129,9 @@ def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float,
     start_s = sandbox.now() + 0.5
     end_s = start_s + for_s
     seed = sandbox.context.random(f"rate-{index}").randrange(2**31)
-    # A crowd first, for the burst, then Poisson.
-    crowd = _crowd(start_s, burst)
-    arrivals = crowd + poisson(DEMAND * rate, crowd[-1] + 0.01, end_s, seed).tolist()
+    # The burst at once, then Poisson.
+    at_once_s = _burst_arrivals_s(start_s, burst)
+    arrivals = at_once_s + poisson(DEMAND * rate, at_once_s[-1] + 0.01, end_s, seed).tolist()
     picks, groups = workload.drawn(len(arrivals), len(cases), seed), [index] * len(arrivals)
     sandbox.traffic.send(
         OpenLoop(SATURATE, sandbox.workload().target(pod), cases, arrivals, picks, groups, timeout_s=15.0)
@@ -139,7 +139,7 @@ def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float,
     return Window(index, pod.name, rate, burst, start_s, end_s)
 
 
-def _waits(sandbox: Sandbox, pod: Pod, rate: float, burst: float, windows: Windows) -> list[Patience]:
+def _rounds_of_waiting(sandbox: Sandbox, pod: Pod, rate: float, burst: float, windows: Windows) -> list[Patience]:
     waits: list[Patience] = []
     low, high = 0.0, 1.0  # of the promised wait: the true one lies between
     for index in range(windows.honest_rounds + windows.search_rounds):
@@ -224,7 +224,7 @@ def _given(row: Request) -> str:
     return value.strip()
 
 
-def _crowd(start_s: float, burst: float) -> list[float]:
+def _burst_arrivals_s(start_s: float, burst: float) -> list[float]:
     """A few more arrivals than the burst, all within the first second: what a full bucket admits at once."""
     count = int(burst) + 5
     return [start_s + min(0.002, 0.9 / count) * n for n in range(count)]
@@ -235,14 +235,14 @@ def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float, w
     contract = sandbox.context.contract
     cases = workload.cases(contract)
     begin_s = sandbox.now() + 0.1
-    crowd = _crowd(begin_s, burst)
-    start_s = crowd[-1] + 0.4
+    at_once_s = _burst_arrivals_s(begin_s, burst)
+    start_s = at_once_s[-1] + 0.4
     # Long enough for FEWEST_EXPECTED admissions: fewer do not show a token that a probe took.
     end_s = start_s + max(windows.probes / PROBE_RPS, min(1.1 * FEWEST_EXPECTED / rate, windows.saturated_s))
     flood_rps = max(50.0, DEMAND * rate)
     loads = []
     for pod in pods:
-        arrivals = sorted([*crowd, *workload.steps(begin_s, end_s + 0.3, 1 / flood_rps)])
+        arrivals = sorted([*at_once_s, *workload.steps(begin_s, end_s + 0.3, 1 / flood_rps)])
         picks = workload.in_turn(len(arrivals), len(cases))
         loads.append(OpenLoop(FLOOD, sandbox.workload().target(pod), cases, arrivals, picks, timeout_s=15.0))
         for kind in ("readiness", "liveness"):

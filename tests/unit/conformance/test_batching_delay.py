@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from seatrial.ledger import ledger
-from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, waits
+from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, time_waited
 from seatrial.trials.batching import Batches
 from seatrial.verdict import Outcome
 from tests.helpers.batches import as_rows, batching
@@ -53,7 +53,7 @@ def test_a_generator_that_was_late_too_often_shows_nothing():
 
 def test_with_no_request_alone_a_look_settles_nothing():
     seen = held_up(waiting(), *range(0, 60, 2), by_s=0.15)
-    assert not waits(seen.ledger, seen.delay_s, seen.spacing_s, looks=1).settled
+    assert not time_waited(seen.ledger, seen.delay_s, seen.spacing_s, looks=1).settled
 
 
 def test_a_request_that_does_not_count_can_be_too_late_all_the_same():

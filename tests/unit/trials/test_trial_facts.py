@@ -13,7 +13,7 @@ from seatrial.trials import workload
 from seatrial.trials.autoscaling import of_subject
 from seatrial.trials.overload import good_ends_s, goodput_rps
 from seatrial.trials.pod_deletion import _with_sign
-from seatrial.trials.rate_limit import _crowd, last_refused
+from seatrial.trials.rate_limit import _burst_arrivals_s, last_refused
 from seatrial.trials.sandbox import lone_latency_s
 from seatrial.trials.trial import run_trial, trial
 from seatrial.watch.cpu import CpuReading
@@ -147,11 +147,11 @@ def test_a_round_is_told_by_its_sign_or_when_sigterm_is_due():
 
 
 @pytest.mark.parametrize("burst", [1.0, 20.0, 445.0, 1000.0, 10_000.0])
-def test_a_crowd_is_larger_than_the_burst_and_comes_within_the_first_second(burst):
-    crowd = _crowd(5.0, burst)
-    assert len(crowd) == burst + 5
-    assert 5.0 == crowd[0] <= crowd[-1] < 5.9
-    assert np.all(np.diff(crowd) > 0)
+def test_what_comes_at_once_is_larger_than_the_burst_and_comes_within_the_first_second(burst):
+    at_once_s = _burst_arrivals_s(5.0, burst)
+    assert len(at_once_s) == burst + 5
+    assert 5.0 == at_once_s[0] <= at_once_s[-1] < 5.9
+    assert np.all(np.diff(at_once_s) > 0)
 
 
 def test_the_refusal_answered_last_speaks_for_the_empty_bucket():
