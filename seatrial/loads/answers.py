@@ -13,7 +13,7 @@ import numpy as np
 from seatrial.ledger import Floats, Ledger, Mask
 from seatrial.loads.good import good
 from seatrial.loads.inference_metrics import Generations, Slos, generations, strain
-from seatrial.loads.scenario import GENERATED, Goodput, Objectives, percentile
+from seatrial.loads.slos import GENERATED, Goodput, Objectives, percentile
 from seatrial.stats.dependence import CONFIDENCE, Dependence, dependence, requests_to_decide, share_bounds
 from seatrial.verdict import Measurement
 

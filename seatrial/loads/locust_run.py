@@ -140,12 +140,27 @@ def started_locust(file: Path, scenario_file: Path, folder: Path, out: Path, *op
     """
     with (folder / LOG_FILE).open("wb") as log:
         return OwnProcess(
-            ending_with_us([
-                sys.executable, "-m", "locust", "-f", file, "--scenario", scenario_file,
-                "--seatrial-out", out, "--exit-code-on-error", "0", *options,
-            ]),
-            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, process_group=0,
-        )  # fmt: skip
+            ending_with_us(
+                [
+                    sys.executable,
+                    "-m",
+                    "locust",
+                    "-f",
+                    file,
+                    "--scenario",
+                    scenario_file,
+                    "--seatrial-out",
+                    out,
+                    "--exit-code-on-error",
+                    "0",
+                    *options,
+                ]
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
 
 
 def attended(leader: Process, look: Callable[[], None]) -> bool:

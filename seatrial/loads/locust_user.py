@@ -123,9 +123,12 @@ def _add_options(parser: Any) -> None:
     )
     parser.add_argument("--seatrial-out", default="", include_in_web_ui=False, help="Folder for the ledger of the run.")
     parser.add_argument(
-        "--seatrial-worker", type=int, default=0, include_in_web_ui=False,
+        "--seatrial-worker",
+        type=int,
+        default=0,
+        include_in_web_ui=False,
         help="Number of this worker, for the name of its folder; default: the one that its master gives.",
-    )  # fmt: skip
+    )
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]

@@ -23,9 +23,14 @@ class PodProcess:
     """Locust behind a relay (seatrial.loads.relay) at the other end of a channel."""
 
     def __init__(
-        self, channel: Channel, name: str, folder: Path, files: Mapping[str, Path], start: Mapping[str, Any],
+        self,
+        channel: Channel,
+        name: str,
+        folder: Path,
+        files: Mapping[str, Path],
+        start: Mapping[str, Any],
         state: Callable[[], str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Start it: `files` by their path there, `start` as the relay has it; what it writes comes to `folder`.
 
         `state` says what became of its pod. Raises ClusterError when the pod cannot be reached.

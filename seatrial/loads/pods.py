@@ -61,9 +61,15 @@ class LoadPods:
     """
 
     def __init__(
-        self, cluster: Cluster, api: Api, workers: int, files: Bundle, environment: Mapping[str, str],
-        folder: Path, say: Say,
-    ) -> None:  # fmt: skip
+        self,
+        cluster: Cluster,
+        api: Api,
+        workers: int,
+        files: Bundle,
+        environment: Mapping[str, str],
+        folder: Path,
+        say: Say,
+    ) -> None:
         self._cluster, self._api, self._folder, self._say = cluster, api, folder, say
         self._run_id = f"load-{secrets.token_hex(2)}"
         self.namespace = f"seatrial-{self._run_id}"
@@ -111,13 +117,21 @@ class LoadPods:
     def _started(self, name: str, here: Path, there: str, options: Sequence[str]) -> PodProcess:
         app = _MASTER if name == _MASTER else "worker"
         channel = ExecChannel(
-            self._cluster.kubeconfig(), self._cluster.context, self.namespace, name, app,
+            self._cluster.kubeconfig(),
+            self._cluster.context,
+            self.namespace,
+            name,
+            app,
             module="seatrial.loads.relay",
-        )  # fmt: skip
+        )
         start = {
-            "locust_file": self._bundle.locust_file, "scenario": self._bundle.scenario,
-            "folder": there, "out": _OUT, "options": list(options), "environment": self._environment,
-        }  # fmt: skip
+            "locust_file": self._bundle.locust_file,
+            "scenario": self._bundle.scenario,
+            "folder": there,
+            "out": _OUT,
+            "options": list(options),
+            "environment": self._environment,
+        }
         where = f"pod {self.namespace}/{name}"
         return PodProcess(channel, where, here, self._bundle.files, start, lambda: self._state(name))
 

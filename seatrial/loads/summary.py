@@ -14,8 +14,9 @@ from seatrial.loads import inference_metrics
 from seatrial.loads.answers import HELD, MISSED, UNDECIDED, Answer, judged, limits
 from seatrial.loads.good import errors_by_kind, good
 from seatrial.loads.inference_metrics import InferenceSummary, Slos, generations
-from seatrial.loads.scenario import Objectives, Scenario, Stage
+from seatrial.loads.scenario import Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept, broken
+from seatrial.loads.slos import Objectives
 from seatrial.observation import GeneratorHealth
 from seatrial.stats.dependence import CONFIDENCE
 from seatrial.stats.observed import Quantile, observed

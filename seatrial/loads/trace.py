@@ -29,9 +29,15 @@ _PER_S: Mapping[Unit, float] = {"s": 1.0, "ms": 1e3}
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "timestamp": ("timestamp",),
     "input": ("prompt_tokens", "input_tokens", "input_length", "input_bytes", "contexttokens", "request_tokens"),
-    "output": ("output_tokens", "completion_tokens", "output_length", "output_bytes", "generatedtokens",
-               "response_tokens"),
-}  # fmt: skip
+    "output": (
+        "output_tokens",
+        "completion_tokens",
+        "output_length",
+        "output_bytes",
+        "generatedtokens",
+        "response_tokens",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

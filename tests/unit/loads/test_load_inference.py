@@ -13,7 +13,8 @@ from seatrial.cli.load import as_document
 from seatrial.ledger import RIGHT, WRONG, ledger
 from seatrial.loads.answers import judged
 from seatrial.loads.locust_run import Recorded
-from seatrial.loads.scenario import Goodput, Objectives, Scenario
+from seatrial.loads.scenario import Scenario
+from seatrial.loads.slos import Goodput, Objectives
 from seatrial.loads.summary import summarise
 from seatrial.observation import GeneratorHealth
 from seatrial.reporting.load import lines

@@ -7,8 +7,9 @@ import pytest
 from seatrial.ledger import RIGHT, UNJUDGED, WRONG, ledger
 from seatrial.loads.answers import judged
 from seatrial.loads.good import errors_by_kind, good
-from seatrial.loads.scenario import Objectives, Scenario, Stage
+from seatrial.loads.scenario import Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept
+from seatrial.loads.slos import Objectives
 from seatrial.loads.summary import summarise, why_invalid
 from seatrial.observation import GeneratorHealth
 from seatrial.reporting.load import lines

@@ -9,8 +9,9 @@ import yaml
 
 from seatrial.content import content
 from seatrial.errors import InputError
-from seatrial.loads.scenario import Goodput, Objectives, Ramp, Replay, Scenario, Stage, read_scenario, service
+from seatrial.loads.scenario import Ramp, Replay, Scenario, Stage, read_scenario, service
 from seatrial.loads.schedule import schedule
+from seatrial.loads.slos import Goodput, Objectives
 from seatrial.traffic.plan import Exchange, OpenLoop, ServiceTarget
 
 GOOD = {
