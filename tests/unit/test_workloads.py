@@ -103,7 +103,7 @@ def test_the_one_that_is_marked_is_under_load(read):
          r"workloads\.a\.service: expected a Service named subject-gateway-web .*\(subject-gateway, subject-worker, "),
         ({"a": {"name": "subject-gateway"}, "b": {"name": "{release}-gateway"}}, CHART,
          r"workloads\.b\.name: expected a workload of its own, found Deployment subject-gateway, which is "),
-        ({"a": {"name": "subject-gateway"}, "b": {"name": "subject-gateway", "service": "subject-db"}}, CHART,
+        ({"a": {"name": "subject-gateway"}, "b": {"name": "subject-gateway", "service": "subject-worker"}}, CHART,
          r"workloads\.b\.name: expected .* found Deployment subject-gateway, which is workloads\.a, too; remove one"),
         ({"a": {"selector": {"app": "x"}, "service": "a"}, "b": {"selector": {"app": "x"}, "service": "b"}}, CHART,
          r"workloads\.b\.selector: expected .* found pods with app=x, which is workloads\.a, too; remove one of them, "
