@@ -162,7 +162,7 @@ def test_a_broken_trial_ablates_but_kills_nothing(cells):
 
 
 def test_rows_are_chosen_by_their_own_id_or_by_a_check():
-    checks = {"D1": None, "D5": None}
+    checks = {id: check(id, PASSED) for id in ("D1", "D5")}
     both, other = fault("D1", "D5"), Row("slow", "odd", ("P1",), "", Injection())
     assert [(row.id, row.checks) for row in chosen([both, other], [], checks)] == [
         ("cuts", ("D1", "D5")),
