@@ -1,28 +1,64 @@
-"""Why a pod is not ready, in one sentence: what the kubelet says, how the container ended, its last words."""
+"""Why a release does not come up, in one sentence: what the cluster says, how a container ended, its last words."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seatrial.observation import Change, Log
 from seatrial.watch.pods import is_ready, latest
 
-LAST_LINES = 2
+LAST_LINES, LOOKED_AT_LINES, MOST_CHARACTERS = 2, 50, 400
+ERROR = re.compile(
+    r"\b(error|errno|exception|fatal|panic|cannot|failed|refused|denied)\b|[a-z](Error|Exception)\b", re.IGNORECASE
+)
+MOST_WARNINGS = 3
+REPEATS = ("BackOff",)  # these only say that it happened again
 
 
 def trouble(changes: Sequence[Change], logs: Sequence[Log]) -> str:
-    """About the first pod that is not ready and has not done its work, as a Job's has; "" where there is none."""
+    """About the first pod that is not ready and has not done its work, as a Job's has.
+
+    Where there is none, the cluster's last warnings about anything else, which may be why there is no pod; "" where
+    it gave none.
+    """
     unready = {
         name: pod
         for name, pod in latest(changes, "Pod").items()
         if not is_ready(pod) and pod.get("status", {}).get("phase") != "Succeeded"
     }
     if not unready:
-        return ""
+        pods = {change.name for change in changes if change.kind == "Pod"}
+        others = [change for change in changes if _about(change) and _about(change) not in pods]
+        last = {_about(change): _warning([change]) for change in others}
+        return "; ".join(list(filter(None, last.values()))[-MOST_WARNINGS:])
     name, pod = min(unready.items())
-    said = "; ".join(filter(None, (state_of(pod), _last_words(name, logs))))
+    state, events = state_of(pod), [change for change in changes if _about(change) == name]
+    said = "; ".join(filter(None, (state, _killed_by_liveness(events), _warning(events), _last_words(name, logs))))
     return f"pod {name}: {said or 'not ready, its containers run and its probe fails'}"
+
+
+def _about(change: Change) -> str:
+    """The name of the object that an Event is about; "" for what is no Event."""
+    return str(change.object.get("involvedObject", {}).get("name", "")) if change.kind == "Event" else ""
+
+
+def _warning(changes: Sequence[Change]) -> str:
+    """The last Warning among these, as `kubectl describe` has it; "" where there is none."""
+    for change in reversed(changes):
+        event = change.object
+        if change.kind == "Event" and event.get("type") == "Warning" and event.get("reason") not in REPEATS:
+            about = event["involvedObject"]
+            whose = "" if about.get("kind") == "Pod" else f"{about.get('kind')} {about.get('name')}: "
+            return f"{whose}{event.get('reason')}: {' '.join(str(event.get('message', '')).split())}"
+    return ""
+
+
+def _killed_by_liveness(events: Sequence[Change]) -> str:
+    """Who ended a container that seems to have exited by itself; "" where nobody did."""
+    said = [str(event.object.get("message", "")) for event in events if event.object.get("reason") == "Killing"]
+    return next((f"the kubelet killed it: {message}" for message in reversed(said) if "liveness" in message), "")
 
 
 def state_of(pod: Mapping[str, Any]) -> str:
@@ -48,8 +84,12 @@ def state_of(pod: Mapping[str, Any]) -> str:
 
 def _last_words(pod: str, logs: Sequence[Log]) -> str:
     """Of the last life that ended, else of the one that runs."""
-    lives = [log for log in logs if log.pod == pod and log.lines]
+    lives = [log for log in logs if log.pod == pod and any(text.strip() for _, text in log.lines)]
     last = max(lives, key=lambda log: (log.previous, log.lines[-1][0]), default=None)
     if last is None:
         return ""
-    return f"its log ends: {' / '.join(text.strip() for _, text in last.lines[-LAST_LINES:])}"[:300]
+    lines = [text.strip() for _, text in last.lines[-LOOKED_AT_LINES:] if text.strip()]
+    ends = lines[-LAST_LINES:]
+    wrong = next((line for line in reversed(lines) if ERROR.search(line)), "")
+    before = f"its log says: {wrong}; " if wrong and wrong not in ends else ""
+    return f"{before}its log ends: {' / '.join(ends)}"[:MOST_CHARACTERS]

@@ -19,6 +19,7 @@ from seatrial.watch.api import ApiRefused
 from seatrial.watch.exec import run_in_pod
 from seatrial.watch.ownership import bystanders, pods_of
 from seatrial.watch.pods import gone_at_s, latest, ready_pods
+from seatrial.watch.trouble import trouble
 from seatrial.watch.watcher import Watcher
 
 PLURALS = {"Deployment": "deployments", "StatefulSet": "statefulsets"}
@@ -60,9 +61,10 @@ class DeployedWorkload:
         if not self._watch.wait(lambda changes: len(ready_pods(changes, self.identity)) == count, timeout_s):
             changes = self._watch.changes()
             self._refuse_what_matches_nothing(changes)
+            why = trouble(changes, self._watch.logs())
             raise ClusterError(
                 f"{self._namespace}: expected {count} Ready pods of {self.identity} within {timeout_s:.0f} s, "
-                f"found {len(self.pods())}; see the sandbox's timeline"
+                f"found {len(self.pods())}{'; ' if why else ''}{why}"
             )
         for pod in self.pods():
             self._refuse_another_container(pod.spec)

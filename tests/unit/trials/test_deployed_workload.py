@@ -25,6 +25,9 @@ class Watch:
     def changes(self):
         return self.all
 
+    def logs(self):
+        return ()
+
     def wait(self, holds, timeout_s):
         return holds(self.all)
 

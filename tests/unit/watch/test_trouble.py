@@ -53,3 +53,60 @@ def test_a_container_that_runs_without_getting_ready_has_a_probe_that_fails():
 def test_a_pod_that_no_node_has_room_for_is_told_as_such():
     pending = a_pod(conditions=[{"type": "PodScheduled", "status": "False", "message": "Insufficient cpu"}])
     assert "Insufficient cpu" in trouble([pending], [])
+
+
+def an_event(about, reason, message, kind="Pod", type="Warning"):
+    event = {"type": type, "reason": reason, "message": message, "involvedObject": {"kind": kind, "name": about}}
+    return Change(at_s=1.0, kind="Event", type="ADDED", name=f"{about}.1", object=event)
+
+
+def test_the_warning_that_explains_a_pod_is_quoted():
+    waits = a_pod(containerStatuses=containers(state={"waiting": {"reason": "ContainerCreating"}}))
+    said = 'MountVolume.SetUp failed for volume "w":\n  hostPath type check failed'
+    mount = an_event("subject-1", "FailedMount", said)
+    again = an_event("subject-1", "BackOff", "Back-off restarting failed container")
+    other = an_event("another", "FailedScheduling", "0/3 nodes are available")
+    assert trouble([waits, mount, again, other], []) == (
+        "pod subject-1: server waits: ContainerCreating; "
+        'FailedMount: MountVolume.SetUp failed for volume "w": hostPath type check failed'
+    )
+
+
+def test_where_there_is_no_pod_the_warning_about_what_should_make_it_is_quoted():
+    """A StatefulSet that nothing acts on, a ReplicaSet whose pods a quota forbids."""
+    forbidden = an_event("web-7f", "FailedCreate", "exceeded quota", kind="ReplicaSet")
+    assert trouble([a_pod(ready=True), forbidden], []) == "ReplicaSet web-7f: FailedCreate: exceeded quota"
+    inert = an_event("nightly", "NotSupported", "no CronJobs here", kind="CronJob")
+    assert trouble([forbidden, inert], []) == (
+        "ReplicaSet web-7f: FailedCreate: exceeded quota; CronJob nightly: NotSupported: no CronJobs here"
+    )
+
+
+def test_a_warning_about_a_pod_that_has_become_ready_explains_nothing():
+    early = an_event("subject-1", "Unhealthy", "Readiness probe failed: connection refused")
+    normal = an_event("web", "ScalingReplicaSet", "Scaled up", kind="Deployment", type="Normal")
+    assert trouble([a_pod(ready=True), early, normal], []) == ""
+
+
+def test_a_container_that_liveness_killed_did_not_end_by_itself():
+    ended = a_pod(
+        containerStatuses=containers(
+            state={"running": {}}, lastState={"terminated": {"exitCode": 0, "reason": "Completed"}}
+        )
+    )
+    probe = an_event("subject-1", "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500")
+    kill = an_event("subject-1", "Killing", "Container server failed liveness probe, will be restarted", type="Normal")
+    assert trouble([ended, probe, kill], []) == (
+        "pod subject-1: server exited with 0 (Completed); "
+        "the kubelet killed it: Container server failed liveness probe, will be restarted; "
+        "Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 500"
+    )
+
+
+def test_the_line_of_the_log_that_has_the_error_is_said_where_it_is_not_the_last():
+    lines = ("loading weights", "[Errno 98] error while attempting to bind: address already in use", "bye", "", "done")
+    log = Log("subject-1", "server", False, tuple((float(n), line) for n, line in enumerate(lines)))
+    assert trouble([a_pod()], [log]) == (
+        "pod subject-1: its log says: [Errno 98] error while attempting to bind: address already in use; "
+        "its log ends: bye / done"
+    )
