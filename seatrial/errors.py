@@ -36,3 +36,14 @@ class Terminated(BaseException):
 
 
 INTERRUPTS = (KeyboardInterrupt, Terminated)
+
+
+def why_stopped(by: BaseException) -> str:
+    """What ended a run before its time, as a reader of its record is told."""
+    if isinstance(by, KeyboardInterrupt):
+        return "stopped by Ctrl-C"
+    if isinstance(by, Terminated):
+        return "stopped by SIGTERM"
+    if isinstance(by, SeatrialError):
+        return str(by)
+    return f"a defect of Seatrial itself: {type(by).__name__}: {by}".removesuffix(": ")

@@ -11,11 +11,9 @@ import click
 from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
 from seatrial.cli._folders import own_checks
 from seatrial.cli._progress import Narrator, Silence
+from seatrial.cli._reports import page_of_run, result_of_run
 from seatrial.content import content
-from seatrial.record import RunRecord
-from seatrial.reporting import terminal
-from seatrial.reporting.model import read_report
-from seatrial.reporting.pages import html_page
+from seatrial.record import new_run_id
 from seatrial.suite.certify import certify as run_certify
 from seatrial.suite.registry import load_checks, selected
 from seatrial.suite.subject import read_subject
@@ -61,28 +59,23 @@ def certify(
     quiet: bool,
 ) -> int:
     """Decide whether the service behind CHART (a chart folder with contract.yaml) keeps its promises."""
-    subject = read_subject(chart)
-    checks = load_checks(content("conformance"), *folders)
-    if ids:
-        checks = selected(checks, ids)
-    progress = Silence() if quiet else Narrator(checks)
-    writable("--runs", runs, folder=True)
-    writable("--html", html)
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
-    refuse_unused(processes, subject.images)
-    progress.doing(f"cluster {cluster_name}")
-    cluster.up()
-    try:
-        result = run_certify(
-            subject, cluster, checks, progress,
-            runs=runs, seed=seed, lanes=lanes or default_lanes(cluster_name), arguments=tuple(sys.argv[1:]),
-            folders=folders,
-        )  # fmt: skip
-    finally:
-        cluster.down()
-    if html:
-        html.write_text(html_page(read_report(RunRecord.open(result.record))), encoding="utf-8")
-    click.echo(terminal.as_json(result.record) if as_json else terminal.as_text(result.record))
+    run_id = new_run_id()
+    with page_of_run(html, chart, runs / run_id), result_of_run(runs / run_id, as_json=as_json):
+        subject = read_subject(chart)
+        checks = load_checks(content("conformance"), *folders)
+        if ids:
+            checks = selected(checks, ids)
+        writable("--runs", runs, folder=True)
+        cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
+        refuse_unused(processes, subject.images)
+        try:
+            result = run_certify(
+                subject, cluster, checks, Silence() if quiet else Narrator(checks),
+                runs=runs, seed=seed, lanes=lanes or default_lanes(cluster_name), arguments=tuple(sys.argv[1:]),
+                run_id=run_id, folders=folders,
+            )  # fmt: skip
+        finally:
+            cluster.down()
     return result.exit_status
 
 

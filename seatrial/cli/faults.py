@@ -12,8 +12,10 @@ import click
 from seatrial import faults as matrix
 from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
 from seatrial.cli._folders import own_checks
+from seatrial.cli._reports import write_report
 from seatrial.clock import RunClock
 from seatrial.content import content
+from seatrial.reporting.text import plural
 from seatrial.suite.opening import opened
 from seatrial.suite.registry import load_checks
 from seatrial.suite.subject import read_subject
@@ -69,6 +71,7 @@ def faults(
         return 0
     writable("--markdown", markdown)
     writable("--json", json_file)
+    _write([], len(rows), markdown, json_file)
     cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
     refuse_unused(processes, subject.images)
     cluster.up()
@@ -81,7 +84,7 @@ def faults(
         nonlocal done
         done += 1
         so_far.extend(cells)
-        _write(so_far, markdown, json_file)
+        _write(so_far, len(rows) - done, markdown, json_file)
         for cell in cells:
             passed_s = int(time.monotonic() - started)
             head = f"{passed_s // 60:3}:{passed_s % 60:02} [{done}/{len(rows)}]"
@@ -102,14 +105,15 @@ def faults(
             cells = matrix.run_rows(context_of_rows, rows, checks, tell, lanes, folders)
     finally:
         cluster.down()
-    _write(cells, markdown, json_file)
+    _write(cells, 0, markdown, json_file)
     click.echo(matrix.as_markdown(cells))
     return matrix.verdict_of(cells)
 
 
-def _write(cells: list[matrix.Cell], markdown: Path | None, json_file: Path | None) -> None:
-    """What is known so far: a matrix takes long, and may be stopped."""
+def _write(cells: list[matrix.Cell], left: int, markdown: Path | None, json_file: Path | None) -> None:
+    """What is known so far, from the beginning on: a matrix takes long, and may be stopped with rows `left`."""
     if markdown:
-        markdown.write_text(matrix.as_markdown(cells), encoding="utf-8")
+        unfinished = f"Unfinished: {plural(left, 'row')} to come.\n\n" if left else ""
+        write_report(markdown, unfinished + matrix.as_markdown(cells))
     if json_file:
-        json_file.write_text(json.dumps([asdict(cell) for cell in cells], indent=1), encoding="utf-8")
+        write_report(json_file, json.dumps([asdict(cell) for cell in cells], indent=1))

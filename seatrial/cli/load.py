@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import orjson
 
 from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
 from seatrial.clusters.base import Cluster
-from seatrial.errors import InputError
+from seatrial.errors import InputError, why_stopped
 from seatrial.loads.bundle import bundle
 from seatrial.loads.cases import cases_of
 from seatrial.loads.locust_run import Recorded, loadtest_file, refuse_unreachable, run_locust
@@ -21,7 +22,8 @@ from seatrial.loads.pods import ROOT, load_pods
 from seatrial.loads.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
 from seatrial.loads.summary import Report
 from seatrial.loads.workers import ThisMachine, run_workers
-from seatrial.record import new_run_id
+from seatrial.record import RunRecord, new_run_id
+from seatrial.record.loads import recorded_so_far
 from seatrial.reporting.load import lines
 from seatrial.suite.load import finish, load_record
 from seatrial.suite.objectives import reported
@@ -107,7 +109,10 @@ def load(
     run_id = new_run_id()
     folder = out or runs / run_id
     sent_from = cluster.name if cluster else "this machine"
-    with load_record(folder, run_id, scenario, order.locust_file, order.host, sent_from) as record:
+    with (
+        load_record(folder, run_id, scenario, order.locust_file, order.host, sent_from) as record,
+        result_of_load(record, as_json=as_json),
+    ):
         if cluster:
             recorded = carried_by_pods(order, cluster, handed_on, folder, say)
         else:
@@ -118,6 +123,27 @@ def load(
         click.echo(document if as_json else "\n".join(said))
         finish(record, scenario, recorded, report, document)
     return report.exit_status
+
+
+@contextmanager
+def result_of_load(record: RunRecord, *, as_json: bool) -> Iterator[None]:
+    """What a load that is stopped or refused has to say on stdout; one that ends says it itself."""
+    try:
+        yield
+    except BaseException as stopped:
+        refused = isinstance(stopped, InputError)
+        told = {
+            "schema": SCHEMA,
+            "outcome": "refused" if refused else "unfinished",
+            "reason": why_stopped(stopped),
+            "recorded": recorded_so_far(record),
+            "record": str(record.folder),
+        }
+        if as_json:
+            click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        elif not refused:
+            click.echo(f"outcome   {told['outcome']}: {told['reason']}. {told['recorded']}.\nrecord    {record.folder}")
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import traceback
 import click
 
 import seatrial.cli
-from seatrial.errors import INTERRUPTS, SeatrialError, Terminated
+from seatrial.errors import INTERRUPTS, SeatrialError, Terminated, why_stopped
 
 EPILOG = "Exit status: 0 all MUSTs held, 1 a MUST or a gate failed, 2 could not judge, 3 bad usage or contract."
 NOT_COMMANDS = ("main",)
@@ -52,7 +52,9 @@ def main() -> None:
         error.show()
         sys.exit(3)
     except (*INTERRUPTS, click.Abort) as stopped:
-        click.echo("seatrial: interrupted; the record so far is kept", err=True)
+        # click makes an Abort of Ctrl-C.
+        by = stopped if isinstance(stopped, Terminated) else KeyboardInterrupt()
+        click.echo(f"seatrial: {why_stopped(by)}", err=True)
         sys.stdout.flush()
         # Not sys.exit: a trial in a thread of its own would go on to its end.
         os._exit(143 if isinstance(stopped, Terminated) else 130)

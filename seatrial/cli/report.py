@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.errors import InputError
+from seatrial.cli._reports import write_report
 from seatrial.record import RunRecord
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
@@ -21,26 +21,27 @@ from seatrial.reporting.terminal import as_text
     "--junit", type=click.Path(path_type=Path), metavar="FILE", help="JUnit XML, one test case for each check."
 )
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Markdown, for a pull request.")
-def report(record: Path, html: Path | None, junit: Path | None, markdown: Path | None) -> None:
+def report(record: Path, html: Path | None, junit: Path | None, markdown: Path | None) -> int:
     """Write reports of the run recorded in RECORD; without a file to write, the verdicts as text.
 
     A report repeats the recorded verdicts; `seatrial verify` judges them again.
+
+    Exit status: 0 whatever the verdicts are; 2 where the run did not come to its end; 3 where it was refused, or a
+    file is no longer as it was recorded.
     """
-    for found in RunRecord.open(record).damage():
+    opened = RunRecord.open(record)
+    damage = opened.damage()
+    for found in damage:
         click.echo(f"damaged: {found.file}: {found.what}; `seatrial verify` tells which verdicts lose by it", err=True)
     wanted = [(html, html_page), (junit, junit_xml), (markdown, markdown_text)]
     if not any(file for file, _ in wanted):
         click.echo(as_text(record))
-        return
-    read = read_report(RunRecord.open(record))
-    for file, write in wanted:
-        if file:
-            _write(file, write(read))
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as refused:
-        raise InputError(f"{file}: expected a file that can be written, found {refused}; name another") from refused
-    click.echo(f"wrote {file}", err=True)
+    else:
+        read = read_report(opened)
+        for file, write in wanted:
+            if file:
+                write_report(file, write(read))
+                click.echo(f"wrote {file}", err=True)
+    if damage:
+        return 3
+    return 0 if opened.is_whole else opened.exit_status([])

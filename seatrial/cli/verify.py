@@ -9,7 +9,8 @@ import click
 from seatrial.cli._folders import own_checks
 from seatrial.content import content
 from seatrial.record import Damage, RunRecord, summarise
-from seatrial.reporting.terminal import verdict_table
+from seatrial.reporting.headline import headline
+from seatrial.reporting.terminal import unjudged_table, verdict_table
 from seatrial.reporting.text import plural, sentence
 from seatrial.suite.registry import load_checks
 from seatrial.suite.replay import Replay, answer_again, judge_again
@@ -29,8 +30,8 @@ from seatrial.suite.replay import Replay, answer_again, judge_again
 def verify(record: Path, folders: tuple[Path, ...], adapters: tuple[Path, ...]) -> int:
     """Judge the run recorded in RECORD again, with no cluster at hand.
 
-    Exit status: as of the verdicts judged again; 2 where one differs from the record or could not be judged again;
-    3 where a file is no longer as it was recorded.
+    Exit status: as of the verdicts judged again; 2 where one differs from the record or could not be judged again,
+    and where the run did not come to its end; 3 where a file is no longer as it was recorded, or the run was refused.
     """
     opened = RunRecord.open(record)
     damage = opened.damage()
@@ -45,9 +46,22 @@ def verify(record: Path, folders: tuple[Path, ...], adapters: tuple[Path, ...]) 
     else:
         replay = judge_again(opened, load_checks(content("conformance"), *folders), damage, folders, adapters)
     _tell(replay, damage)
-    if damage:
+    if not opened.is_whole:
+        _tell_unfinished(opened)
+    if damage or opened.state.status == "refused":
         return 3
-    return 2 if replay.changed or replay.lost else summarise(replay.again).exit_status
+    return 2 if replay.changed or replay.lost else opened.exit_status(replay.again)
+
+
+def _tell_unfinished(record: RunRecord) -> None:
+    """How the run ended, and what it never judged."""
+    click.echo()
+    entries = record.verdicts_in_order()
+    if unjudged := record.unjudged():
+        click.echo(unjudged_table(unjudged))
+        click.echo()
+    result = headline(record, entries, summarise(entries), [])
+    click.echo(f"{result.word}. {result.sentence}")
 
 
 def _tell(replay: Replay, damage: list[Damage]) -> None:

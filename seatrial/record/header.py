@@ -11,9 +11,21 @@ import yaml
 from seatrial.contract import Contract
 
 Kind = Literal["certify", "load"]
-Status = Literal["running", "finished", "interrupted"]
+Status = Literal["running", "finished", "interrupted", "refused"]
 
 SCHEMA = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A check that a run was to judge, as a VerdictEntry names it."""
+
+    id: str
+    level: str  # MUST or SHOULD
+    title: str
+    name: str = ""
+    promise: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class RunHeader:
     question: str = ""  # what the scenario asks
     scenario: str = ""
     others: tuple[str, ...] = ()  # files that were in the folder before, and are no part of the record
+    checks: tuple[Asked, ...] = ()  # what was to be judged; empty for a load, and where it was not kept yet
 
     @property
     def subject(self) -> str:
@@ -52,12 +65,15 @@ class RunHeader:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """How far the run came. `running` in a record that nobody writes to means that the run was killed."""
+    """How far the run came. `running` in a record that nobody writes to means that the run was killed.
+
+    `refused`: what it was told (contract, chart, image, cluster) was wrong, and its author acts.
+    """
 
     status: Status = "running"
     ended: str = ""  # UTC, ISO 8601
     exit_status: int | None = None
-    reason: str = ""  # why it was interrupted
+    reason: str = ""  # why it was interrupted or refused
 
 
 def contract_text(contract: Contract) -> str:

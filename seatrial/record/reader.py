@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, SeatrialError
 from seatrial.ledger import Ledger
 from seatrial.observation import Timeline
 from seatrial.record import codec, schema_1
 from seatrial.record.arrays import ledger_from_file
 from seatrial.record.files import MANIFEST, Damage, Fingerprint, compare, files_in, read_manifest
 from seatrial.record.first_try import FirstTry
-from seatrial.record.header import SCHEMA, RunHeader, RunState
+from seatrial.record.header import SCHEMA, Asked, RunHeader, RunState
 from seatrial.record.layout import (
     END,
     FAILURE,
@@ -29,6 +29,7 @@ from seatrial.record.layout import (
     TIMELINE,
     TRIALS,
 )
+from seatrial.record.summary import summarise
 from seatrial.record.verdicts import VerdictEntry, by_id, read_lines
 from seatrial.verdict import Verdict
 
@@ -139,6 +140,22 @@ class RunRecord:
         """As readers want them: checks by their ids, objectives as the scenario has them."""
         return self.verdicts() if self.header.kind == "load" else sorted(self.verdicts(), key=by_id)
 
+    def unjudged(self) -> list[Asked]:
+        """The checks that were asked for and have no verdict, by their ids."""
+        judged = {entry.id for entry in self.verdicts()}
+        return sorted((asked for asked in self.header.checks if asked.id not in judged), key=by_id)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the run came to its end, with a verdict on all that it was to judge. Half a run is no pass."""
+        return self.state.status == "finished" and not self.unjudged()
+
+    def exit_status(self, entries: Iterable[VerdictEntry]) -> int:
+        """What a run with these verdicts comes to: 3 refused, 2 without an end or a verdict, else as `summarise`."""
+        if self.state.status == "refused":
+            return InputError.exit_code
+        return summarise(entries).exit_status if self.is_whole else SeatrialError.exit_code
+
     def comparable(self, recorded: Verdict, again: Verdict) -> Verdict:
         """A verdict judged again, in no more words than the schema of this record had for the recorded one."""
         return schema_1.as_far_as_known(recorded, again) if self.schema == schema_1.SCHEMA else again
@@ -174,7 +191,7 @@ class RunRecord:
         """What a killed run left half done: left out of everything read, and no sign of tampering."""
         if self.state.status != "running":
             return []
-        ends = [Damage(END, "expected how the run ended, found nothing: it still runs, or it was killed")]
+        ends = [Damage(END, "not there yet: the run is under way, or it was killed")]
         ends += [Damage(name, "not listed yet when the run was killed: left out") for name in self._unlisted()]
         if dropped := self._read_verdicts()[1]:
             ends.append(Damage(LINES, dropped))

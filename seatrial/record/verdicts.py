@@ -10,7 +10,7 @@ from typing import Any
 
 from seatrial.errors import InputError
 from seatrial.record.codec import plain, structured, to_json
-from seatrial.record.header import SCHEMA
+from seatrial.record.header import SCHEMA, Asked
 from seatrial.verdict import Verdict
 
 
@@ -28,7 +28,7 @@ class VerdictEntry:
     source: str = ""
 
 
-def by_id(entry: VerdictEntry) -> tuple[str, int, str]:
+def by_id(entry: VerdictEntry | Asked) -> tuple[str, int, str]:
     """Orders X2 before X10."""
     match = re.fullmatch(r"(\D*)(\d*)(.*)", entry.id, re.DOTALL)
     letters, number, rest = match.groups() if match else (entry.id, "", "")

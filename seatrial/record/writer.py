@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,16 +60,13 @@ class RecordWriter(RunRecord):
     def begin(cls, folder: Path, header: RunHeader) -> RecordWriter:
         """Begin a record in a folder that is there and has none."""
         record = cls(folder, header, RunState(), {})
-        run = codec.plain(header)
-        del run["contract"], run["scenario"]  # a file of their own
-        record._put(
-            {
-                RECORD: codec.to_json({"schema": SCHEMA, "run": run}),
-                PROMISES[header.kind]: header.promises.encode(),
-                LINES: b"",
-            }
-        )
+        record._put({RECORD: _header_file(header), PROMISES[header.kind]: header.promises.encode(), LINES: b""})
         return record
+
+    def add_versions(self, versions: Mapping[str, str]) -> None:
+        """What had a say and is known only now, such as the cluster's version once it is up."""
+        self.header = replace(self.header, versions={**self.header.versions, **versions})
+        self._put({RECORD: _header_file(self.header)})
 
     def add_files(self, files: Mapping[str, bytes]) -> None:
         """Keep files under these paths. Raises SeatrialError where there is no room for them."""
@@ -139,6 +137,10 @@ class RecordWriter(RunRecord):
         """The run was stopped before its end; what was judged so far stays."""
         self._end(RunState("interrupted", utc_now(), None, reason))
 
+    def refuse(self, reason: str) -> None:
+        """What the run was told was wrong: nothing is to be judged until that is mended."""
+        self._end(RunState("refused", utc_now(), InputError.exit_code, reason))
+
     def _end(self, state: RunState) -> None:
         with self._lock:
             self._refuse_ended()
@@ -178,3 +180,9 @@ class RecordWriter(RunRecord):
             raise InputError(
                 f"{self.folder}: expected a running record, found it {self.state.status}; start another run"
             )
+
+
+def _header_file(header: RunHeader) -> bytes:
+    run = codec.plain(header)
+    del run["contract"], run["scenario"]  # a file of their own
+    return codec.to_json({"schema": SCHEMA, "run": run})

@@ -11,6 +11,8 @@ from seatrial.record.summary import FEWEST_APPLICABLE_MUSTS
 from seatrial.reporting.text import plural
 from seatrial.verdict import Outcome
 
+NO_END = "The run did not come to its end."
+
 
 @dataclass(frozen=True, slots=True)
 class Headline:
@@ -21,18 +23,34 @@ class Headline:
     tone: Outcome
 
 
+def refused(reason: str) -> Headline:
+    """Of a run that ended before anything was judged, for what it was told."""
+    return Headline("Refused", _as_sentence(reason), Outcome.ERROR)
+
+
+def unfinished(reason: str) -> Headline:
+    """Of a run that was stopped before there was a record of it."""
+    return Headline("Unfinished", f"{_did_not_end(reason)} Nothing was judged.", Outcome.ERROR)
+
+
+def under_way() -> Headline:
+    """Of a run that has only begun."""
+    return Headline(
+        "Unfinished", "The run is under way, or it was killed: this page is replaced when it ends.", Outcome.ERROR
+    )
+
+
 def headline(
     record: RunRecord, entries: Sequence[VerdictEntry], summary: Summary, damage: Sequence[Damage]
 ) -> Headline:
-    """Damage and a run cut short go before any verdict."""
+    """Damage, and a run that was refused or cut short, go before any verdict."""
     if damage:
         files = plural(len(damage), "file")
         return Headline("Evidence damaged", f"{files} of the record changed since it was recorded.", Outcome.ERROR)
-    if record.state.status != "finished":
-        why = f": {record.state.reason}" if record.state.reason else ""
-        of_load = record.header.kind == "load"
-        so_far = recorded_so_far(record) if of_load else f"Judged so far: {plural(len(entries), 'check')}"
-        return Headline("Unfinished", f"The run did not come to its end{why}. {so_far}.", Outcome.ERROR)
+    if record.state.status == "refused":
+        return refused(record.state.reason)
+    if not record.is_whole:
+        return Headline("Unfinished", f"{_why_unfinished(record)} {_so_far(record, entries)}", Outcome.ERROR)
     if record.header.kind == "load":
         return _of_load(entries)
     musts = plural(summary.applicable_musts, "applicable MUST check")
@@ -52,6 +70,35 @@ def headline(
         )
     word = "Certified" if record.header.certificate == "certified" else "Preflight passed"
     return Headline(word, f"All of {musts} held on {record.header.cluster}.", Outcome.PASS)
+
+
+def _why_unfinished(record: RunRecord) -> str:
+    if record.state.status == "running":
+        return "The run is under way, or it was killed."
+    if record.state.status == "finished":
+        return "The run ended without a verdict on all that it was to judge."
+    return _did_not_end(record.state.reason)
+
+
+def _did_not_end(reason: str) -> str:
+    return f"The run did not come to its end: {_as_sentence(reason, capital=False)}" if reason else NO_END
+
+
+def _so_far(record: RunRecord, entries: Sequence[VerdictEntry]) -> str:
+    """How much there is, and that it is no result."""
+    if record.header.kind == "load":
+        return f"{recorded_so_far(record)}."
+    never = len(record.unjudged())
+    if not never:
+        return f"Judged so far: {plural(len(entries), 'check')}."
+    return (
+        f"{len(entries)} of {plural(len(entries) + never, 'check')} were judged, which is neither a pass nor a failure."
+    )
+
+
+def _as_sentence(reason: str, *, capital: bool = True) -> str:
+    whole = reason if reason.endswith((".", "!", "?")) else f"{reason}."
+    return whole[:1].upper() + whole[1:] if capital else whole
 
 
 def _of_load(entries: Sequence[VerdictEntry]) -> Headline:

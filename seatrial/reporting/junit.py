@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from seatrial.reporting.model import Judged, Report
+from seatrial.record import Asked
+from seatrial.reporting.model import Judged, Report, group_of
 from seatrial.reporting.text import decisive, interval, number, sentence
 from seatrial.verdict import Outcome
 
@@ -29,12 +30,37 @@ def junit_xml(report: Report) -> str:
         **dict(sorted(header.versions.items())),
     }.items():
         ElementTree.SubElement(properties, "property", name=_clean(name), value=_clean(value))
+    _run(suite, report)
     for judged in report.judged:
         _case(suite, judged)
+    for asked in report.unjudged:
+        _unjudged(suite, asked, report.headline.word)
     for kind, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(kind, str(sum(1 for _ in suite.iter(tag))))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _run(suite: ElementTree.Element, report: Report) -> None:
+    """A case that is an error where the record is damaged, or of no whole run: it must not look like a pass."""
+    if report.record.is_whole and not report.damage:
+        return
+    case = ElementTree.SubElement(suite, "testcase", classname="run", name="the run came to its end, and is recorded")
+    told = ElementTree.SubElement(
+        case,
+        "error",
+        message=_clean(f"{report.headline.word}: {report.headline.sentence}"),
+        type=_clean(report.headline.word.lower()),
+    )
+    ends = [*report.damage, *report.loose_ends]
+    told.text = _clean("\n".join([report.headline.sentence, *(f"{file}: {what}" for file, what in ends)]))
+
+
+def _unjudged(suite: ElementTree.Element, asked: Asked, word: str) -> None:
+    name = f"{asked.id} {(asked.name or asked.title).replace('_', '-')}"
+    case = ElementTree.SubElement(suite, "testcase", classname=_clean(group_of(asked)), name=_clean(name))
+    never = ElementTree.SubElement(case, "error", message=f"{word}: never judged", type=word.lower())
+    never.text = _clean(f"{asked.title}\n{asked.level}; the run ended before it was judged")
 
 
 def _case(suite: ElementTree.Element, judged: Judged) -> None:

@@ -14,7 +14,7 @@ import yaml
 from seatrial.errors import InputError
 from seatrial.ledger import Ledger, Request
 from seatrial.observation import Timeline
-from seatrial.record import Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
+from seatrial.record import Asked, Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
 from seatrial.record.codec import read_json
 from seatrial.record.header import Kind
 from seatrial.reporting.drain_story import DrainStory, drain_story
@@ -77,6 +77,7 @@ class Report:
     first_tries: Mapping[str, FirstTry]
     damage: tuple[Damage, ...]
     loose_ends: tuple[Damage, ...]
+    unjudged: tuple[Asked, ...]  # asked for, and without a verdict
     promises: tuple[tuple[str, str], ...]
     stages: tuple[str, ...] = ()  # of a load, as text
 
@@ -91,6 +92,21 @@ class Report:
             if judged.entry.verdict.outcome != Outcome.SKIPPED:
                 groups.setdefault(judged.group, []).append(judged)
         return list(groups.items())
+
+    def unjudged_by_behaviour(self) -> list[tuple[str, list[Asked]]]:
+        """Checks without a verdict, by the folder that they live in."""
+        groups: dict[str, list[Asked]] = {}
+        for asked in self.unjudged:
+            groups.setdefault(group_of(asked), []).append(asked)
+        return list(groups.items())
+
+    def unjudged_of(self, level: str) -> int:
+        """How many checks of this level have no verdict."""
+        return sum(asked.level == level for asked in self.unjudged)
+
+    def levels(self) -> list[str]:
+        """MUST and SHOULD, as far as the run had such checks."""
+        return sorted({*self.summary.counts, *(asked.level for asked in self.unjudged)})
 
     def skipped_by_reason(self) -> list[tuple[str, list[Judged]]]:
         """Checks that do not apply, by why."""
@@ -119,6 +135,7 @@ def read_report(record: RunRecord) -> Report:
         first_tries=record.first_tries(),
         damage=tuple(damage),
         loose_ends=tuple(record.loose_ends()),
+        unjudged=tuple(record.unjudged()),
         promises=() if record.header.kind == "load" else tuple(_promises(record.header.contract)),
         stages=tuple(recorded_stages(record)) if record.header.kind == "load" else (),
     )
@@ -149,11 +166,16 @@ def _judged(entry: VerdictEntry, group: str, ledgers: Mapping[str, Ledger]) -> J
 
 
 def _group(entry: VerdictEntry, kind: Kind) -> str:
-    """A check's folder, or, where that was not recorded, the promise it belongs to; an objective's stage."""
+    """A check's group; an objective's stage."""
     if kind == "load":
         return entry.trials[0] if entry.trials else "load"
-    promise = re.split(r"[.|]", entry.promise)[0]
-    return PurePosixPath(entry.source).parent.name or promise or "general"
+    return group_of(entry)
+
+
+def group_of(check: VerdictEntry | Asked) -> str:
+    """A check's folder, or, where that was not recorded, the promise it belongs to."""
+    promise = re.split(r"[.|]", check.promise)[0]
+    return PurePosixPath(check.source).parent.name or promise or "general"
 
 
 def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -10,8 +11,10 @@ from markupsafe import Markup
 from seatrial.reporting import text
 from seatrial.reporting.bars import limit_bar
 from seatrial.reporting.drain_svg import story_svg
+from seatrial.reporting.headline import Headline
 from seatrial.reporting.latency import MOST_CURVES, latency_svg, seconds
 from seatrial.reporting.model import Report
+from seatrial.reporting.text import NEVER
 from seatrial.verdict import Outcome
 
 # One picture for a desk and one for a phone: a picture scaled down could not be read.
@@ -21,6 +24,15 @@ WIDE, NARROW = 1080.0, 340.0
 def html_page(report: Report) -> str:
     """One page that needs nothing from anywhere else."""
     return _environment().get_template("report.html.j2").render(_names(report))
+
+
+def notice_page(headline: Headline, chart: Path, begun: str, record: Path | None = None) -> str:
+    """The page of a run without a record to draw, such as one that has only begun, whose record will be `record`.
+
+    It says what the run came to, of which chart, and when (UTC) it began.
+    """
+    names = {"headline": headline, "chart": chart, "begun": begun, "record": record, "signs": text.SIGNS}
+    return _environment().get_template("notice.html.j2").render(names)
 
 
 def markdown_text(report: Report) -> str:
@@ -41,6 +53,7 @@ def _names(report: Report) -> Mapping[str, object]:
         "number": text.number,
         "interval": text.interval,
         "plural": text.plural,
+        "never": NEVER,
         "seconds": seconds,
         "limit_bar": limit_bar,
         "story_svg": story_svg,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from seatrial.record import RunRecord, VerdictEntry, summarise
+from seatrial.record import Asked, RunRecord, VerdictEntry, summarise
 from seatrial.record.codec import plain, to_json
 from seatrial.record.header import SCHEMA
 from seatrial.reporting.headline import headline
 from seatrial.reporting.load import recorded_stages
-from seatrial.reporting.text import SIGNS, decisive, plural, sentence
+from seatrial.reporting.text import NEVER, SIGNS, decisive, plural, sentence
 from seatrial.verdict import Outcome
 
 COLOURS = {
@@ -59,13 +59,24 @@ def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
     return "\n".join(lines)
 
 
+def unjudged_table(unjudged: Sequence[Asked]) -> str:
+    """One line for each check that was asked for and has no verdict."""
+    id_width = max([len(asked.id) for asked in unjudged], default=2)
+    word = click.style(f"{NEVER} {'not judged':<12}", fg=COLOURS[Outcome.ERROR])
+    return "\n".join(
+        f"{word} {asked.id:<{id_width}}  {asked.level:<6}  {(asked.name or asked.title).replace('_', '-')}"
+        for asked in unjudged
+    )
+
+
 def as_text(folder: Path) -> str:
     """The table of a record's verdicts, the tally and what they come to. Raises InputError for no record."""
     record = RunRecord.open(folder)
     entries = record.verdicts_in_order()
     width = max(NARROWEST, shutil.get_terminal_size((110, 24)).columns)
     stages = recorded_stages(record) if record.header.kind == "load" else []
-    return "\n\n".join([*stages, verdict_table(entries, width), closing(record, entries)])
+    tables = [verdict_table(entries, width), unjudged_table(record.unjudged())]
+    return "\n\n".join([*stages, *filter(None, tables), closing(record, entries)])
 
 
 def as_json(folder: Path) -> str:
@@ -77,9 +88,10 @@ def as_json(folder: Path) -> str:
         "schema": SCHEMA,
         "run": {name: value for name, value in plain(record.header).items() if name not in ("contract", "scenario")},
         "state": plain(record.state),
-        "result": {"word": result.word, "sentence": result.sentence, "exit_status": summarise(entries).exit_status},
+        "result": {"word": result.word, "sentence": result.sentence, "exit_status": record.exit_status(entries)},
         "record": {"folder": str(folder), "sha256": record.digest()},
         "first_tries": plain(record.first_tries()),
+        "unjudged": [asked.id for asked in record.unjudged()],
         "verdicts": [plain(entry) for entry in entries],
     }
     return to_json(document).decode("ascii").rstrip("\n")
@@ -95,6 +107,8 @@ def closing(record: RunRecord, entries: Sequence[VerdictEntry]) -> str:
     ]
     word = click.style(result.word, fg=COLOURS[result.tone], bold=True)
     tally = f"{plural(len(entries), 'check')}. {'; '.join(tallies)}" if tallies else "No checks."
+    if never := record.unjudged():
+        tally += f"{'' if tally.endswith('.') else '.'} Not judged: {len(never)}."
     twice = "".join(f"Note: {first.sentence(name)}.\n" for name, first in sorted(record.first_tries().items()))
     return f"{twice}{tally}\n{word}. {result.sentence}\nRecord: {record.folder}"
 

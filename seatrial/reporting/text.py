@@ -16,6 +16,7 @@ SIGNS = {
     Outcome.ERROR: "!",
     Outcome.SKIPPED: "–",
 }
+NEVER = "·"  # of a check that has no verdict
 
 
 def number(value: float, unit: str = "") -> str:

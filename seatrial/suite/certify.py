@@ -15,9 +15,9 @@ import yaml
 
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
-from seatrial.errors import SeatrialError
+from seatrial.errors import InputError, SeatrialError, why_stopped
 from seatrial.observation import Observation
-from seatrial.record import RecordWriter, RunHeader, new_run_id, summarise, utc_now
+from seatrial.record import Asked, RecordWriter, RunHeader, new_run_id, summarise, utc_now
 from seatrial.record.header import contract_text
 from seatrial.suite.check import Check
 from seatrial.suite.opening import opened
@@ -71,14 +71,16 @@ def certify(
     run_id: str = "",
     folders: tuple[Path, ...] = (),
 ) -> Result:
-    """Put the subject on trial on a cluster that is up, and judge it; `folders` may have trials of one's own.
+    """Put the subject on trial on a cluster, which is brought up, and judge it; `folders` may have trials of one's own.
+
+    Whatever ends it, the record is there, and says how: that the run came to its end, was stopped, or was refused.
 
     Raises ClusterError when the cluster does not do as asked before the first trial; after that, whatever a trial
     cannot do is an `error` verdict of the checks that need it.
     """
     run_id = run_id or new_run_id()
     clock = RunClock.start()
-    record = RecordWriter.create(runs, header(subject, cluster, run_id, arguments))
+    record = RecordWriter.create(runs, header(subject, cluster, checks, run_id, arguments))
     trials = load_trials(*folders)
     suite = Suite(
         subject.contract,
@@ -89,7 +91,12 @@ def certify(
         lanes=lanes,
     )
     progress.plan(len(suite.agenda.waiting), suite.left_s)
+    is_up = False
     try:
+        progress.doing(f"cluster {cluster.name}")
+        cluster.up()
+        is_up = True
+        record.add_versions(cluster.versions())
         with opened(
             subject,
             cluster,
@@ -101,16 +108,20 @@ def certify(
         ) as context:
             verdicts = suite.run(context.injected(injection) if injection else context)
     except BaseException as stopped:
-        reason = f"{type(stopped).__name__}: {stopped}".removesuffix(": ")
+        reason = why_stopped(stopped)
         try:
-            remove_namespaces(Api.connect(cluster.kubeconfig(), cluster.context), run_id.rpartition("-")[2])
+            if is_up:
+                remove_namespaces(Api.connect(cluster.kubeconfig(), cluster.context), run_id.rpartition("-")[2])
         except SeatrialError as left:
             # The first error is the one to tell: a cluster that is gone refuses this too.
             said = f"namespaces of the run may be left, `seatrial clean` deletes them: {left}"
             reason += f"; {said}"
             progress.doing(said)
         finally:
-            record.interrupt(reason)
+            if isinstance(stopped, InputError):
+                record.refuse(reason)
+            else:
+                record.interrupt(reason)
         raise
     status = summarise(record.verdicts()).exit_status
     record.finish(status)
@@ -124,7 +135,9 @@ def remove_namespaces(api: Api, run: str) -> None:
             api.delete(f"/api/v1/namespaces/{item['metadata']['name']}")
 
 
-def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str, ...]) -> RunHeader:
+def header(
+    subject: Subject, cluster: Cluster, checks: Mapping[str, Check], run_id: str, arguments: tuple[str, ...]
+) -> RunHeader:
     """What the record says before anything was seen; the contract is kept whole, with its cases."""
     return RunHeader(
         run_id=run_id,
@@ -139,9 +152,12 @@ def header(subject: Subject, cluster: Cluster, run_id: str, arguments: tuple[str
             "python": platform.python_version(),
             "platform": f"{sys.platform} {platform.release()} {platform.machine()}",
             **{name: importlib.metadata.version(name) for name in ("kubernetes", "numpy", "scipy")},
-            **cluster.versions(),
         },
         arguments=arguments,
+        checks=tuple(
+            Asked(check.id, check.level, check.title, check.name, check.promise, _source(check))
+            for check in checks.values()
+        ),
     )
 
 
@@ -168,6 +184,10 @@ def _keep_verdict(
         [*record.trials()] if check.sees_all else asked,
         name=check.name,
         promise=check.promise,
-        source=f"{check.source.parent.name}/{check.source.name}",
+        source=_source(check),
     )
     progress.verdict(check, verdict)
+
+
+def _source(check: Check) -> str:
+    return f"{check.source.parent.name}/{check.source.name}"

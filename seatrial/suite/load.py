@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, why_stopped
 from seatrial.loads.locust_run import FAILURE_FILE, LOG_FILE, MASTER_FILE, RUN_FILE, Recorded, refuse_without_room
 from seatrial.loads.scenario import Scenario
 from seatrial.loads.summary import Report
@@ -57,7 +57,10 @@ def load_record(
         yield record
     except BaseException as stopped:
         record.adopt_files()
-        record.interrupt(f"{type(stopped).__name__}: {stopped}".removesuffix(": "))
+        if isinstance(stopped, InputError):
+            record.refuse(why_stopped(stopped))
+        else:
+            record.interrupt(why_stopped(stopped))
         raise
 
 

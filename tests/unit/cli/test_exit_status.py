@@ -21,7 +21,7 @@ module.main()
 def test_ctrl_c_waits_for_no_trial():
     ended = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (130, "")
-    assert ended.stderr == "seatrial: interrupted; the record so far is kept\n"
+    assert ended.stderr == "seatrial: stopped by Ctrl-C\n"
 
 
 CANCELLED = """

@@ -1,8 +1,10 @@
 """A record is judged again from its files alone, and says which verdicts have lost their evidence."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -12,8 +14,9 @@ from seatrial.cli.verify import verify
 from seatrial.errors import InputError
 from seatrial.ledger import ledger
 from seatrial.observation import GeneratorHealth, Timeline, Workload
-from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, VerdictEntry
+from seatrial.record import Asked, FirstTry, RecordWriter, RunHeader, RunRecord, VerdictEntry
 from seatrial.record.alike import alike
+from seatrial.reporting.terminal import as_json
 from seatrial.suite.registry import load_checks
 from seatrial.suite.replay import judge_again
 from seatrial.trials.pod_deletion import PodDeletion
@@ -169,11 +172,83 @@ def test_the_command_does_not_confirm_a_rewritten_verdict(record, checks):
     assert "X1: recorded as pass (500 answered)" in result.output
 
 
+def half(tmp_path: Path) -> RecordWriter:
+    """A run of two checks, of which one is judged."""
+    asked = tuple(Asked(id, "MUST", "No request is lost.", "no_request_is_lost") for id in ("X1", "X2"))
+    header = RunHeader(
+        "run-3", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", CONTRACT, checks=asked
+    )
+    record = RecordWriter.create(tmp_path / "runs", header)
+    record.add_trial("pod-deletion", observed(lost=0))
+    record.add_verdict("X1", "MUST", "No request is lost.", RIGHT, ["pod-deletion"])
+    return record
+
+
+ENDS = [
+    (lambda record: None, 2, "Unfinished. The run is under way, or it was killed. 1 of 2 checks were judged"),
+    (lambda record: record.interrupt("stopped by Ctrl-C"), 2, "Unfinished. The run did not come to its end: stopped"),
+    (lambda record: record.finish(0), 2, "Unfinished. The run ended without a verdict on all that it was to judge."),
+    (lambda record: record.refuse("c.yaml: expected x"), 3, "Refused. C.yaml: expected x."),
+]
+
+
+@pytest.mark.parametrize(("end", "status", "said"), ENDS)
+def test_half_a_run_is_no_pass(tmp_path, checks, end, status, said):
+    """One check passed, and nobody may read that as a pass of the run: in no command, and in no file."""
+    record = half(tmp_path)
+    end(record)
+    verified = run(record, checks)
+    assert verified.return_value == status
+    assert said in verified.output
+    assert re.search(r"not judged +X2 +MUST +no-request-is-lost", verified.output)
+    assert "1 verdict judged again as recorded, 0 otherwise" in verified.output
+
+    junit, page, markdown = tmp_path / "j.xml", tmp_path / "p.html", tmp_path / "m.md"
+    wanted = ["--junit", str(junit), "--html", str(page), "--markdown", str(markdown)]
+    reported = CliRunner().invoke(report, [str(record.folder), *wanted], standalone_mode=False)
+    assert reported.return_value == status
+    word = said.partition(".")[0]
+    assert f"</span> {word}</h1>" in page.read_text()
+    assert "not judged" in page.read_text()
+    assert markdown.read_text().startswith(f"# ! {word}: echo")
+    assert "- X2 (MUST): No request is lost." in markdown.read_text()
+    suite = ElementTree.parse(junit).find("testsuite")
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("3", "2", "0")
+    assert [case.find("error").get("type") for case in suite.iter("testcase") if case.find("error") is not None] == [
+        word.lower(), word.lower()
+    ]  # fmt: skip
+
+    told = CliRunner().invoke(report, [str(record.folder)], standalone_mode=False)
+    assert (told.return_value, said in told.output) == (status, True)
+    assert "1 check. MUST: 1 pass. Not judged: 1." in told.output
+    document = json.loads(as_json(record.folder))
+    assert (document["result"]["word"], document["result"]["exit_status"]) == (word, status)
+    assert document["unjudged"] == ["X2"]
+
+
+def test_a_record_from_before_its_checks_were_kept_is_whole_when_it_finished(record, checks):
+    done = judged(record, RIGHT)
+    assert (done.header.checks, done.is_whole) == ((), True)
+    reported = CliRunner().invoke(report, [str(done.folder)], standalone_mode=False)
+    assert (reported.return_value, run(done, checks).return_value) == (0, 0)
+
+
 def test_a_killed_run_is_verified_as_far_as_it_came(record, checks):
     record.add_verdict("X1", "MUST", "No request is lost.", RIGHT, ["pod-deletion"])
     result = run(record, checks)
-    assert result.return_value == 0
+    assert result.return_value == 2
     assert "note: end.json" in result.output
+    assert "Unfinished. The run is under way, or it was killed. Judged so far: 1 check." in result.output
+
+
+def test_reports_of_a_damaged_record_are_no_pass(record, tmp_path):
+    done = judged(record, RIGHT)
+    path = done.folder / "trials/pod-deletion/ledger.npz"
+    path.write_bytes(path.read_bytes() + b"x")
+    reported = CliRunner().invoke(report, [str(done.folder), "--junit", str(tmp_path / "j.xml")], standalone_mode=False)
+    assert reported.return_value == 3
+    (error,) = ElementTree.parse(tmp_path / "j.xml").iter("error")
+    assert error.get("type") == "evidence damaged"
 
 
 def test_a_trial_that_was_run_twice_is_told(tmp_path, checks):

@@ -239,9 +239,45 @@ def test_a_load_that_does_not_come_to_its_end_says_why(server, scenario, tmp_pat
     with pytest.raises(InputError, match="ValueError: mine"):
         run(load, scenario, "--host", f"http://127.0.0.1:{server.server_port}", "--out", tmp_path / "out", "-q")
     record = RunRecord.open(tmp_path / "out")
-    assert (record.state.status, record.damage()) == ("interrupted", [])
+    assert (record.state.status, record.state.exit_status, record.damage()) == ("refused", 3, [])
     assert "ValueError: mine" in record.state.reason
-    assert read_report(record).headline.word == "Unfinished"
+    assert read_report(record).headline.word == "Refused"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_load_that_is_cancelled_says_that_it_is_unfinished_and_where_its_record_is(
+    server, scenario, tmp_path, as_json
+):
+    """Without --out, too."""
+    long = {**SCENARIO, "stages": [{"name": "base", "rate_rps": 40, "duration_s": 60}]}
+    scenario.write_text(yaml.safe_dump(long))
+    runs = tmp_path / "runs"
+    process = subprocess.Popen([
+        sys.executable, "-m", "seatrial.cli.main", "load", str(scenario), "-q", "--runs", str(runs),
+        "--host", f"http://127.0.0.1:{server.server_port}", *(["--json"] if as_json else []),
+    ], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    deadline_s = time.monotonic() + 60
+    while not any(file.stat().st_size > PREAMBLE_BYTES for file in runs.glob("*/ledger.chunks")):
+        assert time.monotonic() < deadline_s, "waited in vain"
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    said, told = process.communicate(timeout=60)
+    (folder,) = runs.iterdir()
+    assert (process.returncode, told) == (143, "seatrial: stopped by SIGTERM\n")
+    if as_json:
+        document = json.loads(said)
+        assert (document["outcome"], document["reason"]) == ("unfinished", "stopped by SIGTERM")
+        assert document["record"] == str(folder)
+    else:
+        assert said.startswith("outcome   unfinished: stopped by SIGTERM. Requests recorded so far: ")
+        assert said.endswith(f"record    {folder}\n")
+    record = RunRecord.open(folder)
+    assert (record.state.status, record.state.reason, record.damage()) == ("interrupted", "stopped by SIGTERM", [])
+    assert "ledger.chunks" in listed(folder)
+    assert run(verify, folder)[0] == 2
+    suite = ElementTree.fromstring(junit_xml(read_report(record))).find("testsuite")
+    assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
 
 
 def test_a_killed_load_leaves_a_record_that_can_be_read(server, scenario, tmp_path):
@@ -271,4 +307,4 @@ def test_a_killed_load_leaves_a_record_that_can_be_read(server, scenario, tmp_pa
     html_page(shown)
     status, told = run(verify, out)
     assert status == 2
-    assert "note: end.json: expected how the run ended" in told
+    assert "note: end.json: not there yet" in told

@@ -171,7 +171,7 @@ def test_a_killed_run_says_so(tmp_path):
     record = made_up.begin(tmp_path)
     report = read_report(RunRecord.open(record.folder))
     assert report.headline.word == "Unfinished"
-    assert "The run did not come to its end" in html_page(report)
+    assert "The run is under way, or it was killed." in html_page(report)
     assert "end.json" in markdown_text(report)
     junit_xml(report)
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from seatrial.errors import ClusterError, InputError
+from seatrial.errors import ClusterError, InputError, Terminated
 from seatrial.observation import Observation
 from seatrial.record import RunRecord
 from seatrial.suite import certify as module
@@ -99,6 +99,7 @@ CLUSTER = SimpleNamespace(
     certificate="preflight",
     context=None,
     kubeconfig=lambda: Path("k"),
+    up=lambda: None,
     versions=lambda: {"kubernetes": "v1.34.0"},
     runs=lambda kind: True,
 )
@@ -139,7 +140,7 @@ def good(context):
 def test_a_run_tells_its_forecast_first_and_then_what_happens(api, run):
     record, told, error = run(good)
     assert error is None
-    assert told == ["1 trials, 7 s", "images", "harness", "one: ", "X1: pass"]
+    assert told == ["1 trials, 7 s", "cluster local", "images", "harness", "one: ", "X1: pass"]
     assert (record.state.status, record.state.exit_status, record.trials()) == ("finished", 0, ["one"])
     assert api.deleted == []
 
@@ -170,27 +171,67 @@ def test_a_trial_that_breaks_when_run_again_is_recorded_as_both(api, run):
     assert "left 1 of 1 requests unsent" in record.first_tries()["one"].reason
 
 
-def reason(stop):
-    return f"{type(stop).__name__}: {stop}" if str(stop) else type(stop).__name__
+STOPS = [
+    (ClusterError("the node is gone"), "interrupted", None, "the node is gone"),
+    (InputError("no such image"), "refused", 3, "no such image"),
+    (KeyboardInterrupt(), "interrupted", None, "stopped by Ctrl-C"),
+    (Terminated(), "interrupted", None, "stopped by SIGTERM"),
+    (KeyError("x"), "interrupted", None, "a defect of Seatrial itself: KeyError: 'x'"),
+]
 
 
-@pytest.fixture(params=[ClusterError("the node is gone"), InputError("no such image"), KeyboardInterrupt()])
-def stop(request, monkeypatch):
-    """What a run is stopped by before its first trial."""
+@pytest.fixture(params=STOPS)
+def stopped(request, monkeypatch):
+    """What a run is stopped by before its first trial, and what its record says then."""
 
     def raises(*_):
-        raise request.param
+        raise request.param[0]
 
     monkeypatch.setattr(opening, "take_in", raises)
     return request.param
+
+
+@pytest.fixture
+def stop(stopped):
+    """Only what it is stopped by."""
+    return stopped[0]
+
+
+def reason(stop):
+    return next(reason for each, _, _, reason in STOPS if each is stop)
+
+
+def test_a_record_says_how_its_run_ended_and_which_checks_it_never_judged(api, stopped, run):
+    record, _, _ = run(good)
+    error, status, exit_status, why = stopped
+    assert (record.state.status, record.state.exit_status, record.state.reason) == (status, exit_status, why)
+    assert [(asked.id, asked.level, asked.source) for asked in record.unjudged()] == [("X1", "MUST", "checks/x.py")]
+    assert record.exit_status([]) == (3 if isinstance(error, InputError) else 2)
+
+
+def test_a_run_whose_cluster_does_not_come_up_has_a_record_that_says_so(api, run, monkeypatch):
+    def refuses():
+        raise ClusterError("no room for the cluster")
+
+    monkeypatch.setattr(CLUSTER, "up", refuses)
+    record, _, error = run(good)
+    assert isinstance(error, ClusterError)
+    assert (record.state.status, record.state.reason) == ("interrupted", "no room for the cluster")
+    assert api.deleted == []
+
+
+def test_a_whole_run_has_a_verdict_on_all_that_it_was_to_judge_and_the_clusters_version(api, run):
+    record, _, _ = run(good)
+    assert (record.is_whole, record.unjudged(), record.damage()) == (True, [], [])
+    assert record.header.versions["kubernetes"] == "v1.34.0"
 
 
 def test_a_run_that_is_stopped_takes_its_namespaces_with_it(api, stop, run):
     record, told, error = run(good)
     assert error is stop
     assert api.deleted == ["mine", "mine-again"]
-    assert (record.state.status, record.state.reason) == ("interrupted", reason(stop))
-    assert told == ["1 trials, 7 s", "images"]
+    assert record.state.reason == reason(stop)
+    assert told == ["1 trials, 7 s", "cluster local", "images"]
 
 
 @pytest.mark.parametrize("refusal", [ClusterError("no answer"), InputError("no kubeconfig")])
@@ -201,7 +242,7 @@ def test_a_cluster_that_is_gone_does_not_hide_what_stopped_the_run(api, stop, ru
     monkeypatch.setattr(module.Api, "connect", gone)
     record, told, error = run(good)
     assert error is stop
-    assert record.state.status == "interrupted"
+    assert record.state.status in ("interrupted", "refused")
     assert record.state.reason.startswith(f"{reason(stop)}; ")
     assert str(refusal) in record.state.reason
     assert str(refusal) in told[-1]
