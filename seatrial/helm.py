@@ -27,6 +27,9 @@ from seatrial.lifetime import ending_with_us
 
 Values = Mapping[str, Any]
 
+ANSWER_WITHIN_S = 120.0
+WAITS = 3  # of one action, each as long as its timeout
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -109,32 +112,52 @@ class HelmProgram:
         self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
     ) -> None:
         with values_file(values) as file:
-            self._run("install", release, chart, "--values", file, *_to(target), *_patience(timeout_s, wait))
+            self._run(
+                "install",
+                release,
+                chart,
+                "--values",
+                file,
+                *_to(target),
+                *_patience(timeout_s, wait),
+                within_s=_longest_s(timeout_s),
+            )
 
     def upgrade(
         self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
     ) -> None:
         with values_file(values) as file:
             given = ("--values", file, "--reset-values")
-            self._run("upgrade", release, chart, *given, *_to(target), *_patience(timeout_s, wait))
+            self._run(
+                "upgrade",
+                release,
+                chart,
+                *given,
+                *_to(target),
+                *_patience(timeout_s, wait),
+                within_s=_longest_s(timeout_s),
+            )
 
     def rollback(self, *, release: str, target: Target, revision: int | None, timeout_s: float, wait: bool) -> None:
         to = [] if revision is None else [str(revision)]
-        self._run("rollback", release, *to, *_to(target), *_patience(timeout_s, wait))
+        self._run("rollback", release, *to, *_to(target), *_patience(timeout_s, wait), within_s=_longest_s(timeout_s))
 
     def uninstall(self, *, release: str, target: Target, timeout_s: float, wait: bool) -> None:
-        self._run("uninstall", release, *_to(target), *_patience(timeout_s, wait))
+        self._run("uninstall", release, *_to(target), *_patience(timeout_s, wait), within_s=_longest_s(timeout_s))
 
     def history(self, *, release: str, target: Target) -> list[Revision]:
         return [_revision(entry) for entry in json.loads(self._run("history", release, "-o", "json", *_to(target)))]
 
-    def _start(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def _start(self, *arguments: str | Path, within_s: float = ANSWER_WITHIN_S) -> subprocess.CompletedProcess[str]:
         # An install that waits for its pods would go on to its timeout.
         command = ending_with_us([self.program, *arguments])
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=False, timeout=within_s)
+        except subprocess.TimeoutExpired:
+            raise HelmRefused(_no_end(str(arguments[0]), within_s)) from None
 
-    def _run(self, *arguments: str | Path) -> str:
-        done = self._start(*arguments)
+    def _run(self, *arguments: str | Path, within_s: float = ANSWER_WITHIN_S) -> str:
+        done = self._start(*arguments, within_s=within_s)
         if done.returncode:
             raise HelmRefused(_said(done))
         return done.stdout
@@ -181,13 +204,14 @@ class HelmSdk:
     def _change(self, action: str, target: Target, timeout_s: float, wait: bool, **arguments: Any) -> None:
         # "legacy" waiting polls every 2 s, and then that is what gets measured.
         strategy = "watcher" if wait else "hookOnly"
-        self._ask(action, target=_config(target), timeout=math.ceil(timeout_s), wait=strategy, **arguments)
+        patience: dict[str, Any] = {"timeout": math.ceil(timeout_s), "wait": strategy}
+        self._ask(action, _longest_s(timeout_s), target=_config(target), **patience, **arguments)
 
-    def _ask(self, action: str, **arguments: Any) -> Any:
+    def _ask(self, action: str, within_s: float = ANSWER_WITHIN_S, **arguments: Any) -> Any:
         with self._starting:
             if self._worker is None or not self._worker.alive:
                 self._worker = _Worker()
-        return self._worker.ask(action, arguments)
+        return self._worker.ask(action, arguments, within_s)
 
 
 class _Worker:
@@ -212,7 +236,7 @@ class _Worker:
         threading.Thread(target=self._listen, name="helm-worker", daemon=True).start()
         atexit.register(self._close)
 
-    def ask(self, action: str, arguments: dict[str, Any]) -> Any:
+    def ask(self, action: str, arguments: dict[str, Any], within_s: float) -> Any:
         future: Future[dict[str, Any]] = Future()
         with self._lock:
             number = next(self._ids)
@@ -223,7 +247,12 @@ class _Worker:
             assert self._process.stdin
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-        answer = future.result()
+        try:
+            answer = future.result(within_s)
+        except TimeoutError:
+            with self._lock:
+                self._waiting.pop(number, None)
+            raise HelmRefused(_no_end(action, within_s)) from None
         if "error" in answer:
             raise HelmRefused(answer["message"])
         return answer["result"]
@@ -233,8 +262,9 @@ class _Worker:
         for line in self._process.stdout:
             answer = json.loads(line)
             with self._lock:
-                future = self._waiting.pop(answer["id"])
-            future.set_result(answer)
+                future = self._waiting.pop(answer["id"], None)
+            if future is not None:  # else nobody waits for it any more
+                future.set_result(answer)
         with self._lock:
             self.alive = False
             orphans = list(self._waiting.values())
@@ -256,6 +286,15 @@ def values_file(values: Values) -> Iterator[Path]:
         file = Path(folder) / "values.yaml"
         file.write_text(json.dumps(values), encoding="utf-8")  # JSON is YAML, without its surprises
         yield file
+
+
+def _longest_s(timeout_s: float) -> float:
+    """After which an action is taken to hang: Helm's own timeout is for each hook and for the pods."""
+    return WAITS * timeout_s + ANSWER_WITHIN_S
+
+
+def _no_end(action: str, within_s: float) -> str:
+    return f"{action} did not come to an end within {within_s:.0f} s, whatever its own timeout"
 
 
 def _said(done: subprocess.CompletedProcess[str]) -> str:

@@ -187,6 +187,7 @@ class Observation:
     subject: Workload  # what was under trial; other pods of the namespace are in the timeline, and are not judged
     marks: Mapping[str, float] = field(default_factory=dict)  # named moments of the stimulus
     dependencies: tuple[ObservedDependency, ...] = ()
+    stopped: str = ""  # why the trial was stopped before its end; "" where it was not
 
     def __post_init__(self) -> None:
         """Its ledger's rows name this trial wherever they go."""

@@ -55,6 +55,9 @@ class Narrator:
         self._line(what)
 
     def trial(self, ended: Ended) -> None:
+        if ended.seen and ended.seen.stopped:
+            self._line(f"trial {ended.trial.name} was {ended.seen.stopped}")
+            return
         broke = f" and broke: {ended.reason}" if ended.reason else ""
         self._line(f"trial {ended.trial.name} took {ended.took_s:.0f} s{broke}")
 

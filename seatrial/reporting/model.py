@@ -62,6 +62,7 @@ class TrialView:
     drains: tuple[DrainStory, ...]
     loads: tuple[LoadLatencies, ...]
     room: Room
+    stopped: str = ""  # why before its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:
         drains,
         () if ledger is None else latencies_of_loads(ledger),
         room(name, fields, timeline, read_json(images) if (images := _images(record, name)).is_file() else None),
+        str(fields.get("stopped") or ""),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from seatrial.contract import Contract
 from seatrial.errors import INTERRUPTS
@@ -22,7 +23,8 @@ def judge(
 
     `observations` are what the trials saw; `lost` tells why a trial gave none. For a check that asks for everything
     seen they have to be all of the run. A check that raises is an error of ours, never a pass. What the common guards
-    of every trial (the generator's schedule and self-test, clock, watch) did not vouch for is not judged.
+    of every trial (the generator's schedule and self-test, clock, watch) did not vouch for is not judged. Of a trial
+    that was stopped before its end, a check can only fail.
     """
     if unmade := check.unmade(contract):
         return skipped(f"the contract does not promise {unmade}")
@@ -35,9 +37,10 @@ def judge(
     if check.sees_all and not observations:
         return errored("no trial of this run saw anything", "run it beside checks that ask for trials")
     seen = {name: observations.get(kind) for name, kind in needed.items()}
-    judged_on = observations.values() if check.sees_all else filter(None, seen.values())
+    judged_on = tuple(observations.values() if check.sees_all else filter(None, seen.values()))
+    stopped = next((observation for observation in judged_on if observation.stopped), None)
     if doubt := next(filter(None, (_doubt(observation, check.timed) for observation in judged_on)), None):
-        return doubt
+        return _unfinished(stopped) if stopped else doubt
     run = RunObservations(
         {observation.trial: observation for observation in observations.values()},
         {kind.__name__: why for kind, why in lost.items()},
@@ -47,10 +50,24 @@ def judge(
     except INTERRUPTS:
         raise
     except BaseException as broken:  # noqa: BLE001 - a broken check is a finding about Seatrial, reported as such
-        return errored(f"{check.id} raised {broken!r}", "report this with the run record")
+        verdict = errored(f"{check.id} raised {broken!r}", "report this with the run record")
     if verdict.outcome is Outcome.PASS and not verdict.n:
-        return errored(f"{check.id} passed without a count of what it saw", "report this with the run record")
-    return verdict
+        verdict = errored(f"{check.id} passed without a count of what it saw", "report this with the run record")
+    if stopped is None:
+        return verdict
+    if verdict.outcome is not Outcome.FAIL:
+        return _unfinished(stopped)
+    return replace(verdict, evidence=(*verdict.evidence, f"trial {stopped.trial} was {stopped.stopped}"))
+
+
+def _unfinished(seen: Observation) -> Verdict:
+    """Of half a trial: a broken promise is one, however little was seen; all else needs the whole."""
+    return inconclusive(
+        f"trial {seen.trial} at its end",
+        f"it was {seen.stopped}",
+        "see why the service does not answer: its log and the trial's ledger are in the record",
+        n=len(seen.ledger),
+    )
 
 
 def _doubt(seen: Observation, timed: bool) -> Verdict | None:

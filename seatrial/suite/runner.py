@@ -122,9 +122,11 @@ class Suite:
 
     def _blocked(self, trial: Trial) -> str:
         """Why a trial cannot be run for want of what it builds on; "" when all of it was seen."""
-        kind = next((kind for kind in trial.after if kind not in self.seen), None)
+        kind = next((kind for kind in trial.after if kind not in self.seen or self.seen[kind].stopped), None)
         if kind is None:
             return ""
+        if kind in self.seen:
+            return f"it needs {kind.__name__}, whose trial was {self.seen[kind].stopped}"
         return f"it needs {kind.__name__}: {self.lost.get(kind, 'the contract does not promise that')}"
 
     def _too_late(self, trial: Trial, seen: Observation) -> FirstTry | None:
@@ -133,7 +135,7 @@ class Suite:
         What decides is the generator's own health, before anything is judged: no run in search of a better verdict.
         """
         counted = any(c.timed and trial.observes in c.observes().values() for c in self.checks.values())
-        if seen.generator.lag_bound_kept or not counted or trial in self.first_tries:
+        if seen.generator.lag_bound_kept or seen.stopped or not counted or trial in self.first_tries:
             return None
         return FirstTry.of(seen.generator)
 

@@ -9,7 +9,7 @@ httptools and, where there is one, uvloop. Its operations, each a message with `
                                               is null; the ledger is kept in `file`, or in memory where that is null
     stop       run                            send nothing more
     finish     run -> failure                 wait until the last attempt has ended and is kept
-    collect    run -> payload: ledger         the same, and all rows
+    collect    run -> payload: ledger         the same, and all rows; with wait_s, those there are by then at the latest
     fresh      run -> finished, failure, payload: ledger   what has ended since the last time
     health     runs -> counts and lags of all together
     self_test  -> payload: what it saw wrong
@@ -113,7 +113,8 @@ class Agent:
         return {"failure": run.recorder.sink.failure}, b""
 
     async def _collect(self, message: wire.Message) -> Reply:
-        await asyncio.shield(self._run(message).finished)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._run(message).finished), message.fields.get("wait_s"))
         self._refuse_failed_adapter(message)
         return {}, await asyncio.to_thread(pack, self._run(message).ledger())
 

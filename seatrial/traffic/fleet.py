@@ -53,7 +53,7 @@ class Fleet:
             for place, (member, share) in enumerate(zip(self._members, shares, strict=True))
             if share or place == 0
         )
-        return FleetRun(parts, len(self._members))
+        return FleetRun(parts, len(self._members), tuple(dict.fromkeys(load.name for load in loads)))
 
     def health(self, *runs: FleetRun) -> GeneratorHealth:
         """Whether these runs were sent as planned, so far; of lags and bounds the worst member's."""
@@ -75,6 +75,7 @@ class FleetRun:
 
     parts: tuple[tuple[int, Run], ...]
     members: int
+    loads: tuple[str, ...] = ()  # their names
 
     @property
     def name(self) -> str:
@@ -85,6 +86,10 @@ class FleetRun:
         """Wait until every attempt has ended; all rows. Raises InvalidMeasurement after timeout_s."""
         deadline_s = time.monotonic() + timeout_s
         return self._whole([run.collect(max(0.0, deadline_s - time.monotonic())) for _, run in self.parts])
+
+    def so_far(self, within_s: float) -> Ledger:
+        """Every attempt that has ended within so many seconds from now; those still open are not in it."""
+        return self._whole([run.so_far(within_s) for _, run in self.parts])
 
     def fresh(self) -> tuple[Ledger, bool]:
         """The rows that have ended since the last call, and whether those were the last; before `collect`."""

@@ -201,6 +201,12 @@ class Run:
         with LedgerFile(self.file) as kept:
             return kept.ledger()
 
+    def so_far(self, within_s: float) -> Ledger:
+        """Every attempt that has ended within so many seconds from now, of a ledger that the agent has in memory."""
+        return unpack(
+            self.generator._ask("collect", b"", within_s + _ANSWER_WITHIN_S, run=self.name, wait_s=within_s).payload
+        )
+
     def fresh(self) -> tuple[Ledger, bool]:
         """The rows that have ended since the last call, and whether those were the last; before `collect`.
 

@@ -91,11 +91,15 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
     with Sandbox(context, "batching") as sandbox:
         sandbox.release.install(values, replicas=1)
         pod = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
+        sandbox.note(pod=pod.name, size=size, delay_s=delay_s)
         spacing_s, looks = _lone_and_trickled(
             sandbox, pod, _full_batches(sandbox, pod, size, windows.full_batches), delay_s, windows
         )
+        sandbox.note(spacing_s=spacing_s, looks=looks)
         settings = [_bursts(sandbox, pod, size, delay_s, windows.bursts)]
+        sandbox.note(settings=tuple(settings))
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
+        sandbox.note(rounds=rounds)
         if half := _halved(promise):
             sandbox.release.upgrade(merged(values, half), replicas=1)
             successor = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]

@@ -6,7 +6,6 @@ do not tell how requests were put together, groups at once are timed against the
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from seatrial.contract import Contract, governed, placed
@@ -101,13 +100,16 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
             context.values(placed(governed(batching)), batching.values if batching else {}), replicas=1
         )
         pod = sandbox.workload().wait_pods(1, contract.ready_within_s)[0]
+        sandbox.note(pod=pod.name, clients=clients)
         target = sandbox.workload().target(pod)
         sandbox.traffic.scrape(target)
         lone_s = sandbox.now()
         sandbox.traffic.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, windows.lone_cases))
         lone = Span(lone_s, sandbox.now())
+        sandbox.note(lone=lone)
         sandbox.traffic.scrape(target)
         loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, windows.most_for_s)
+        sandbox.note(loop=loop)
         sandbox.traffic.scrape(target)
         # As many clients as fill two batches soon go in step, and every batch is full.
         few = Span()
@@ -143,9 +145,7 @@ def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, w
     )
     answers = 0
     while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + most_s):
-        time.sleep(0.5)
-        rows, _ = run.fresh()
-        answers += int((rows.error == rows.code("")).sum())
+        answers += sandbox.traffic.answers_within(run, 0.5)
     run.stop()
     sandbox.traffic.collect(run)
     return Span(start_s, sandbox.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from seatrial.errors import InputError
 from seatrial.observation import Workload
 from seatrial.traffic.fleet import Fleet
 from seatrial.trials.ablation import Ablation
+from seatrial.trials.limit import TimeLimit
 from seatrial.watch.api import Api
 
 RELEASE = "subject"  # the name of the Helm release of every sandbox
@@ -61,6 +63,7 @@ class TrialContext:
     say: Say
     injection: Injection = Injection()
     watches: frozenset[str] = frozenset()  # kinds that the trial watches beside the usual ones
+    limit: TimeLimit = field(default_factory=lambda: TimeLimit(math.inf))  # of the trial that runs
 
     @property
     def subject(self) -> Workload:
@@ -70,6 +73,10 @@ class TrialContext:
     def watching(self, kinds: Iterable[str]) -> TrialContext:
         """The same context for a trial that watches more kinds."""
         return replace(self, watches=self.watches | set(kinds))
+
+    def limited(self, limit: TimeLimit) -> TrialContext:
+        """The same context for a trial that may take so long."""
+        return replace(self, limit=limit)
 
     def injected(self, injection: Injection) -> TrialContext:
         """The same context with something planted."""

@@ -127,6 +127,7 @@ def dependency_outage(
             sandbox.sleep_until(restored_s + watched_s)
             run.stop()
             restorations.append(Restoration(name, restored_s, sandbox.now()))
+            sandbox.note(outages=tuple(outages), restorations=tuple(restorations), wanted_s=wanted_s)
         return DependencyOutage(
             **sandbox.seen(), outages=tuple(outages), restorations=tuple(restorations), wanted_s=wanted_s
         )

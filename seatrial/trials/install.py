@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
 
 from seatrial.observation import Observation, Pod
@@ -44,7 +43,7 @@ def install(context: TrialContext, *, windows: Windows = Windows()) -> Install:
         poller = StartPoller(sandbox, windows.cases)
         took_s = sandbox.release.install(context.values(), replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
-        time.sleep(windows.cases * CASE_PERIOD_S + 0.5)
+        sandbox.sleep_until(sandbox.now() + windows.cases * CASE_PERIOD_S + 0.5)
         sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
         for pod in pods:
             probe = workload.probe(pod.spec, context.contract.subject.container, "readiness")
@@ -59,7 +58,7 @@ def install(context: TrialContext, *, windows: Windows = Windows()) -> Install:
                 context.contract.ready_within_s,
             )
             sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
-            time.sleep(windows.cases * CASE_PERIOD_S + 0.5)
+            sandbox.sleep_until(sandbox.now() + windows.cases * CASE_PERIOD_S + 0.5)
         starts = poller.done()
         return Install(**sandbox.seen(pods), starts=starts, took_s=took_s, restarted=restarted)
 

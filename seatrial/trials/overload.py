@@ -149,13 +149,20 @@ def overload(context: TrialContext, *, windows: Windows = Windows()) -> Overload
             sandbox.traffic.start(OpenLoop(name, target, cases, arrivals, picks, timeout_s=30.0))
             return start_s, end_s
 
-        light_s = 1.1 * windows.wanted_rows / max(LIGHT * capacity_rps, 1.0)
-        baseline_s = through(BASELINE, LIGHT, sandbox.now() + 1.0, light_s)
-        enough_s = 1.1 * windows.wanted_over / max(OVERLOAD * capacity_rps, 1.0)
-        lasts_s = max(windows.overload_s, 2 * _patience_s(sandbox, pods) + 5, enough_s)
-        over_s = through(OVER, OVERLOAD, baseline_s[1], lasts_s)
-        recovery_s = through(RECOVERY, LIGHT, over_s[1], windows.settle_s + light_s)
-        sandbox.sleep_until(recovery_s[1] + 1.0)
+        counted_s = (closed_s[0] + WARM_UP_S, closed_s[1])
+        sandbox.note(capacity_rps=capacity_rps, deadline_s=deadline_s, closed_s=counted_s)
+        # Of a service that answered nothing there is no multiple: to offer it something would take many minutes.
+        over_s = recovery_s = (0.0, 0.0)
+        if capacity_rps:
+            light_s = 1.1 * windows.wanted_rows / max(LIGHT * capacity_rps, 1.0)
+            baseline_s = through(BASELINE, LIGHT, sandbox.now() + 1.0, light_s)
+            enough_s = 1.1 * windows.wanted_over / max(OVERLOAD * capacity_rps, 1.0)
+            lasts_s = max(windows.overload_s, 2 * _patience_s(sandbox, pods) + 5, enough_s)
+            over_s = through(OVER, OVERLOAD, baseline_s[1], lasts_s)
+            start_s, end_s = through(RECOVERY, LIGHT, over_s[1], windows.settle_s + light_s)
+            recovery_s = (start_s + windows.settle_s, end_s)
+            sandbox.sleep_until(end_s + 1.0)
+            sandbox.note(overload_s=over_s, recovery_s=recovery_s)
         held = ""
         if limit:
             held = _fill_slots(sandbox, sandbox.workload().pods(), int(float(limit.limit)), windows.probes)
@@ -163,9 +170,9 @@ def overload(context: TrialContext, *, windows: Windows = Windows()) -> Overload
             **sandbox.seen(),
             capacity_rps=capacity_rps,
             deadline_s=deadline_s,
-            closed_s=(closed_s[0] + WARM_UP_S, closed_s[1]),
+            closed_s=counted_s,
             overload_s=over_s,
-            recovery_s=(recovery_s[0] + windows.settle_s, recovery_s[1]),
+            recovery_s=recovery_s,
             held_pod=held,
         )
 

@@ -6,7 +6,6 @@ Source: contract `limits.rate`: a token bucket of `burst` tokens, refilled at `p
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -93,10 +92,13 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
         sandbox.traffic.measure_lone(
             sandbox.workload().target(pods[0]), workload.cases(context.contract), count=int(min(12, burst))
         )
-        time.sleep(burst / rate + 0.5)
+        sandbox.sleep_until(sandbox.now() + burst / rate + 0.5)
         saturated = [_saturate(sandbox, pods[0], 0, rate, burst, windows.saturated_s)]
+        sandbox.note(windows=tuple(saturated))
         waits = _rounds_of_waiting(sandbox, pods[0], rate, burst, windows)
+        sandbox.note(waits=tuple(waits))
         probed = _probe(sandbox, pods, rate, burst, windows)
+        sandbox.note(probed=probed)
         if isinstance(limit.per_second, Governed):
             sandbox.release.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
             sandbox.watch.wait(lambda _: not {p.name for p in sandbox.workload().pods()} & {p.name for p in pods}, 60)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from seatrial.contract import Contract, Promise
 from seatrial.contract.promises import is_optional, the_one_type
 from seatrial.observation import Observation
+from seatrial.trials.limit import TimeLimit, TrialStopped
 
 if TYPE_CHECKING:
     from seatrial.trials.context import TrialContext
@@ -27,8 +28,9 @@ class Trial:
     by keyword only are no needs: how long and how often, with what a run takes as the default.
     `promises` are those without which there is nothing to do. `timed` says that its verdicts rest on timings: one lane
     is kept free of such trials. Those of a lower `order` start first. `lasts_s` is how long it takes on the reference
-    service, embedded cluster, two cores: only the forecast of what is left rests on it. `watches` are the kinds that
-    its sandboxes watch beside the usual ones (`seatrial.watch.watcher`).
+    service, embedded cluster, two cores: the forecast of what is left rests on it, and the limit at which the trial is
+    stopped (`seatrial.trials.limit`). `watches` are the kinds that its sandboxes watch beside the usual ones
+    (`seatrial.watch.watcher`).
     """
 
     name: str
@@ -79,7 +81,23 @@ def trial(
 
 
 def run_trial(chosen: Trial, context: TrialContext, earlier: dict[type[Observation], Observation]) -> Observation:
-    """Apply the stimulus, handing over what the trial needs; what it observed bears the trial's name."""
+    """Apply the stimulus, handing over what the trial needs; what it observed bears the trial's name.
+
+    A trial that takes too long is stopped: its observation has what was seen until then, and says so in `stopped`.
+    Raises TrialStopped where that is nothing.
+    """
     given = [context.contract.promise(kind) if issubclass(kind, Promise) else earlier[kind] for kind in chosen.needs]
-    own = context.watching(chosen.watches) if chosen.watches else context
-    return replace(chosen.run(own, *given), trial=chosen.name)
+    own = (context.watching(chosen.watches) if chosen.watches else context).limited(TimeLimit(chosen.lasts_s))
+    try:
+        seen = chosen.run(own, *given)
+    except TrialStopped as stopped:
+        seen = _seen_until(stopped, chosen)
+    return replace(seen, trial=chosen.name)
+
+
+def _seen_until(stopped: TrialStopped, chosen: Trial) -> Observation:
+    """What a stopped trial saw; what it did not come to has its default."""
+    wanting = {field.name for field in fields(chosen.observes) if field.default is MISSING is field.default_factory}
+    if not wanting <= set(stopped.seen):
+        raise stopped
+    return chosen.observes(**stopped.seen, stopped=str(stopped))

@@ -66,7 +66,8 @@ class Round:
 class Upgrade(Observation):
     """Loads `calibration` and `service`; upgrades one after the other.
 
-    Raises InvalidMeasurement unless each row of `service` is in the group of one of them.
+    Raises InvalidMeasurement unless each row of `service` is in the group of one of them, or the trial was stopped
+    during an upgrade.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -78,7 +79,8 @@ class Upgrade(Observation):
         """Every request through the Service is of an upgrade."""
         Observation.__post_init__(self)
         groups = set(self.ledger.of(SERVICE).group.tolist())
-        if strays := sorted(groups - {round.index for round in self.rounds}):
+        strays = sorted(groups - {round.index for round in self.rounds})
+        if strays and not self.stopped:
             raise InvalidMeasurement(
                 f"upgrade: expected every request of the load {SERVICE} in the group of its upgrade, found groups "
                 f"{strays} of none of {len(self.rounds)}; report this"
@@ -150,16 +152,19 @@ def upgrade(context: TrialContext, rollout: Rollout, drain: Drain | None, *, win
         sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
         capacity_rps = _capacity_rps(sandbox, windows.calibration_s)
         offered_rps = max(1.0, min(MOST_RPS, LIGHT * capacity_rps))
+        propagation_s = drain.propagation_s if drain else PROPAGATION_S
+        sandbox.note(capacity_rps=capacity_rps, offered_rps=offered_rps, propagation_s=propagation_s)
         rounds: list[Round] = []
         while _wants_more(rounds, offered_rps, windows):
             values = before if len(rounds) % 2 else after
             rounds.append(_round(sandbox, len(rounds), values, offered_rps, windows.lead_s))
+            sandbox.note(rounds=tuple(rounds))
         return Upgrade(
             **sandbox.seen(),
             rounds=tuple(rounds),
             capacity_rps=capacity_rps,
             offered_rps=offered_rps,
-            propagation_s=drain.propagation_s if drain else PROPAGATION_S,
+            propagation_s=propagation_s,
         )
 
 

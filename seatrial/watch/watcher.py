@@ -10,7 +10,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import aiohttp
 
@@ -43,6 +43,7 @@ MORE = {
 }
 
 Listener = Callable[[Change], None]
+Waiting = Callable[[], AbstractContextManager[None]]
 
 
 def kinds_of(names: Iterable[str]) -> dict[str, str]:
@@ -56,13 +57,19 @@ def kinds_of(names: Iterable[str]) -> dict[str, str]:
 
 
 class Watcher:
-    """All changes of a namespace from `start` to `stop`, and the moments that a trial names meanwhile."""
+    """All changes of a namespace from `start` to `stop`, and the moments that a trial names meanwhile.
 
-    def __init__(self, api: Api, namespace: str, clock: RunClock, kinds: Mapping[str, str]) -> None:
+    Each `wait` is done within the context that `waiting` makes.
+    """
+
+    def __init__(
+        self, api: Api, namespace: str, clock: RunClock, kinds: Mapping[str, str], waiting: Waiting = nullcontext
+    ) -> None:
         self._api = api
         self._namespace = namespace
         self._clock = clock
         self._kinds = kinds
+        self._waiting = waiting
         self.marks: dict[str, float] = {}
         self._changes: list[Change] = []
         self._gaps: list[str] = []
@@ -101,7 +108,7 @@ class Watcher:
 
     def wait(self, holds: Callable[[tuple[Change, ...]], bool], timeout_s: float) -> bool:
         """Whether `holds` became true of the changes so far, within timeout_s; asked anew at each change."""
-        with self._changed:
+        with self._waiting(), self._changed:
             return self._changed.wait_for(lambda: holds(tuple(self._changes)), timeout=timeout_s)
 
     def stop(self) -> Timeline:

@@ -74,6 +74,9 @@ class TrialContext:
         self.run_id, self.contract = run_id, contract
         return self
 
+    def limited(self, limit):
+        return self
+
 
 @pytest.fixture
 def cells(monkeypatch):

@@ -80,7 +80,8 @@ class Release:
     def _act(self, act: Callable[[], Any]) -> float:
         before = time.monotonic()
         try:
-            act()
+            with self._context.limit.granted():
+                act()
         except charts.ReleaseFailed as failed:
             why = trouble(self._watch.changes(), self._watch.logs())
             raise ClusterError(f"{' '.join(str(failed).split())}{'; ' if why else ''}{why}") from failed

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Any
 
 from seatrial.contract.workloads import default_of
-from seatrial.errors import ClusterError
+from seatrial.errors import ClusterError, SeatrialError
 from seatrial.observation import Pod, Workload
 from seatrial.trials.context import RELEASE, RUN_LABEL, TrialContext
+from seatrial.trials.limit import TrialStopped
 from seatrial.trials.sandbox.dependencies import Dependencies
 from seatrial.trials.sandbox.dependency import BroughtDependency
 from seatrial.trials.sandbox.nodes import Nodes
@@ -36,13 +37,14 @@ class Sandbox:
         self.name = name
         self.namespace = f"seatrial-{context.run_id}-{name}"
         kinds = {*context.watches, *(workload.kind for workload in context.workloads.values() if workload.kind)}
-        self.watch = Watcher(context.api, self.namespace, context.clock, kinds_of(kinds))
+        self.watch = Watcher(context.api, self.namespace, context.clock, kinds_of(kinds), context.limit.granted)
         self.release = Release(context, self.namespace, self.watch)
         self.traffic = Traffic(context, self.namespace)
         self.nodes = Nodes(context)
         self._dependencies = Dependencies(context, self.namespace, self.watch.marks)
         self._workloads: dict[str, DeployedWorkload] = {}
         self._started_s = context.clock.now()
+        self._noted: dict[str, Any] = {}
 
     def __enter__(self) -> Sandbox:
         self.context.api.create(
@@ -55,7 +57,8 @@ class Sandbox:
         )
         try:
             self.watch.start()
-            self._dependencies.bring()
+            with self.context.limit.granted():
+                self._dependencies.bring()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -65,6 +68,8 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.nodes.open_again()
+        if isinstance(error, TrialStopped) and not error.seen:
+            self._gather(error)
         self.traffic.close()
         self.watch.stop()
         try:
@@ -94,12 +99,27 @@ class Sandbox:
         return self.context.clock.now()
 
     def sleep_until(self, at_s: float) -> None:
-        """Wait for a moment of the run's clock."""
-        time.sleep(max(0.0, at_s - self.now()))
+        """Wait for a moment of the run's clock, which the trial has planned."""
+        self.context.limit.sleep(at_s - self.now())
+
+    def note(self, **found: Any) -> None:
+        """Keep fields of the observation, by their names, for the case that the trial is stopped before its end."""
+        self._noted.update(found)
 
     def seen(self, pods: Sequence[Pod] = ()) -> dict[str, Any]:
         """What every observation keeps; call it last, inside the context."""
         self.traffic.finish()
+        return self._common(pods)
+
+    def _gather(self, stopped: TrialStopped) -> None:
+        """What was seen until a trial was stopped; nothing where the cluster or the generator does not answer."""
+        try:
+            self.traffic.cut_short()
+            stopped.seen = {**self._common(), **self._noted}
+        except SeatrialError as failed:
+            self.context.say(f"{self.namespace}: expected what was seen until it was stopped, found {failed}")
+
+    def _common(self, pods: Sequence[Pod] = ()) -> dict[str, Any]:
         dependencies = self._dependencies.observed()
         time.sleep(0.3)  # for the watch and the logs to deliver what has happened
         changes = self.watch.changes()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from seatrial.errors import InvalidMeasurement
 from seatrial.ledger import Ledger, joined
 from seatrial.observation import GeneratorHealth, Scrape
 from seatrial.traffic.fleet import Fleet, FleetRun
@@ -18,7 +20,24 @@ from seatrial.trials.sandbox.reach import reach
 
 LONE = "lone"  # the load that measures how long a request takes that has a replica to itself
 BEACON_RPS = 4.0
+CUT_SHORT_WITHIN_S = 0.5  # of attempts that are open when a trial is stopped, each run
 BEACON_FOR_S = 900.0  # longer than any sandbox; stopped with it
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Of a run: attempts that have ended by now, and those of them that were answered, whatever the answer."""
+
+    ended: int = 0
+    answered: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of answers: how much of a wait was the service's time. 0 where nothing came of it."""
+        return self.answered / self.ended if self.ended else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.answered} of {self.ended} requests that ended were answered"
 
 
 class Traffic:
@@ -30,6 +49,7 @@ class Traffic:
         self._generator: Fleet | None = None
         self._runs: list[FleetRun] = []
         self._ledgers: dict[str, Ledger] = {}
+        self._told: dict[str, Told] = {}
         self._scrapes: list[Scrape] = []
         self.lone_s = 0.0  # latency of a request that has a replica to itself, once measured
 
@@ -37,8 +57,9 @@ class Traffic:
     def generator(self) -> Fleet:
         """The sandbox's own generators, synchronised and self-tested on first use."""
         if self._generator is None:
-            self._generator = self._context.open_generator()
-            self._generator.prepare()
+            with self._context.limit.granted():
+                self._generator = self._context.open_generator()
+                self._generator.prepare()
             self._ask_beacon(self._generator)
         return self._generator
 
@@ -76,9 +97,53 @@ class Traffic:
         return run
 
     def collect(self, run: FleetRun, timeout_s: float = 120.0) -> Ledger:
-        """Wait for the end of what was started, keep it, and return it."""
-        self._ledgers[run.name] = run.collect(timeout_s)
-        return self._ledgers[run.name]
+        """Wait for the end of what was started, keep it, and return it.
+
+        Raises TrialStopped where the trial's time is over before that, and too little is answered to go on.
+        """
+        limit, began_s, counted_s = self._context.limit, time.monotonic(), 0.0
+        while True:
+            patience_s = max(0.0, began_s + timeout_s - time.monotonic())
+            try:
+                ledger = run.collect(min(patience_s, limit.left_s()))
+                break
+            except InvalidMeasurement:
+                if limit.left_s() > 0:
+                    raise
+            told = self._ask_for_news(run)
+            served_s = told.share * (time.monotonic() - began_s)
+            limit.served(served_s - counted_s)
+            counted_s = served_s
+            limit.check(f"waiting for answers of load {', '.join(run.loads)}; {told}")
+        share = Told(len(ledger), answers_in(ledger)).share
+        limit.served(share * (time.monotonic() - began_s) - counted_s)
+        self._ledgers[run.name] = ledger
+        return ledger
+
+    def answers_within(self, run: FleetRun, for_s: float) -> int:
+        """Wait for so many seconds; how many attempts were answered meanwhile. Raises TrialStopped as `collect`."""
+        limit, before = self._context.limit, self._told.get(run.name, Told())
+        time.sleep(for_s)
+        told = self._ask_for_news(run)
+        answered = told.answered - before.answered
+        if answered:
+            limit.served(for_s)
+        limit.check(f"waiting for answers of load {', '.join(run.loads)}; {told}")
+        return answered
+
+    def _ask_for_news(self, run: FleetRun) -> Told:
+        rows, _ = run.fresh()
+        before = self._told.get(run.name, Told())
+        self._told[run.name] = Told(before.ended + len(rows), before.answered + answers_in(rows))
+        return self._told[run.name]
+
+    def cut_short(self) -> None:
+        """Stop whatever is still sent, and keep the attempts that have ended; what is open then is left out."""
+        for run in self._runs:
+            run.stop()
+        for run in self._runs:
+            if run.name not in self._ledgers:
+                self._ledgers[run.name] = run.so_far(CUT_SHORT_WITHIN_S)
 
     def send(self, *loads: Load, timeout_s: float = 120.0) -> Ledger:
         """Start and collect."""
@@ -138,6 +203,11 @@ class Traffic:
         health = self.generator.health(*self._runs)
         bound_s = max(health.lag_p99_bound_s, self.lone_s / 10)
         return replace(health, lag_p99_bound_s=bound_s)
+
+
+def answers_in(rows: Ledger) -> int:
+    """How many attempts were answered, whatever the answer."""
+    return int((rows.error == rows.code("")).sum())
 
 
 def lone_latency_s(rows: Ledger) -> float:

@@ -1,17 +1,28 @@
 """What trials may do to a release, done on the embedded cluster to a chart with more in it than its subject."""
 
+import re
+import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from seatrial.clock import RunClock
 from seatrial.clusters.local.cluster import LocalCluster
+from seatrial.content import content
 from seatrial.observation import Observation
+from seatrial.record import observation_from_files, observation_to_files
+from seatrial.suite.judge import judge
 from seatrial.suite.opening import opened
+from seatrial.suite.registry import load_checks
 from seatrial.suite.subject import read_subject
 from seatrial.traffic.plan import OpenLoop
-from seatrial.trials import workload
+from seatrial.trials import concurrency, workload
+from seatrial.trials.context import Injection
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.trial import run_trial
+from seatrial.verdict import Outcome
 from seatrial.watch.ownership import bystanders
 from seatrial.watch.pods import latest
 
@@ -19,6 +30,9 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(120)]
 
 CHART = Path(__file__).parent / "chart"
 WITHIN_S = 30.0
+LASTS_S = 8.0
+WINDOWS = concurrency.Windows(lone_cases=12, answers=50, least_for_s=1.0, most_for_s=20.0, few_for_s=1.0)
+HUNG = Injection(values={"gateway": {"greeting": "never"}})  # Ready, and answers no request
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +148,26 @@ def test_what_was_seen_says_what_it_was_about(sandbox, gateway):
     assert str(seen.subject) == "Deployment subject-gateway"
     assert {pod.name.rsplit("-", 2)[0] for pod in seen.pods} == {"subject-gateway"}
     assert seen.timeline.gaps == ()
+
+
+@pytest.mark.timeout(120)
+def test_a_trial_on_a_service_that_hangs_is_stopped_in_time_and_what_it_saw_is_kept(context, tmp_path):
+    """It is Ready all the while; of the 12 lone requests of the trial each would be waited for 10 s."""
+    short = replace(concurrency.concurrency, lasts_s=LASTS_S, run=partial(concurrency.concurrency.run, windows=WINDOWS))
+    began_s = time.monotonic()
+    seen = run_trial(short, context.under("st01-hung", context.contract).injected(HUNG), {})
+    took_s = time.monotonic() - began_s
+    assert took_s < 12 * concurrency.LONE_WITHIN_S
+    assert re.match(
+        r"stopped after \d+ s, 1.5 times the \d+ s it takes: waiting for answers of load lone", seen.stopped
+    )
+
+    assert (seen.trial, len(seen.pods), seen.pod) == ("concurrency", 1, seen.pods[0].name)
+    assert len(seen.ledger.of("beacon")) >= 1
+    assert seen.timeline.gaps == ()
+    for check in load_checks(content("conformance")).values():
+        if set(check.observes().values()) == {type(seen)} and not check.unmade(context.contract):
+            verdict = judge(check, context.contract, {type(seen): seen}, {})
+            assert (verdict.outcome, verdict.found) == (Outcome.INCONCLUSIVE, f"it was {seen.stopped}")
+    observation_to_files(tmp_path, seen)
+    assert observation_from_files(tmp_path, type(seen)).stopped == seen.stopped

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.contract import Api, Contract, Drain, Limits, RateLimit, RetryAfter
+from seatrial.contract import Api, Contract, Drain, Limits, RateLimit, RetryAfter, read_contract
 from seatrial.errors import INTERRUPTS
 from seatrial.observation import GeneratorHealth, Observation, Timeline
 from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
 from seatrial.suite.judge import judge
 from seatrial.verdict import Outcome, failed, passed
-from tests.helpers.observations import common, contract
+from tests.helpers.observations import REPOSITORY, checks, common, contract, row
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +180,43 @@ def test_an_interrupt_while_a_check_is_judged_stays_an_interrupt(interrupt):
 
     with pytest.raises(interrupt):
         judge(check(long), CONTRACT, {One: GOOD}, {})
+
+
+STOPPED = replace(GOOD, trial="one", stopped="stopped after 60 s, 1.5 times the 40 s it takes: waiting")
+
+
+def test_of_half_a_trial_nothing_passes():
+    found = judge(check(passes), CONTRACT, {One: STOPPED}, {})
+    assert (found.outcome, found.expected) == (Outcome.INCONCLUSIVE, "trial one at its end")
+    assert found.found == f"it was {STOPPED.stopped}"
+
+
+def test_what_half_a_trial_showed_to_be_broken_is_broken():
+    found = judge(check(fails), CONTRACT, {One: STOPPED}, {})
+    assert found.outcome is Outcome.FAIL
+    assert found.evidence == (f"trial one was {STOPPED.stopped}",)
+
+
+def test_a_check_that_breaks_on_half_a_trial_says_that_it_was_stopped():
+    def breaks(one: One):
+        raise IndexError
+
+    assert judge(check(breaks), CONTRACT, {One: STOPPED}, {}).expected == "trial one at its end"
+    late = replace(STOPPED, generator=GeneratorHealth(5, 3, 0.0, 0.0, 0.0, 0.0))
+    assert judge(check(passes), CONTRACT, {One: late}, {}).expected == "trial one at its end"
+
+
+TOY = read_contract(REPOSITORY / "tests" / "helpers" / "toy" / "contract.yaml")
+LOADS = ("lone", "full", "loop", "service", "closed", "baseline", "overload", "saturate", "short", "long", "calibrate")
+
+
+@pytest.mark.parametrize("id", checks())
+def test_a_check_says_nothing_of_a_trial_that_was_stopped_before_it_came_to_its_stimulus(id):
+    """All that came until then was right; every field that the trial had not filled in has its default."""
+    rows = [row(load, 5.0 + n) for load in LOADS for n in range(5)]
+    seen = {
+        kind: kind(**{**common(rows), "trial": kind.__name__, "stopped": STOPPED.stopped})
+        for kind in checks()[id].observes().values()
+    }
+    found = judge(checks()[id], TOY, seen, {})
+    assert found.outcome in (Outcome.INCONCLUSIVE, Outcome.SKIPPED), found

@@ -15,6 +15,7 @@ from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
 from seatrial.suite.runner import Suite
 from seatrial.trials.context import WorkloadNotFound
+from seatrial.trials.limit import TrialStopped
 from seatrial.trials.trial import USUAL_S, Trial
 from seatrial.verdict import Outcome, passed
 from tests.helpers.observations import common, contract
@@ -72,6 +73,9 @@ class TrialContext(SimpleNamespace):
 
     def under(self, run_id, contract):
         return TrialContext(run_id=run_id)
+
+    def limited(self, limit):
+        return TrialContext(run_id=self.run_id, limit=limit)
 
 
 def run(checks, trials, promises=None, lanes=2):
@@ -145,6 +149,45 @@ def test_a_trial_is_handed_what_it_builds_on():
 
     verdicts, _ = run([check("A1", told)], [trial(Two, second, after=(One,), order=1), trial(One, order=90)])
     assert verdicts["A1"].found == "after ns"
+
+
+def stopped(kind, seen=True, **facts):
+    """A trial that is stopped, with what was seen until then or without."""
+
+    def apply(context):
+        error = TrialStopped("stopped after 60 s, 1.5 times the 40 s it takes: waiting")
+        if seen:
+            error.seen = {**common(), **facts}
+        raise error
+
+    return trial(kind, apply)
+
+
+def test_a_stopped_trial_is_seen_as_far_as_it_came_and_its_checks_say_that_it_was_stopped():
+    verdicts, told = run([check("A1", one), check("A2", two)], [stopped(One), trial(Two)])
+    assert [verdict.outcome for verdict in verdicts.values()] == [Outcome.INCONCLUSIVE, Outcome.PASS]
+    assert verdicts["A1"].expected == "trial one at its end"
+    assert verdicts["A1"].found == "it was stopped after 60 s, 1.5 times the 40 s it takes: waiting"
+    assert dict(told)["one"] == ""
+
+
+def test_a_stopped_trial_of_which_nothing_is_known_is_lost_with_its_reason():
+    verdicts, _ = run([check("A1", one)], [stopped(One, seen=False)])
+    assert (verdicts["A1"].outcome, verdicts["A1"].found.startswith("stopped after 60 s")) == (Outcome.ERROR, True)
+
+
+def test_what_builds_on_a_stopped_trial_is_not_run():
+    ran = []
+    second = trial(Two, lambda *_: ran.append(1), after=(One,))
+    verdicts, _ = run([check("A1", two)], [stopped(One), second])
+    assert (verdicts["A1"].outcome, ran) == (Outcome.ERROR, [])
+    assert verdicts["A1"].found.startswith("it needs One, whose trial was stopped after 60 s")
+
+
+def test_a_stopped_trial_is_not_run_again():
+    late = replace(common()["generator"], start_lag_max_s=2.0)
+    _, told = run([check("A1", one)], [stopped(One, generator=late)])
+    assert [name for name, _ in told] == ["one", "A1"]
 
 
 def test_a_check_for_which_there_is_no_trial_is_an_error():

@@ -67,8 +67,9 @@ def test_a_run_can_be_looked_at_and_stopped_before_its_end(generator, web):
     with pytest.raises(InvalidMeasurement, match=r"within 0.5 s"):
         run.collect(timeout_s=0.5)
     assert [(len(rows), finished) for rows, finished in (run.fresh(), run.fresh())] == [(1, False), (0, False)]
+    assert len(run.so_far(within_s=0.1)) == 1
     run.stop()
-    assert len(run.collect(timeout_s=10)) == 1
+    assert len(run.collect(timeout_s=10)) == len(run.so_far(within_s=10)) == 1
     assert run.health().scheduled == 1
 
 

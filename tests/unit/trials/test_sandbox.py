@@ -8,6 +8,7 @@ import pytest
 
 from seatrial.clock import RunClock
 from seatrial.errors import ClusterError
+from seatrial.trials.limit import TimeLimit
 from seatrial.trials.sandbox import Sandbox
 
 NAMESPACE = "seatrial-ab12-install"
@@ -48,7 +49,14 @@ def api():
 @pytest.mark.parametrize("error", [ClusterError("403 for Pod"), KeyboardInterrupt()], ids=lambda error: type(error))
 def test_a_sandbox_whose_watch_does_not_open_leaves_neither_a_namespace_nor_a_watch(api, error):
     context = SimpleNamespace(
-        run_id="ab12", api=api, clock=RunClock.start(), watches=frozenset(), workloads={}, cluster=None, say=print
+        limit=TimeLimit(60.0),
+        run_id="ab12",
+        api=api,
+        clock=RunClock.start(),
+        watches=frozenset(),
+        workloads={},
+        cluster=None,
+        say=print,
     )
     sandbox = Sandbox(context, "install")
     sandbox.watch._listed = Interrupted(error)

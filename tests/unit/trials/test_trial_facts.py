@@ -1,7 +1,5 @@
 """What trials work out of what they are given, before and after they touch the context."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -53,12 +51,18 @@ def ledger_of(*rows):
 
 
 class Context:
-    """Of a context only what it is told to watch."""
+    """Of a context only its contract, and what it is told to watch."""
 
     kinds: tuple[str, ...] = ()
 
+    def __init__(self, contract):
+        self.contract = contract
+
     def watching(self, kinds):
         self.kinds = tuple(kinds)
+        return self
+
+    def limited(self, limit):
         return self
 
 
@@ -76,7 +80,7 @@ def test_a_trial_says_by_its_annotations_what_it_observes_and_needs():
         return Second(**{**common(), "namespace": first.namespace})
 
     assert (second.observes, second.after, second.promises, second.order) == (Second, (First,), (Drain,), 7)
-    context = SimpleNamespace(contract=contract())
+    context = Context(contract())
     assert run_trial(second, context, {First: First(**common())}).namespace == "ns"
 
 
@@ -88,7 +92,7 @@ def test_a_trial_is_handed_the_promises_that_it_asks_for():
     promising = contract(limits={"rate": {"per_second": 1, "burst": 3}})
     assert (third.after, third.promises) == ((First,), (RateLimit,))
     assert (third.promised_by(promising), third.promised_by(contract())) == (True, False)
-    context = SimpleNamespace(contract=promising)
+    context = Context(promising)
     assert run_trial(third, context, {First: First(**common())}).namespace == "ns 3 None"
 
 
@@ -97,7 +101,7 @@ def test_a_trial_says_what_it_watches_beside_the_usual_kinds():
     def watching(context: Context) -> First:
         return First(**{**common(), "values": {"watched": context.kinds}})
 
-    assert run_trial(watching, Context(), {}).values == {"watched": ("Job",)}
+    assert run_trial(watching, Context(contract()), {}).values == {"watched": ("Job",)}
 
 
 # overload

@@ -4,6 +4,7 @@ import inspect
 import sys
 from dataclasses import asdict
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,5 +75,6 @@ def test_a_parameter_by_keyword_is_no_need_and_can_be_handed_over():
         return Seen(**{**common(), "namespace": f"{rounds} rounds"})
 
     assert looking.needs == ()
-    assert run_trial(looking, None, {}).namespace == "3 rounds"
+    context = SimpleNamespace(limited=lambda limit: None)
+    assert run_trial(looking, context, {}).namespace == "3 rounds"
     assert looking.run(None, rounds=1).namespace == partial(looking.run, rounds=1)(None).namespace == "1 rounds"

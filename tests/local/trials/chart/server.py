@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -12,6 +13,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({"ready": True})
 
     def do_POST(self):
+        if os.environ["GREETING"] == "never":
+            time.sleep(600)
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.answer({"n": asked["n"], "greeting": os.environ["GREETING"]})
 
