@@ -207,7 +207,8 @@ class TestTheLastPod:
 
     def test_goes_on_getting_new_connections_while_it_terminates(self, seen):
         when, said = seen
-        assert {one.more["new"] for one in said if when("sigterm") + 0.5 < one.at < when("unready")} == {"200"}
+        begin, end = when("sigterm") + 0.5, when("unready")
+        assert {one.more["new"] for one in said if begin < one.at < end} == {"200"}
 
     def test_until_it_is_no_longer_ready(self, seen):
         when, said = seen

@@ -115,7 +115,8 @@ class Witness:
 
     def heard(self, namespace: str, pod: str, event: str = "") -> list[Said]:
         """What the containers of a pod said, in order of time."""
-        said = [json.loads(line) for line in self.kube.log("witness").splitlines() if line.startswith("{")]
+        lines = [line for line in self.kube.log("witness").splitlines() if line.startswith("{") and namespace in line]
+        said = [json.loads(line) for line in lines]
         mine = [one for one in said if (one["namespace"], one["pod"]) == (namespace, pod)]
         fields = ("at", "pod", "container", "event")
         messages = [Said(*(one[name] for name in fields), more=one) for one in mine if event in ("", one["event"])]

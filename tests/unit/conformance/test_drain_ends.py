@@ -221,7 +221,8 @@ def test_a_grace_that_does_not_hold_hook_and_drain_fails(how):
 
 def test_the_request_that_was_cut_decides():
     seen = deletion(change=near_the_budget(lambda row, round: reset(row, round.told_s + 3.0)))
-    (row,) = (row for row in seen.ledger if row.row in judged("D7", CONTRACT, seen).rows)
+    shown = judged("D7", CONTRACT, seen).rows
+    (row,) = (row for row in seen.ledger if row.row in shown)
     assert (row.load, row.error) == ("nearly", "reset")
 
 
