@@ -114,8 +114,10 @@ class DrainStory:
 def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> DrainStory:
     """The facts of one round, read from what was recorded."""
     zero = round.deleted_s
-    exits = watch.terminations(timeline.changes, round.victim)
-    exit_s = next((ended.seen_s for ended in exits if ended.seen_s >= zero), None)
+    ends = watch.terminations(timeline.changes, round.victim)
+    until_s = watch.namesake_at_s(timeline.changes, round.victim, zero)
+    exits = [ended for ended in ends if zero <= ended.seen_s < until_s]
+    exit_s = next((ended.seen_s for ended in exits), None)
     moments_s = (zero, round.gone_s, exit_s, round.drain_sign_s, round.sigterm_due_s)
     last = max(moment_s for moment_s in moments_s if moment_s is not None)
     lanes = _lanes(ledger, round, exit_s, last)
@@ -123,7 +125,7 @@ def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> Dra
     start_s = -LEAD_S
     pod = _pod_segments(timeline, round.victim, zero, start_s, end_s)
     endpoint = _endpoint_segments(timeline, round.victim, zero, start_s, end_s)
-    codes = ", ".join(str(ended.exit_code) for ended in exits if ended.seen_s >= zero)
+    codes = ", ".join(str(ended.exit_code) for ended in exits)
     sign_s = round.drain_sign_s
     markers = [Marker(0.0, "deleted", "deleted")]
     if sign_s is None:

@@ -16,7 +16,7 @@ from typing import Any
 from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
 from seatrial.ledger import Ledger
-from seatrial.observation import Log, Observation, Pod
+from seatrial.observation import Log, Observation, Pod, Timeline
 from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Connects, Load, OpenLoop
 from seatrial.trials import workload
@@ -24,7 +24,7 @@ from seatrial.trials.ablation import Ablation, nothing, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
-from seatrial.watch.pods import Termination, events, of_pod, terminations
+from seatrial.watch.pods import Termination, events, namesake_at_s, of_pod, terminations
 
 REPLICAS = 2
 SERVICE_RPS = 10.0
@@ -32,6 +32,7 @@ PROPAGATION_S = 3.0  # how long after a deletion new connections may still arriv
 CONNECT, NEAR_BUDGET, STREAM, UNDISTURBED_STREAM = "connect", "nearly", "stream", "undisturbed-stream"
 REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
 STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
+GONE_WITHIN_S = 15.0  # after the grace period
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 
 NOTHING_IN_FLIGHT = Ablation("no work on the victim", without(*REQUESTS))
@@ -103,7 +104,9 @@ class PodDeletion(Observation):
             for change in of_pod(changes, round.victim)
             for status in change.object.get("status", {}).get("containerStatuses", ())
         }
-        ended = tuple(end for end in terminations(changes, round.victim) if end.seen_s > round.deleted_s)
+        ends = terminations(changes, round.victim)
+        until_s = namesake_at_s(changes, round.victim, round.deleted_s)
+        ended = tuple(end for end in ends if round.deleted_s < end.seen_s < until_s)
         return ended if {end.container for end in ended} == names else ()
 
     def exit_s(self, end: Termination) -> float:
@@ -136,7 +139,7 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
         )
         common = sandbox.seen()
     sign = drain.sign_log if drain else ""
-    signed = tuple(_with_sign(round, sign, common["logs"]) for round in rounds)
+    signed = tuple(_with_sign(round, sign, common["timeline"], common["logs"]) for round in rounds)
     propagation_s = drain.propagation_s if drain else PROPAGATION_S
     return PodDeletion(**common, rounds=signed, budget_s=budget_s, propagation_s=propagation_s)
 
@@ -174,7 +177,7 @@ def _round(sandbox: Sandbox, windows: Windows, budget_s: float, index: int, *, l
     deleted_s = delete_s
     if not sandbox.context.withholds(NOT_DELETED):
         deleted_s = sandbox.workload().delete(victim)
-    gone_s = sandbox.workload().wait_gone(victim, grace_s + 15)
+    gone_s = sandbox.workload().wait_gone(victim, grace_s + GONE_WITHIN_S)
     if run:
         sandbox.sleep_until((gone_s or sandbox.now()) + windows.lead_s)
         run.stop()
@@ -187,11 +190,21 @@ def _round(sandbox: Sandbox, windows: Windows, budget_s: float, index: int, *, l
 
 
 def _unused_pod(sandbox: Sandbox) -> Pod:
-    """One more replica, which never had a request: what its first request would have installed is not there."""
-    before = {pod.name for pod in sandbox.workload().pods()}
-    sandbox.workload().scale(REPLICAS + 1)
-    pods = sandbox.workload().wait_pods(REPLICAS + 1, sandbox.context.contract.ready_within_s)
-    return next(pod for pod in pods if pod.name not in before)
+    """A pod that never had a request: what its first request would have installed is not there.
+
+    It is one more replica; of pods that are made at run time, which nothing here can scale, it takes another's place.
+    """
+    deployed, before = sandbox.workload(), sandbox.workload().pods()
+    count = REPLICAS
+    if deployed.identity.selector:
+        deployed.delete(before[0])
+        deployed.wait_gone(before[0], before[0].spec["terminationGracePeriodSeconds"] + GONE_WITHIN_S)
+    else:
+        count += 1
+        deployed.scale(count)
+    pods = deployed.wait_pods(count, sandbox.context.contract.ready_within_s)
+    known = {pod.uid for pod in before}
+    return next(pod for pod in pods if pod.uid not in known)
 
 
 def _mix(
@@ -265,10 +278,11 @@ def prestop_sleep_s(spec: Mapping[str, Any], container: str) -> float | None:
 SLEEP = re.compile(r"(?:^|[\s;&|/])sleep\s+(\d+(?:\.\d+)?)s?(?=$|[\s;&|])")
 
 
-def _with_sign(round: Round, sign: str, logs: tuple[Log, ...]) -> Round:
+def _with_sign(round: Round, sign: str, timeline: Timeline, logs: tuple[Log, ...]) -> Round:
+    until_s = namesake_at_s(timeline.changes, round.victim, round.deleted_s)
     for log in logs:
         if log.pod == round.victim and sign:
             for at_s, line in log.lines:
-                if sign in line and at_s >= round.deleted_s - 0.5:
+                if sign in line and round.deleted_s - 0.5 <= at_s < until_s:
                     return replace(round, drain_sign_s=at_s)
     return round

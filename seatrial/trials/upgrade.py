@@ -10,7 +10,7 @@ Source: Kubernetes, "Deployments", rolling update; contract `rollout`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from seatrial.trials.overload import REFUSED_PAUSE_S, UNDECLARED_CONCURRENCY, WA
 from seatrial.trials.pod_deletion import PROPAGATION_S
 from seatrial.trials.sandbox import LONE, Sandbox
 from seatrial.trials.trial import trial
-from seatrial.watch.pods import deleted_at_s, gone_at_s, ready_pods
+from seatrial.watch.pods import deleted_at_s, gone_at_s, namesake_at_s, ready_pods
 
 REPLICAS = 2
 SERVICE, CALIBRATION = "service", "calibration"
@@ -63,6 +63,15 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """An old pod that was deleted; from until_s on its name is another's, as in a StatefulSet."""
+
+    pod: str
+    at_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Upgrade(Observation):
     """Loads `calibration` and `service`; upgrades one after the other.
 
@@ -90,10 +99,14 @@ class Upgrade(Observation):
         """The upgrade that a row of `service` was sent for."""
         return next(round for round in self.rounds if round.index == row.group)
 
-    def deleted(self) -> Mapping[str, float]:
-        """When the deletion of each old pod was seen."""
-        changes, old = self.timeline.changes, [pod for round in self.rounds for pod in round.old_pods]
-        return {pod: at_s for pod in old if (at_s := deleted_at_s(changes, pod)) is not None}
+    def departures(self) -> Iterator[Departure]:
+        """Each old pod whose deletion was seen."""
+        changes = self.timeline.changes
+        for round in self.rounds:
+            for pod in round.old_pods:
+                at_s = deleted_at_s(changes, pod, round.changed_s)
+                if at_s is not None:
+                    yield Departure(pod, at_s, namesake_at_s(changes, pod, at_s))
 
     def answered_by(self, rows: Ledger, pod: str) -> Mask:
         """Which rows this pod answered, shape (n,).
@@ -119,10 +132,10 @@ class Upgrade(Observation):
         Unanswered counts where the row set out within the propagation allowance of a deletion.
         """
         met: Mask = np.zeros(len(rows), dtype=np.bool_)
-        for pod, at_s in self.deleted().items():
-            after = rows.sent_s >= at_s
-            met |= after & self.answered_by(rows, pod)
-            met |= after & (rows.sent_s <= at_s + self.propagation_s) & ~rows.right
+        for left in self.departures():
+            after = rows.sent_s >= left.at_s
+            met |= after & (rows.sent_s < left.until_s) & self.answered_by(rows, left.pod)
+            met |= after & (rows.sent_s <= left.at_s + self.propagation_s) & ~rows.right
         return met
 
     def misrouted(self, rows: Ledger) -> Mask:
@@ -131,8 +144,9 @@ class Upgrade(Observation):
         The network led there too long: no pod has to wait for that.
         """
         late: Mask = np.zeros(len(rows), dtype=np.bool_)
-        for pod, at_s in self.deleted().items():
-            late |= (rows.sent_s > at_s + self.propagation_s) & self.answered_by(rows, pod)
+        for left in self.departures():
+            after = (rows.sent_s > left.at_s + self.propagation_s) & (rows.sent_s < left.until_s)
+            late |= after & self.answered_by(rows, left.pod)
         return late
 
 
@@ -215,7 +229,7 @@ def _round(sandbox: Sandbox, index: int, values: Mapping[str, Any], offered_rps:
         sandbox.release.upgrade(values, replicas=REPLICAS, wait=False)
 
     def replaced(changes: Sequence[Change]) -> bool:
-        gone = all(gone_at_s(changes, pod.name) is not None for pod in old)
+        gone = all(gone_at_s(changes, pod) is not None for pod in old)
         return gone and len(ready_pods(changes, sandbox.subject)) == REPLICAS
 
     finished_s = sandbox.now() if sandbox.watch.wait(replaced, lead_s if withheld else longest_s) else None

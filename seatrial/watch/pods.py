@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,15 +70,26 @@ def of_pod(changes: Sequence[Change], pod: str) -> Iterator[Change]:
     return (change for change in changes if change.kind == "Pod" and change.name == pod)
 
 
-def gone_at_s(changes: Sequence[Change], pod: str) -> float | None:
-    """When the pod's object was removed."""
-    return next((change.at_s for change in of_pod(changes, pod) if change.type == "DELETED"), None)
+def gone_at_s(changes: Sequence[Change], pod: Pod) -> float | None:
+    """When the pod's object was removed; a StatefulSet makes another of its name then."""
+    removals = (change for change in of_pod(changes, pod.name) if change.type == "DELETED")
+    return next((change.at_s for change in removals if change.object["metadata"]["uid"] == pod.uid), None)
 
 
-def deleted_at_s(changes: Sequence[Change], pod: str) -> float | None:
-    """When it was first seen that the pod is being deleted; with a grace period of 0, that is when it is gone."""
+def namesake_at_s(changes: Sequence[Change], pod: str, after_s: float) -> float:
+    """When a later pod of the same name was made, as a StatefulSet makes them; infinite where none was."""
+    return next(
+        (change.at_s for change in of_pod(changes, pod) if change.type == "ADDED" and change.at_s > after_s), math.inf
+    )
+
+
+def deleted_at_s(changes: Sequence[Change], pod: str, since_s: float = -math.inf) -> float | None:
+    """When it was first seen, from since_s on, that a pod of this name is being deleted.
+
+    With a grace period of 0, that is when it is gone.
+    """
     leaving = (c for c in of_pod(changes, pod) if c.type == "DELETED" or c.object["metadata"].get("deletionTimestamp"))
-    return next((change.at_s for change in leaving), None)
+    return next((change.at_s for change in leaving if change.at_s >= since_s), None)
 
 
 def ready_at_s(changes: Sequence[Change], pod: str) -> float | None:

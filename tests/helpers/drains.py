@@ -24,6 +24,7 @@ class Story:
     """One deletion as it went; seconds count from the deletion, and None is what never came."""
 
     index: int = 0
+    name: str = ""  # of the victim; "" is one that no other has
     loaded: bool = True
     prestop_s: float = 0.0
     prestop_known: bool = True
@@ -43,7 +44,7 @@ class Story:
 
     @property
     def victim(self) -> str:
-        return f"victim-{self.index}"
+        return self.name or f"victim-{self.index}"
 
     @property
     def deleted_s(self) -> float:
@@ -161,7 +162,7 @@ def changes_of(story: Story) -> Iterator[Change]:
                 "exitCode": code,
                 "reason": story.exit_reason,
                 "finishedAt": stamp if story.finished_at is None else story.finished_at,
-                "containerID": f"{name}-{n}",
+                "containerID": f"{name}-{story.index}-{n}",
             }
             for n, code in enumerate(story.exit_codes)
         ]

@@ -72,8 +72,8 @@ class DeployedWorkload:
 
     def wait_gone(self, pod: Pod, timeout_s: float) -> float | None:
         """When the pod's object was gone; None if it was still there after timeout_s."""
-        self._watch.wait(lambda changes: gone_at_s(changes, pod.name) is not None, timeout_s)
-        return gone_at_s(self._watch.changes(), pod.name)
+        self._watch.wait(lambda changes: gone_at_s(changes, pod) is not None, timeout_s)
+        return gone_at_s(self._watch.changes(), pod)
 
     def delete(self, pod: Pod) -> float:
         """Delete a pod by the API; when the call was made."""

@@ -204,7 +204,7 @@ def saw_the_overload_and_what_came_after(seen):
 def saw_every_pod_replaced_under_load(seen):
     assert seen.rounds
     for round in seen.rounds:
-        assert set(round.old_pods) <= set(seen.deleted())
+        assert set(round.old_pods) <= {left.pod for left in seen.departures()}
         assert round.load_s[0] < round.changed_s < round.finished_s < round.load_s[1]
         rows = seen.ledger.of(upgrade.SERVICE).in_group(round.index)
         assert rows.right.any()

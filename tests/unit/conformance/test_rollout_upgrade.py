@@ -1,13 +1,15 @@
 """R1: an upgrade under load loses no request."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from seatrial.errors import InvalidMeasurement
+from seatrial.trials.upgrade import Round, Upgrade
 from seatrial.verdict import Outcome
-from tests.helpers.observations import contract, judged, lost, row, wrong
+from tests.helpers.observations import common, contract, judged, lost, pod_change, row, wrong
 from tests.helpers.upgrades import changed_s, deleted_s, upgraded
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -192,3 +194,42 @@ def test_rows_of_the_calibration_are_not_judged():
     seen = upgraded(beacon=calibration)
     assert np.isin(seen.ledger.texts("load"), ["calibration"]).sum() == 20
     assert verdict(seen).outcome is PASS
+
+
+# of a StatefulSet, whose pods keep their names
+
+
+@pytest.fixture
+def kept_names():
+    """Two upgrades that each take a pod away and make another of its name 5 s later."""
+    alive = replace(pod_change(10.0, "subject-0"), type="ADDED")
+    metadata = {**alive.object["metadata"], "deletionTimestamp": "2026-01-01T00:00:10Z"}
+    leaving = replace(alive, type="MODIFIED", object={**alive.object, "metadata": metadata})
+    changes = [alive]
+    for at_s in (deleted_s(0, 0), deleted_s(1, 0)):
+        changes += [replace(leaving, at_s=at_s), replace(leaving, at_s=at_s + 4.5, type="DELETED")]
+        changes += [replace(alive, at_s=at_s + 5.0)]
+    rounds = tuple(
+        Round(index, ("subject-0",), (changed_s(index), changed_s(index) + 20), changed_s(index), changed_s(index) + 15)
+        for index in range(2)
+    )
+
+    def seen(*rows):
+        return Upgrade(**common(rows, changes), rounds=rounds, propagation_s=3.0)
+
+    return seen
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize(
+    ("after_s", "met", "misrouted"), [(-0.1, False, False), (0.1, True, False), (4.0, True, True), (6.0, False, False)]
+)
+def test_an_answer_is_by_the_pod_that_leaves_until_another_has_its_name(kept_names, index, after_s, met, misrouted):
+    seen = kept_names(row("service", deleted_s(index, 0) + after_s, target="", pod="subject-0", group=index))
+    rows = seen.ledger
+    assert (seen.met_a_leaving_pod(rows).tolist(), seen.misrouted(rows).tolist()) == ([met], [misrouted])
+
+
+def test_what_the_new_pod_of_the_name_loses_is_a_loss(kept_names):
+    failed = lost(row("service", deleted_s(0, 0) + 6, target="", pod="subject-0", group=0), "reset")
+    assert verdict(kept_names(failed)).outcome is FAIL

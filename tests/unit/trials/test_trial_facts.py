@@ -5,7 +5,7 @@ import pytest
 
 from seatrial.contract import Drain, RateLimit
 from seatrial.errors import InputError
-from seatrial.observation import Change, Log, Observation, Pod, Workload
+from seatrial.observation import Change, Log, Observation, Pod, Timeline, Workload
 from seatrial.traffic.plan import PodTarget
 from seatrial.trials import workload
 from seatrial.trials.autoscaling import of_subject
@@ -138,8 +138,16 @@ def test_the_sign_is_the_victims_own_line_after_its_deletion(pod, at_s, line, si
     silent = Story(0, sign_s=None).round
     logs = (Log(pod, "server", False, ((1.0, "drain_started"), (at_s, line), (30.0, "drain_started again"))),)
     expected = 30.0 if sign_s is None and pod == "victim-0" else sign_s
-    assert _with_sign(silent, "drain_started", logs).drain_sign_s == expected
-    assert _with_sign(silent, "", logs).drain_sign_s is None
+    assert _with_sign(silent, "drain_started", Timeline(()), logs).drain_sign_s == expected
+    assert _with_sign(silent, "", Timeline(()), logs).drain_sign_s is None
+
+
+def test_the_sign_of_a_later_pod_of_the_victims_name_is_not_the_victims():
+    silent = Story(0, sign_s=None).round
+    logs = (Log("victim-0", "server", False, ((30.0, "drain_started"),)),)
+    made_anew = Timeline((Change(28.0, "Pod", "ADDED", "victim-0", {}),))
+    assert _with_sign(silent, "drain_started", Timeline(()), logs).drain_sign_s == 30.0
+    assert _with_sign(silent, "drain_started", made_anew, logs).drain_sign_s is None
 
 
 def test_a_round_is_told_by_its_sign_or_when_sigterm_is_due():

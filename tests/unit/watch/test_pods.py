@@ -1,5 +1,7 @@
 """What the watch says of pods, read from changes as the API sends them."""
 
+from math import inf
+
 import pytest
 
 from seatrial.observation import Change, Workload
@@ -10,6 +12,7 @@ from seatrial.watch.pods import (
     events,
     gone_at_s,
     latest,
+    namesake_at_s,
     ready_at_s,
     ready_pods,
     restarts,
@@ -20,8 +23,8 @@ WEB = Workload("StatefulSet", "web")
 OWNED = [{"kind": "StatefulSet", "name": "web"}]
 
 
-def pod(at_s, name="a", *, type="MODIFIED", ready=True, ip="10.0.0.1", created="2026-01-01T00:00:00Z", **more):
-    metadata = {"name": name, "uid": f"uid-{name}", "creationTimestamp": created, "ownerReferences": OWNED}
+def pod(at_s, name="a", *, type="MODIFIED", ready=True, ip="10.0.0.1", created="2026-01-01T00:00:00Z", uid="", **more):
+    metadata = {"name": name, "uid": uid or f"uid-{name}", "creationTimestamp": created, "ownerReferences": OWNED}
     if more.pop("deleted", False):
         metadata["deletionTimestamp"] = "2026-01-01T00:01:00Z"
     status = {"conditions": [{"type": "Ready", "status": str(ready)}], "podIP": ip, **more}
@@ -76,8 +79,19 @@ def test_every_pod_that_had_an_address_is_remembered():
 
 def test_the_first_ready_and_the_removal_are_timed():
     changes = [pod(1, ready=False), pod(2), pod(3), pod(4, type="DELETED"), pod(5, "b", type="DELETED")]
-    assert (ready_at_s(changes, "a"), gone_at_s(changes, "a")) == (2, 4)
-    assert (ready_at_s(changes, "c"), gone_at_s(changes, "c")) == (None, None)
+    (a,) = all_pods(changes[:1], WEB)
+    assert (ready_at_s(changes, "a"), gone_at_s(changes, a)) == (2, 4)
+    assert (ready_at_s(changes, "c"), gone_at_s(changes[:3], a)) == (None, None)
+
+
+def test_a_pod_made_anew_under_its_name_has_an_end_of_its_own():
+    first = [pod(1, type="ADDED", uid="first"), pod(2, type="DELETED", uid="first")]
+    second = [pod(3, type="ADDED", uid="second"), pod(4, type="DELETED", uid="second")]
+    lives = [all_pods(changes, WEB)[0] for changes in (first, second)]
+    assert [gone_at_s([*first, *second], life) for life in lives] == [2, 4]
+    assert gone_at_s([*first, *second[:1]], lives[1]) is None
+    assert namesake_at_s([*first, *second], "a", 1) == 3
+    assert namesake_at_s([*first, *second], "a", 3) == inf
 
 
 def test_a_deletion_is_seen_by_its_stamp_and_without_one_when_the_pod_is_gone():
