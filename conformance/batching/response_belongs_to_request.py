@@ -102,12 +102,15 @@ def missing(
             f"{unknown} of {len(api.cases)} that any answer will do for",
             "give `equals`, `contains` or `expect` for each",
         )
-    wanted_open = OPEN_SHARE * max(concurrent.clients, LEAST_CLIENTS)
+    wanted_open = OPEN_SHARE * concurrent.most(max(concurrent.clients, LEAST_CLIENTS))
     if len(rows) < ANSWERS or concurrent.open_at_once() < wanted_open:
+        refused = len(concurrent.ledger.of(LOOP, FEW).to(concurrent.pod)) - len(rows)
         yield (
-            f"{ANSWERS} answers, {wanted_open:.0f} or more requests open at a time",
-            f"{len(rows)}, {concurrent.open_at_once():.1f} open",
-            "make the cases shorter, or run on a machine with more cores",
+            f"{ANSWERS} answers, {wanted_open:.3g} or more requests open at a time",
+            f"{len(rows)}, {concurrent.open_at_once():.1f} open" + (f", {refused} refused" if refused else ""),
+            "raise the limit that refuses them, among the chart's values or those of batching"
+            if refused > len(rows)
+            else "make the cases shorter, or run on a machine with more cores",
         )
     asked = len(set(rows.texts("case")))
     if batching is None:
@@ -117,7 +120,7 @@ def missing(
     lengths = Counter(len(json.dumps(case.request)) for case in api.cases)
     if max(lengths.values()) < 2:
         yield "inputs of equal length among the cases", "none", "declare some of equal length: engines sort by it"
-    size = int(float(batching.max_size))
+    size = concurrent.most(int(float(batching.max_size)))
     if size > 1:
         yield from unseen(metrics, concurrent, size)
 
@@ -132,9 +135,9 @@ def unseen(metrics: Metrics | None, concurrent: ConcurrentLoad, size: int) -> It
             yield f"batches of two sizes, some of {size}, in {metric}", found, "see why batches do not form (B2)"
     else:
         shares = concurrent.shares_of_time()
-        if len(shares) < REPETITIONS or max(shares) > MOST_OF_TIME:
+        if len(shares) < REPETITIONS or max(share.most for share in shares) > MOST_OF_TIME:
             yield (
                 f"{REPETITIONS} groups at once, each within {MOST_OF_TIME:.0%} of its time one by one",
-                f"{sum(share <= MOST_OF_TIME for share in shares)} of {len(shares)} so",
+                f"{sum(share.most <= MOST_OF_TIME for share in shares)} of {len(shares)} so",
                 "declare metrics.batch_size, or see why batches do not form (B2)",
             )

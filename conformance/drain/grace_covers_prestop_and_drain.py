@@ -6,10 +6,11 @@ Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, 
 
 from dataclasses import dataclass
 
-from seatrial.contract import Drain
-from seatrial.ledger import Request
+from seatrial.contract import Drain, Limits
+from seatrial.ledger import Ledger, Request
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion, Round
+from seatrial.trials.slots import refused_as, surely_refused
 from seatrial.verdict import Ground, Measurement, Verdict
 
 MARGIN_S = 1.0
@@ -17,10 +18,10 @@ LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the
 
 
 @check("D7", level="MUST", ablation=NOTHING_NEAR_THE_BUDGET)
-def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdict:
-    if doubt := untested(deletion):
-        return doubt
-    tested = near_the_budget(deletion)
+def grace_covers_prestop_and_drain(drain: Drain, limits: Limits | None, deletion: PodDeletion) -> Verdict:
+    if not deletion.loaded():
+        return Ground(n=0).inconclusive("a deletion under load", "none", "run again")
+    tested = near_the_budget(deletion, limits)
     prestop_s = max(0.0, *(taken_by_prestop_s(round) for round in deletion.loaded()))
     grace_s = min(round.grace_period_s for round in deletion.loaded())
     needed_s = prestop_s + deletion.budget_s + MARGIN_S
@@ -46,6 +47,8 @@ def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdi
             "raise terminationGracePeriodSeconds, or lower the drain budget or the preStop hook",
             rows=[lost] if lost else [],
         )
+    if doubt := untested(deletion, tested):
+        return doubt
     if lost:
         return ground.failed(
             f"requests with most of the {deletion.budget_s:g} s budget left at SIGTERM are answered",
@@ -67,7 +70,7 @@ def grace_covers_prestop_and_drain(drain: Drain, deletion: PodDeletion) -> Verdi
     )
 
 
-def untested(deletion: PodDeletion) -> Verdict | None:
+def untested(deletion: PodDeletion, tested: list[NearTheBudget]) -> Verdict | None:
     """Why the budget was not put to the test, if it was not."""
     undisturbed = deletion.ledger.of("undisturbed")
     if not len(undisturbed) or not undisturbed.right.all():
@@ -76,11 +79,11 @@ def untested(deletion: PodDeletion) -> Verdict | None:
             f"{len(undisturbed)} sent, {int(undisturbed.right.sum())} right",
             "declare inference.long in the contract, and see that it works",
         )
-    if not near_the_budget(deletion):
+    if not tested:
         return Ground().inconclusive(
             f"a request with {LEAST:.0%} to {MOST:.0%} of the {deletion.budget_s:g} s budget left at SIGTERM",
             "none",
-            "run again; if it stays so, the long case does not take the time it is asked to",
+            "run again; if it stays so, the long case does not take the time it is asked to, or a limit refuses it",
         )
     return None
 
@@ -109,15 +112,26 @@ class NearTheBudget:
         return not self.row.right and self.over_budget
 
 
-def near_the_budget(deletion: PodDeletion) -> list[NearTheBudget]:
+def near_the_budget(deletion: PodDeletion, limits: Limits | None) -> list[NearTheBudget]:
     """The requests that put the budget to the test; how long one takes is known from one that nobody disturbed."""
-    alone = next(iter(deletion.ledger.of("undisturbed")))
+    undisturbed = deletion.ledger.of("undisturbed")
+    if not len(undisturbed) or not undisturbed.right.all():
+        return []
+    length_s = float(undisturbed.ended_s[0] - undisturbed.sent_s[0])
     return [
         near
         for round in deletion.loaded()
-        for row in deletion.ledger.of("nearly").in_group(round.index)
-        if (near := _near(deletion, round, row, remaining_s=alone.ended_s - alone.sent_s - (round.told_s - row.sent_s)))
+        for row in _taken_in(deletion, limits, round)
+        if (near := _near(deletion, round, row, remaining_s=length_s - (round.told_s - row.sent_s)))
     ]
+
+
+def _taken_in(deletion: PodDeletion, limits: Limits | None, round: Round) -> Ledger:
+    """Without what a declared limit refused: with the body that it declares, or before SIGTERM could be the cause."""
+    rows = deletion.ledger.of("nearly").in_group(round.index)
+    before = rows.ended_s < min(round.sigterm_due_s, round.told_s)
+    refused = surely_refused(rows, limits) | (before & refused_as(rows, limits.rejects if limits else ()))
+    return rows.select(~refused)
 
 
 def _near(deletion: PodDeletion, round: Round, row: Request, remaining_s: float) -> NearTheBudget | None:

@@ -1,14 +1,18 @@
 """Many clients at once on one pod: lone cases first, then a closed loop over all cases, drawn at random.
 
 A service that promises batching runs with it, under twice as many clients as its largest batch; where its metrics
-do not tell how requests were put together, groups at once are timed against their members one by one.
+do not tell how requests were put together, groups at once are timed against their members one by one. That needs a
+delay that is short beside the work: where the declared one is not, it is set shorter for the groups, if a Helm value
+governs it. Where a concurrency limit is in force, there are as many clients as it lets in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seatrial.contract import Contract, governed, placed
+import numpy as np
+
+from seatrial.contract import Batching, Contract, Governed, governed, merged, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import ClosedLoop, Lone, OpenLoop
@@ -16,6 +20,7 @@ from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox, lone_latency_s
+from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
 from seatrial.watch.metrics import Sizes, around, counted, sizes
 
@@ -23,9 +28,13 @@ ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confi
 LEAST_CLIENTS = 16
 LEAST_FOR_S = 6.0
 LONE_WITHIN_S = 10.0
+REFUSED_PAUSE_S = 0.05  # a client that is refused does not spin
+SHORT_DELAY_MS = 5
+LONG_SHARE = 0.2  # a delay of more than this share of a lone request hides what work takes
 REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
-LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE = "lone", "loop", "few", "at-once", "one-by-one"
+LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE, WARM_UP = "lone", "loop", "few", "at-once", "one-by-one", "warm-up"
+MANY = 10**6  # slots: no limit
 
 ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
 
@@ -51,6 +60,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Of the time one by one, what a group took at once: at least, and at most."""
+
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class ConcurrentLoad(Observation):
     """One pod, alone with its clients."""
 
@@ -59,6 +76,9 @@ class ConcurrentLoad(Observation):
     lone: Span = Span()
     loop: Span = Span()
     few: Span = Span()  # clients that do not fill a batch; empty without batching
+    slots: int | None = None  # the concurrency limit of the release, where one is in force
+    together: int = TOGETHER  # of a group
+    delay_s: float = 0.0  # for which a request may have waited for company, when groups were timed
 
     def open_at_once(self) -> float:
         """Requests of the closed loop that were open at a time, on average (Little's law); 0 without any."""
@@ -77,15 +97,30 @@ class ConcurrentLoad(Observation):
         pair = around(self.scrapes, self.pod, span.start_s, span.end_s) if metric else None
         return counted(*pair, metric) if pair else None
 
-    def shares_of_time(self) -> tuple[float, ...]:
-        """What a group at once took, of what its members took one by one; only groups with all answers right."""
+    def most(self, wanted: int) -> int:
+        """Of so many requests wanted at a time, those that the limit lets in."""
+        return wanted if self.slots is None else min(wanted, self.slots)
+
+    def shares_of_time(self) -> tuple[Share, ...]:
+        """What a group at once took, of what its members took one by one; only groups with all answers right.
+
+        A request may have waited for company, for as long as `delay_s`, and nobody sees whether it did. So each share
+        is an interval: the members waited and the group did not, or the other way round.
+        """
         shares = []
         for repetition in range(REPETITIONS):
             group = self.ledger.of(AT_ONCE).in_group(repetition)
             alone = self.ledger.of(f"{ONE_BY_ONE}-{repetition}")
-            if len(group) == len(alone) == TOGETHER and group.right.all() and alone.right.all():
-                one_by_one_s = float((alone.ended_s - alone.sent_s).sum())
-                shares.append(float(group.ended_s.max() - group.sent_s.min()) / one_by_one_s)
+            if len(group) == len(alone) == self.together > 1 and group.right.all() and alone.right.all():
+                took_s = float(group.ended_s.max() - group.sent_s.min())
+                alone_s = alone.ended_s - alone.sent_s
+                work_s = float(np.maximum(alone_s - self.delay_s, 0.0).sum())
+                shares.append(
+                    Share(
+                        max(0.0, took_s - self.delay_s) / float(alone_s.sum()),
+                        took_s / work_s if work_s > 0 else float("inf"),
+                    )
+                )
         return tuple(shares)
 
 
@@ -94,11 +129,13 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
     """One replica, one client, then many."""
     contract = context.contract
     batching = contract.batching
-    clients = max(LEAST_CLIENTS, 2 * int(float(batching.max_size)) if batching else 0)
+    values = context.values(placed(governed(batching)), batching.values if batching else {})
+    slots = slots_of(context, values)
+    size = int(float(batching.max_size)) if batching else 0
+    clients = min(max(LEAST_CLIENTS, 2 * size), slots or MANY)
+    together, delay_s = min(TOGETHER, slots or MANY), float(batching.max_delay_ms) / 1000 if batching else 0.0
     with Sandbox(context, "concurrency") as sandbox:
-        sandbox.release.install(
-            context.values(placed(governed(batching)), batching.values if batching else {}), replicas=1
-        )
+        sandbox.release.install(values, replicas=1)
         pod = sandbox.workload().wait_pods(1, contract.ready_within_s)[0]
         sandbox.note(pod=pod.name, clients=clients)
         target = sandbox.workload().target(pod)
@@ -114,14 +151,38 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         # As many clients as fill two batches soon go in step, and every batch is full.
         few = Span()
         if batching:
-            not_full = max(1, int(float(batching.max_size)) // 2)
+            not_full = max(1, min(size, slots or MANY) // 2)
             few = _loop(sandbox, pod, FEW, not_full, windows.few_for_s, 0, windows.most_for_s)
         sandbox.traffic.scrape(target)
+        pods = [pod]
         if batching and not metrics_tell(contract):
+            if shorter := _shorter(batching, sandbox.traffic.lone_s):
+                delay_s = float(shorter.set) / 1000
+                sandbox.release.upgrade(merged(values, placed(iter([shorter]))), replicas=1)
+                sandbox.watch.wait(lambda _: pod.name not in {p.name for p in sandbox.workload().pods()}, 60)
+                pods += sandbox.workload().wait_pods(1, contract.ready_within_s)
+                _lone(sandbox, pods[-1], WARM_UP, together)
             for repetition in range(windows.repetitions):
-                _at_once(sandbox, pod, repetition)
-                _lone(sandbox, pod, f"{ONE_BY_ONE}-{repetition}", TOGETHER)
-        return ConcurrentLoad(**sandbox.seen([pod]), pod=pod.name, clients=clients, lone=lone, loop=loop, few=few)
+                _at_once(sandbox, pods[-1], repetition, together)
+                _lone(sandbox, pods[-1], f"{ONE_BY_ONE}-{repetition}", together)
+        return ConcurrentLoad(
+            **sandbox.seen(pods),
+            pod=pod.name,
+            clients=clients,
+            lone=lone,
+            loop=loop,
+            few=few,
+            slots=slots,
+            together=together,
+            delay_s=delay_s,
+        )
+
+
+def _shorter(batching: Batching, lone_s: float) -> Governed | None:
+    """A delay that is short beside a lone request, where the declared one is not and a value governs it; else None."""
+    promised = batching.max_delay_ms
+    short = float(promised) <= max(SHORT_DELAY_MS, LONG_SHARE * lone_s * 1000)
+    return None if short or not isinstance(promised, Governed) else Governed(value=promised.value, set=SHORT_DELAY_MS)
 
 
 def metrics_tell(contract: Contract) -> bool:
@@ -141,7 +202,17 @@ def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, w
     seed = sandbox.context.random("concurrency").randrange(2**31)
     start_s = sandbox.now()
     run = sandbox.traffic.start_now(
-        ClosedLoop(name, sandbox.workload().target(pod), cases, clients, 0.05, most_s, seed, connection="new")
+        ClosedLoop(
+            name,
+            sandbox.workload().target(pod),
+            cases,
+            clients,
+            0.05,
+            most_s,
+            seed,
+            connection="new",
+            pause_after_refusal_s=REFUSED_PAUSE_S,
+        )
     )
     answers = 0
     while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + most_s):
@@ -151,15 +222,15 @@ def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, w
     return Span(start_s, sandbox.now())
 
 
-def _at_once(sandbox: Sandbox, pod: Pod, repetition: int) -> None:
+def _at_once(sandbox: Sandbox, pod: Pod, repetition: int, together: int) -> None:
     cases = workload.cases(sandbox.context.contract)
-    groups = [repetition] * TOGETHER
+    groups = [repetition] * together
     load = OpenLoop(
         AT_ONCE,
         sandbox.workload().target(pod),
         cases,
-        [0.02] * TOGETHER,
-        workload.in_turn(TOGETHER, len(cases)),
+        [0.02] * together,
+        workload.in_turn(together, len(cases)),
         groups,
     )
     sandbox.traffic.collect(sandbox.traffic.start_now(load))

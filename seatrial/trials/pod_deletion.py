@@ -17,21 +17,20 @@ from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Log, Observation, Pod, Timeline
-from seatrial.traffic.arrivals import poisson
-from seatrial.traffic.plan import Connects, Load, OpenLoop
+from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, nothing, without
 from seatrial.trials.context import TrialContext
+from seatrial.trials.drain_mix import CONNECT, NEAR_BUDGET, NEARLY, STREAM, Mix, Moments, loads
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
 from seatrial.watch.pods import Termination, events, namesake_at_s, of_pod, terminations
 
 REPLICAS = 2
-SERVICE_RPS = 10.0
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
-CONNECT, NEAR_BUDGET, STREAM, UNDISTURBED_STREAM = "connect", "nearly", "stream", "undisturbed-stream"
+UNDISTURBED_STREAM = "undisturbed-stream"
 REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
-STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
 GONE_WITHIN_S = 15.0  # after the grace period
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 
@@ -124,17 +123,18 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
     """Install two replicas with the promised drain, if one is, then take pods away."""
     drain = context.contract.drain
     with Sandbox(context, "drain") as sandbox:
-        sandbox.release.install(
-            context.values(*((placed(governed(drain)), drain.values) if drain else ())), replicas=REPLICAS
-        )
+        values = context.values(*((placed(governed(drain)), drain.values) if drain else ()))
+        sandbox.release.install(values, replicas=REPLICAS)
         sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
         sandbox.traffic.measure_lone(
             sandbox.workload().target(sandbox.workload().pods()[0]), workload.cases(context.contract)
         )
         budget_s = float(drain.budget_s) if drain else 0.0
+        streams = bool(context.contract.streaming_api)
+        mix = Mix.fitting(slots_of(context, values), REPLICAS, sandbox.traffic.lone_s, streams=streams)
         _undisturbed(sandbox, budget_s)
         rounds = tuple(
-            _round(sandbox, windows, budget_s, index, loaded=index < windows.rounds)
+            _round(sandbox, windows, mix, budget_s, index, loaded=index < windows.rounds)
             for index in range(windows.rounds + 1)
         )
         common = sandbox.seen()
@@ -156,10 +156,7 @@ def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
         sandbox.traffic.collect(sandbox.traffic.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
 
 
-NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
-
-
-def _round(sandbox: Sandbox, windows: Windows, budget_s: float, index: int, *, loaded: bool) -> Round:
+def _round(sandbox: Sandbox, windows: Windows, mix: Mix, budget_s: float, index: int, *, loaded: bool) -> Round:
     pods = sandbox.workload().wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
     victim = pods[0] if loaded else _unused_pod(sandbox)
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
@@ -168,11 +165,12 @@ def _round(sandbox: Sandbox, windows: Windows, budget_s: float, index: int, *, l
     start_s = sandbox.now() + 0.3
     delete_s = start_s + (windows.lead_s if loaded else windows.idle_s)
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
-    run = (
-        sandbox.traffic.start(*_mix(sandbox, victim, budget_s, index, start_s, delete_s, sigterm_s, grace_s))
-        if loaded
-        else None
-    )
+    run = None
+    if loaded:
+        at = Moments(start_s, delete_s, sigterm_s, grace_s)
+        seed = sandbox.context.random(f"drain-{index}").randrange(2**31)
+        target, service = sandbox.workload().target(victim), sandbox.workload().service()
+        run = sandbox.traffic.start(*loads(sandbox.context.contract, mix, target, service, at, budget_s, index, seed))
     sandbox.sleep_until(delete_s)
     deleted_s = delete_s
     if not sandbox.context.withholds(NOT_DELETED):
@@ -205,59 +203,6 @@ def _unused_pod(sandbox: Sandbox) -> Pod:
     pods = deployed.wait_pods(count, sandbox.context.contract.ready_within_s)
     known = {pod.uid for pod in before}
     return next(pod for pod in pods if pod.uid not in known)
-
-
-def _mix(
-    sandbox: Sandbox,
-    victim: Pod,
-    budget_s: float,
-    index: int,
-    start_s: float,
-    delete_s: float,
-    sigterm_s: float,
-    grace_s: float,
-) -> list[Load]:
-    contract = sandbox.context.contract
-    target, cases = sandbox.workload().target(victim), workload.cases(contract)
-    end_s = sigterm_s + grace_s + 10
-    seed = sandbox.context.random(f"drain-{index}").randrange(2**31)
-
-    def shorts(name: str, arrivals_s: list[float], **how: object) -> OpenLoop:
-        picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
-        return OpenLoop(name, target, cases, arrivals_s, picks, groups, timeout_s=grace_s + 5, **how)  # type: ignore[arg-type]
-
-    around = workload.steps(sigterm_s - 0.3, sigterm_s + 0.5, 1 / 50)
-    arrivals = poisson(SERVICE_RPS, start_s, end_s, seed).tolist()
-    loads: list[Load] = [
-        shorts("short", list(around)),
-        shorts("half-sent", [sigterm_s - 0.2, sigterm_s - 0.12], body_pause_s=1.0),
-        *(
-            shorts(f"kept-{n}", list(workload.steps(sigterm_s - 2.0 + n * 0.05, end_s, 0.2)), connection="keep-alive")
-            for n in range(4)
-        ),
-        # From the deletion on, however long preStop is said to take: a hook that fails shows here.
-        Connects(CONNECT, target, workload.steps(delete_s - 1.0, end_s, 0.02), hold_s=0.01),
-        OpenLoop(
-            "service",
-            sandbox.workload().service(),
-            cases,
-            arrivals,
-            workload.drawn(len(arrivals), len(cases), seed),
-            [index] * len(arrivals),
-        ),
-    ]
-    if stream := workload.long_stream(contract.streaming_api):
-        begin_s = [sigterm_s - before_s for before_s in STREAMS_BEGIN_S]
-        groups = [index] * len(begin_s)
-        loads.append(OpenLoop(STREAM, target, (stream,), begin_s, (), groups, timeout_s=grace_s + 5, keep="all"))
-    if long := contract.api().long:
-        spread = [sigterm_s - 0.2 - n * long.seconds / 8 for n in range(8)]
-        longs = (workload.long_case(contract, long.seconds),)
-        loads.append(OpenLoop("long", target, longs, sorted(spread), (), [index] * 8))
-        if budget_s:
-            nearly = (workload.long_case(contract, NEARLY * budget_s),)
-            loads.append(OpenLoop(NEAR_BUDGET, target, nearly, (sigterm_s - 0.15,), (), (index,)))
-    return loads
 
 
 def prestop_sleep_s(spec: Mapping[str, Any], container: str) -> float | None:

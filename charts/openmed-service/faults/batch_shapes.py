@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 from openmed_service.batcher import Batch, Member
 from openmed_service.catalogue import Model
@@ -12,6 +13,8 @@ from openmed_service.engine import MarkedToFail, Outcome
 from openmed_service.rampart import Options
 from openmed_service.server import Server
 from planting import Fired, fault, odd
+
+UNTOLD = {"metrics": {"batch_size": "", "model_runs": ""}}
 
 
 @fault("batch-size-always-1", breaks={"B2"})
@@ -90,6 +93,55 @@ def batch_per_connection(server: Server, fired: Fired) -> None:
         batch.timer = asyncio.get_running_loop().call_later(batcher.max_wait_s, batcher.close, own)
 
     batcher.add = add  # type: ignore[method-assign]
+
+
+def _one_run_at_a_time(server: Server) -> None:
+    """No run of the model begins before the last has ended, as on one accelerator."""
+    engine, free = server.service.engine, asyncio.Lock()
+    run = engine.run
+
+    async def in_turn(model: Model, texts: Sequence[str], options: Options, route: str, **how: Any) -> list[Outcome]:
+        async with free:
+            return await run(model, texts, options, route, **how)
+
+    engine.run = in_turn  # type: ignore[method-assign]
+
+
+@fault("batch-runs-one-by-one", breaks={"B2"}, contract=UNTOLD)
+def batch_runs_one_by_one(server: Server, fired: Fired) -> None:
+    """A batch waits for company for the whole delay, four times what the model takes; then each text runs by itself."""
+    _one_run_at_a_time(server)
+    batcher = server.service.batcher
+
+    async def execute(batch: Batch) -> None:
+        batcher.waiting(-len(batch.members))
+        for member in batch.members:
+            fired()
+            batcher.deliver([member], await batcher.engine.run(batch.model, [member.text], batch.options, batch.route))
+
+    batcher.execute = execute  # type: ignore[method-assign]
+
+
+@fault("batch-of-one-untold", breaks={"B2"}, contract=UNTOLD)
+def batch_of_one_untold(server: Server, fired: Fired) -> None:
+    """No request waits for company, and no metric tells: each runs by itself when the one before it has ended."""
+    _one_run_at_a_time(server)
+    _sizes_reported(server, fired, above=0)
+    server.service.batcher.max_size = 1
+
+
+@odd("batch-untold", spares={"B2"}, contract=UNTOLD)
+def batch_untold(server: Server, fired: Fired) -> None:
+    """Batches as promised, one run of the model at a time; no metric tells, and the delay is four times the work."""
+    _one_run_at_a_time(server)
+    _sizes_reported(server, fired, above=1)
+
+
+@odd("batch-opportunistic-untold", spares={"B2"}, contract=UNTOLD)
+def batch_opportunistic_untold(server: Server, fired: Fired) -> None:
+    """As batch-opportunistic, one run of the model at a time; no metric tells."""
+    _one_run_at_a_time(server)
+    batch_opportunistic(server, fired)
 
 
 @fault("batch-off-by-one", breaks={"B3"})

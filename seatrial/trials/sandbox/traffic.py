@@ -30,6 +30,7 @@ class Told:
 
     ended: int = 0
     answered: int = 0
+    refused: int = 0  # of those, by the status that a declared limit refuses with
 
     @property
     def share(self) -> float:
@@ -121,7 +122,10 @@ class Traffic:
         return ledger
 
     def answers_within(self, run: FleetRun, for_s: float) -> int:
-        """Wait for so many seconds; how many attempts were answered meanwhile. Raises TrialStopped as `collect`."""
+        """Wait for so many seconds; how many attempts were answered meanwhile, and not refused as declared.
+
+        Raises TrialStopped as `collect`.
+        """
         limit, before = self._context.limit, self._told.get(run.name, Told())
         time.sleep(for_s)
         told = self._ask_for_news(run)
@@ -129,12 +133,15 @@ class Traffic:
         if answered:
             limit.served(for_s)
         limit.check(f"waiting for answers of load {', '.join(run.loads)}; {told}")
-        return answered
+        return answered - (told.refused - before.refused)
 
     def _ask_for_news(self, run: FleetRun) -> Told:
         rows, _ = run.fresh()
         before = self._told.get(run.name, Told())
-        self._told[run.name] = Told(before.ended + len(rows), before.answered + answers_in(rows))
+        refused = int(np.isin(rows.status, [reject.status for reject in self._context.contract.limits.rejects]).sum())
+        self._told[run.name] = Told(
+            before.ended + len(rows), before.answered + answers_in(rows), before.refused + refused
+        )
         return self._told[run.name]
 
     def cut_short(self) -> None:

@@ -118,3 +118,34 @@ def test_generated_text_of_another_request_is_told_whose_it_is():
         "B1", contract(cases=texts, batching=BATCHING, metrics=METRICS), concurrent_load(with_row(rows, 100, other))
     )
     assert (verdict.outcome, "c28 got that of c55" in verdict.found) == (FAIL, True)
+
+
+# a service that takes few at once
+
+
+def few_at_once(slots, count=2016):
+    """As many clients as slots, each with a request of 20 ms after the other."""
+    rows = []
+    for n in range(count):
+        rows.append({**row("loop", 20 + (n // slots) * 0.0205, 0.02), "case": f"c{n % 72}"})
+    return rows
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4, 8])
+def test_as_many_clients_as_a_limit_lets_in_are_enough(slots):
+    unbatched = contract(limits={"concurrency": {"limit": slots, "reject": {"status": 429}}})
+    seen = replace(concurrent_load(few_at_once(slots), clients=slots), slots=slots)
+    assert judged("B1", unbatched, seen).outcome == PASS
+    assert judged("B1", unbatched, replace(seen, slots=None)).outcome == INCONCLUSIVE, "no limit is in force"
+
+
+def test_answers_that_were_refused_count_for_nothing_and_the_advice_is_not_more_cores():
+    """A limit of 8 met by 16 clients that spin: 401 of 19,109 were answered."""
+    unbatched = contract(limits={"concurrency": {"limit": 8, "reject": {"status": 429}}})
+    rows = few_at_once(8, 401)
+    rows += [{**wrong(row("loop", 20 + n * 0.0003, 0.001), "{}", 429)} for n in range(18708)]
+    found = judged("B1", unbatched, concurrent_load(rows))
+    assert found.outcome == INCONCLUSIVE
+    assert "401" in found.found
+    assert "18708 refused" in found.found
+    assert "cores" not in found.do

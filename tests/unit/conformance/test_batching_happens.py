@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.trials.concurrency import AT_ONCE, ONE_BY_ONE
+from seatrial.trials.concurrency import AT_ONCE, ONE_BY_ONE, _shorter
 from seatrial.verdict import Outcome
 from tests.helpers.batches import BATCHING, alone, batching, concurrent_load, loop_rows
 from tests.helpers.observations import contract, judged, lost, row
@@ -75,7 +75,8 @@ def timed_groups(share, groups=10):
 
 
 @pytest.mark.parametrize(
-    ("share", "groups", "outcome"), [(0.5, 10, PASS), (0.59, 10, PASS), (0.7, 10, FAIL), (0.5, 9, INCONCLUSIVE)]
+    ("share", "groups", "outcome"),
+    [(0.5, 10, PASS), (0.59, 10, PASS), (0.7, 10, FAIL), (0.5, 9, INCONCLUSIVE), (0.7, 9, FAIL)],
 )
 def test_without_metrics_the_time_tells(share, groups, outcome):
     unmeasured = contract(batching=BATCHING)
@@ -90,3 +91,74 @@ def test_one_slow_group_of_ten_fails():
 
 def test_a_largest_batch_of_one_is_no_batching():
     assert judged("B2", batching(max_size=1), concurrent_load()).outcome == SKIPPED
+
+
+# a model that is short beside the delay
+
+
+def groups_of(lone_s, group_s, *, delay_s, groups=10, together=8):
+    """Groups at once that took so long, and members that took so long one by one."""
+    rows = []
+    for n in range(groups):
+        rows += [row(AT_ONCE, 60 + n, group_s, group=n) for _ in range(together)]
+        rows += [row(f"{ONE_BY_ONE}-{n}", 60 + n + i * 0.5, lone_s) for i in range(together)]
+    return replace(concurrent_load(extra=rows), delay_s=delay_s, together=together)
+
+
+@pytest.mark.parametrize(
+    ("lone_s", "group_s", "delay_s", "outcome"),
+    [
+        (0.1, 0.224, 0.08, INCONCLUSIVE),
+        (0.1, 0.028, 0.08, PASS),
+        (0.02, 0.16, 0.08, INCONCLUSIVE),
+        (0.025, 0.165, 0.005, FAIL),
+        (0.025, 0.16, 0.005, FAIL),
+        (0.02, 0.16, 0.005, FAIL),
+        (0.025, 0.028, 0.005, PASS),
+        (0.025, 0.033, 0.005, PASS),
+        (0.02, 0.045, 0.005, PASS),
+        (0.15, 0.155, 0.005, PASS),
+        (0.15, 1.2, 0.02, FAIL),
+    ],
+    ids=[
+        "one by one after 80 ms: 28 % of the time",
+        "a full batch where lone ones waited 80 ms",
+        "nobody waits, the declared delay is long",
+        "one by one after 5 ms",
+        "one by one, the full group did not wait",
+        "one by one, nobody waits",
+        "a full batch",
+        "a batch that waits",
+        "an idle engine takes the first at once",
+        "a long model",
+        "a long model, one by one",
+    ],
+)
+def test_a_wait_for_company_is_no_work(lone_s, group_s, delay_s, outcome):
+    seen = groups_of(lone_s, group_s, delay_s=delay_s)
+    assert judged("B2", contract(batching=BATCHING), seen).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("delay", "lone_s", "set_ms"),
+    [
+        ({"value": "batch.wait", "set": 80}, 0.1, 5),
+        ({"value": "batch.wait", "set": 80}, 0.02, 5),
+        ({"value": "batch.wait", "set": 80}, 0.6, None),
+        ({"value": "batch.wait", "set": 5}, 0.01, None),
+        (80, 0.1, None),
+    ],
+    ids=["short work", "nobody waits", "long work", "short already", "nothing governs it"],
+)
+def test_the_delay_is_made_short_where_it_would_hide_the_work(delay, lone_s, set_ms):
+    promise = contract(batching={**BATCHING, "max_delay_ms": delay}).batching
+    shorter = _shorter(promise, lone_s)
+    assert (shorter and shorter.set) == set_ms
+
+
+def test_a_limit_that_lets_in_fewer_than_fill_a_batch_lets_them_share_it_all_the_same():
+    pairs = [{**one, "ended_s": one["sent_s"] + 0.0095} for one in loop_rows()]
+    seen = replace(concurrent_load(pairs, loop=(2,) * 1008, clients=2), slots=2)
+    assert judged("B2", batching(), seen).outcome == PASS
+    assert judged("B2", batching(), replace(seen, slots=None)).outcome == INCONCLUSIVE
+    assert judged("B2", batching(), replace(seen, slots=1)).outcome == INCONCLUSIVE, "one has no company"

@@ -378,3 +378,43 @@ def test_short_requests_have_no_such_excuse():
         return reset(row, round.told_s + 6.0) if hung else row
 
     assert outcome("D1", deletion(change=cut)) is FAIL
+
+
+# a service that takes few at once
+
+BUSY = {"limit": 4, "reject": {"status": 429, "body": {"error": "busy"}}}
+FEW = contract(drain=DRAIN, limits={"concurrency": BUSY})
+
+
+def refused_at_once(row, round):
+    """The request near the budget met a full replica, before SIGTERM."""
+    return {**wrong(row, '{"error": "busy"}', 429), "ended_s": row["sent_s"] + 0.005}
+
+
+def test_a_declared_refusal_is_no_lost_work_near_the_budget():
+    def one(row, round):
+        return refused_at_once(row, round) if row["load"] == "nearly" and round.index == 1 else row
+
+    found = judged("D7", FEW, deletion(change=one))
+    assert (found.outcome, found.n) == (PASS, 2)
+    assert outcome("D7", deletion(change=one), CONTRACT) is FAIL, "no limit is declared"
+
+
+def test_where_all_were_refused_the_budget_was_not_tested():
+    assert outcome("D7", deletion(change=near_the_budget(refused_at_once)), FEW) is INCONCLUSIVE
+
+
+def test_a_refusal_without_a_declared_body_is_the_limits_before_sigterm_and_the_drains_after_it():
+    vague = contract(drain=DRAIN, limits={"concurrency": {"limit": 4, "reject": {"status": 429}}})
+    after = near_the_budget(lambda row, round: {**wrong(row, "{}", 429), "ended_s": round.told_s + 0.1})
+    before = near_the_budget(lambda row, round: {**wrong(row, "{}", 429), "ended_s": round.sigterm_due_s - 0.01})
+    assert outcome("D7", deletion(change=before), vague) is INCONCLUSIVE
+    assert outcome("D7", deletion(change=after), vague) is FAIL
+
+
+def test_a_grace_that_is_too_short_needs_no_request_to_show_it():
+    def none(row, round):
+        return None if row["load"] == "nearly" else row
+
+    assert outcome("D7", deletion(change=none, grace_s=6.0)) is FAIL
+    assert outcome("D7", deletion(change=none)) is INCONCLUSIVE
