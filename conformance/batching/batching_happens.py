@@ -96,8 +96,14 @@ def by_time(concurrent: ConcurrentLoad) -> Verdict:
     between = {} if least == most else {"low": least, "high": most}
     ground = ground.with_(measurements=[Measurement(name, most, n=len(shares), limit=limit, **between)])
     expected = f"each of {REPETITIONS} groups within {MOST_OF_TIME:.0%} of the time of its members one by one"
-    if slow := sum(share.least > MOST_OF_TIME for share in shares):
+    slow = sum(share.least > MOST_OF_TIME for share in shares)
+    # A single group may have been held up by the machine; most of them were not.
+    if slow > len(shares) / 2:
         return ground.failed(expected, f"{slow} took longer, up to {most:.0%}", DO)
+    if slow:
+        return ground.inconclusive(
+            expected, f"{slow} of {len(shares)} took longer, up to {most:.0%}", "run again on a quieter machine"
+        )
     if len(shares) < REPETITIONS:
         return ground.inconclusive(*wanted(shares))
     if most > MOST_OF_TIME:

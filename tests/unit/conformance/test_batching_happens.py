@@ -83,10 +83,10 @@ def test_without_metrics_the_time_tells(share, groups, outcome):
     assert judged("B2", unmeasured, concurrent_load(extra=timed_groups(share, groups))).outcome == outcome
 
 
-def test_one_slow_group_of_ten_fails():
+def test_one_slow_group_of_ten_is_no_pass_and_the_machine_may_have_held_it_up():
     rows = timed_groups(0.5)
     rows[0] = {**rows[0], "ended_s": rows[0]["sent_s"] + 0.15}
-    assert judged("B2", contract(batching=BATCHING), concurrent_load(extra=rows)).outcome == FAIL
+    assert judged("B2", contract(batching=BATCHING), concurrent_load(extra=rows)).outcome == INCONCLUSIVE
 
 
 def test_a_largest_batch_of_one_is_no_batching():
