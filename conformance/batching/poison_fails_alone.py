@@ -96,7 +96,7 @@ def together(metrics: Metrics | None, batches: Batches, round: Round) -> bool:
         seen = sizes(*pair, metric) if pair else None
         return seen is not None and seen.at_least(round.size) > 0
     rows = batches.ledger.of(GOOD, POISON).to(batches.pod).in_group(round.index)
-    return took_s(rows) <= MOST_OF_TIME * round.size * lone_s(batches)
+    return took_s(rows) <= MOST_OF_TIME * round.size * work_s(batches)
 
 
 def took_s(rows: Ledger) -> float:
@@ -104,10 +104,10 @@ def took_s(rows: Ledger) -> float:
     return float(rows.ended_s.max() - rows.sent_s.min()) if len(rows) else float("inf")
 
 
-def lone_s(batches: Batches) -> float:
-    """The median of lone requests; 0 without any."""
+def work_s(batches: Batches) -> float:
+    """What a lone request takes for certain: its median, without the delay for which it may have waited."""
     rows = batches.ledger.of(LONE).to(batches.pod)
-    return float(np.median(rows.latency_s)) if len(rows) else 0.0
+    return max(0.0, float(np.median(rows.latency_s)) - batches.delay_s) if len(rows) else 0.0
 
 
 def how(row: Request) -> str:

@@ -17,6 +17,25 @@ MARGIN_S = 1.0
 LEAST, MOST = 0.7, 0.95  # of the budget: the remaining work that puts it to the test
 
 
+@dataclass(frozen=True, slots=True)
+class NearTheBudget:
+    """A request with most of the drain budget of work left when its pod was told to stop."""
+
+    row: Request
+    fact: str  # what became of it, as a sentence
+    over_budget: bool  # it was open until its whole budget was spent
+
+    @property
+    def is_lost(self) -> bool:
+        """It was not answered, though it had time."""
+        return not self.row.right and not self.over_budget
+
+    @property
+    def is_spent(self) -> bool:
+        """It was not answered, and its time was over."""
+        return not self.row.right and self.over_budget
+
+
 @check("D7", level="MUST", ablation=NOTHING_NEAR_THE_BUDGET)
 def grace_covers_prestop_and_drain(drain: Drain, limits: Limits | None, deletion: PodDeletion) -> Verdict:
     if not deletion.loaded():
@@ -91,25 +110,6 @@ def untested(deletion: PodDeletion, tested: list[NearTheBudget]) -> Verdict | No
 def taken_by_prestop_s(round: Round) -> float:
     """A hook that does not say how long it takes is measured: from the deletion to the sign of SIGTERM."""
     return round.prestop_s if round.prestop_known else round.told_s - round.deleted_s
-
-
-@dataclass(frozen=True, slots=True)
-class NearTheBudget:
-    """A request with most of the drain budget of work left when its pod was told to stop."""
-
-    row: Request
-    fact: str  # what became of it, as a sentence
-    over_budget: bool  # it was open until its whole budget was spent
-
-    @property
-    def is_lost(self) -> bool:
-        """It was not answered, though it had time."""
-        return not self.row.right and not self.over_budget
-
-    @property
-    def is_spent(self) -> bool:
-        """It was not answered, and its time was over."""
-        return not self.row.right and self.over_budget
 
 
 def near_the_budget(deletion: PodDeletion, limits: Limits | None) -> list[NearTheBudget]:

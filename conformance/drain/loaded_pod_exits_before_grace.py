@@ -20,10 +20,6 @@ KILLED = 137
 @check("D5", level="MUST", ablation=NO_LOAD)
 def loaded_pod_exits_before_grace(drain: Drain | None, deletion: PodDeletion) -> Verdict:
     exit_codes = drain.exit_codes if drain else (0, 143)
-    if not any(len(requests_of(deletion, round).open_at(round.told_s)) for round in deletion.loaded()):
-        return Ground(n=0).inconclusive(
-            "a request in flight at SIGTERM", "none", "raise the work per request, or declare a long case"
-        )
     exits = list(exits_of(deletion, exit_codes))
     ground = Ground(n=len(exits), evidence=tuple(exit.fact for exit in exits))
     if wrong := next((exit.wrong for exit in exits if exit.wrong), ""):
@@ -31,6 +27,10 @@ def loaded_pod_exits_before_grace(drain: Drain | None, deletion: PodDeletion) ->
             "an exit by itself, with a declared code, before the end of the grace period",
             wrong,
             "let SIGTERM reach the server, bound its drain below the grace period, and exit when it is done",
+        )
+    if not any(len(requests_of(deletion, round).open_at(round.told_s)) for round in deletion.loaded()):
+        return Ground(n=0).inconclusive(
+            "a request in flight at SIGTERM", "none", "raise the work per request, or declare a long case"
         )
     if overworked := next((exit.overworked for exit in exits if exit.overworked), ""):
         return ground.inconclusive(

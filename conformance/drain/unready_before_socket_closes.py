@@ -22,9 +22,8 @@ WANTED_CONNECTS = 20
 
 @check("D4", level="MUST", ablation=NO_CONNECTS)
 def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
-    if doubt := next(filter(None, (unseen(deletion, round) for round in deletion.loaded())), None):
-        return doubt
-    departures = [departure(deletion, round) for round in deletion.loaded()]
+    doubts = {round.index: unseen(deletion, round) for round in deletion.loaded()}
+    departures = [departure(deletion, round) for round in deletion.loaded() if doubts[round.index] is None]
     ground = Ground(n=len(departures), evidence=tuple(departed.fact for departed in departures))
     if broken := [what for departed in departures for what in departed.broken]:
         closed_rows = [row for departed in departures for row in departed.refused_rows]
@@ -34,6 +33,8 @@ def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
             "keep accepting after SIGTERM, or sleep in preStop, until every proxy has dropped the endpoint",
             rows=deletion.ledger.select(np.isin(deletion.ledger.row, closed_rows)),
         )
+    if doubt := next(filter(None, doubts.values()), None):
+        return doubt
     if late := next((departed.fact for departed in departures if departed.is_late), ""):
         return ground.inconclusive(
             f"an endpoint not ready within {deletion.propagation_s:g} s of the deletion",

@@ -94,3 +94,13 @@ def test_without_metrics_the_time_of_a_round_tells_whether_it_was_one_batch(took
     """Eight lone requests would take 0.4 s one after the other."""
     seen = rounds(hurt=lambda given, index, n: {**given, "ended_s": given["sent_s"] + took_s})
     assert judged("B5", contract(batching=BATCHING), seen).outcome == outcome
+
+
+@pytest.mark.parametrize(("took_s", "outcome"), [(0.24, INCONCLUSIVE), (0.1, INCONCLUSIVE), (0.035, PASS)])
+def test_a_wait_for_company_makes_no_batch_of_a_round(took_s, outcome):
+    """20 ms of work behind a delay of 80 ms: eight runs one after the other take 240 ms, and lone requests 800."""
+    seen = rounds(hurt=lambda given, index, n: {**given, "ended_s": given["sent_s"] + took_s}, scraped=False)
+    lone = [{**one, "ended_s": one["sent_s"] + 0.1} if one["load"] == "lone" else one for one in as_rows(seen.ledger)]
+    kept = [{**one, **OWN_ERROR} if one["load"] in (ALONE, POISON) else one for one in lone]
+    slow = replace(seen, ledger=ledger(kept), delay_s=0.08)
+    assert judged("B5", contract(batching=BATCHING), slow).outcome == outcome

@@ -10,6 +10,7 @@ import pytest
 from seatrial.ledger import ledger
 from seatrial.observation import Change
 from seatrial.trials.overload import OVER, RECOVERY
+from seatrial.trials.pod_deletion import REQUESTS
 from seatrial.trials.rate_limit import SATURATE
 from seatrial.trials.weights import ASKED
 from seatrial.verdict import Outcome
@@ -41,6 +42,21 @@ def few_slots(*, cut):
         return reset(made, round.told_s + 0.01) if cut else made
 
     return deletion(change=change)
+
+
+def no_work(**how):
+    """Nothing was in flight when the pods were told to stop."""
+    return deletion(change=lambda made, round: None if made["load"] in REQUESTS else made, **how)
+
+
+def one_round_unseen(**how):
+    """Of the first victim's connects there are hardly any; the other pods left as `how` says."""
+
+    def change(made, round):
+        few = made["load"] == "connect" and round.index == 0 and made["sent_s"] > round.deleted_s
+        return None if few else made
+
+    return deletion(change=change, **how)
 
 
 def hardly_any_overload(becomes, load=OVER, since_s=0.0):
@@ -99,6 +115,9 @@ def hung_twice(*, hung):
     ("id", "promises", "failing", "silent"),
     [
         ("D1", SLOTS, few_slots(cut=True), few_slots(cut=False)),
+        ("D5", SLOTS, no_work(exit_codes=(137,)), no_work()),
+        ("D4", SLOTS, one_round_unseen(closed_s=0.5), one_round_unseen()),
+        ("D7", SLOTS, no_work(grace_s=6.0), no_work()),
         ("L1", SLOTS, hardly_any_overload(lambda made: {**made, "status": 500, "correct": 0}), overload(offered=0.5)),
         (
             "L1",
@@ -137,6 +156,9 @@ def hung_twice(*, hung):
     ],
     ids=[
         "D1 18 of 18 lost",
+        "D5 a kill of a pod without work",
+        "D4 a socket closed early, another round unseen",
+        "D7 a grace period too short, nothing near the budget",
         "L1 an undeclared 500",
         "L1 late answers",
         "L8 an error afterwards",
