@@ -35,6 +35,7 @@ REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
 LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE, WARM_UP = "lone", "loop", "few", "at-once", "one-by-one", "warm-up"
 MANY = 10**6  # slots: no limit
+FEWER_TAKE_LONGER = 2  # times as long, at most, for as many answers of fewer clients
 
 ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
 
@@ -145,7 +146,8 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         lone = Span(lone_s, sandbox.now())
         sandbox.note(lone=lone)
         sandbox.traffic.scrape(target)
-        loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, windows.most_for_s)
+        most_for_s = windows.most_for_s * (1 if clients >= LEAST_CLIENTS else FEWER_TAKE_LONGER)
+        loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, most_for_s)
         sandbox.note(loop=loop)
         sandbox.traffic.scrape(target)
         # As many clients as fill two batches soon go in step, and every batch is full.
