@@ -49,6 +49,9 @@ class Request:
     output_tokens: int
     first_event: int
     events: int
+    closed_s: float = float("nan")
+    problem: str = ""
+    counted: int = 0
     trial: str = ""  # whose ledger the row is of, "" where it is of none
 
     @property
@@ -73,7 +76,9 @@ class Ledger:
     `correct` 1, 0 or -1 (not judged). `headers` is JSON of the headers that a check may want, `body` the first
     4 KiB of an answer that was not right. Of a stream, `events` is the number of its events that brought something
     generated, and `event_s[first_event : first_event + events]` are the times at which they arrived; tokens are as the
-    server reported them, output tokens else the number of events, and -1 where nothing is known.
+    server reported them, output tokens else the number of events (`counted` is 1 then), and -1 where nothing is known.
+    A stream ends with its end mark: `closed_s` is when its HTTP answer was over, or given up, of other rows their
+    `ended_s`. `problem` is what is wrong with an answer that came whole, as far as its API tells.
     """
 
     row: Ints
@@ -100,6 +105,9 @@ class Ledger:
     output_tokens: Ints
     first_event: Ints
     events: Ints
+    closed_s: Floats
+    problem: Codes
+    counted: Ints
     strings: tuple[str, ...]
     event_s: Floats = field(default_factory=lambda: np.empty(0))
     trial: str = ""
@@ -173,7 +181,7 @@ class Ledger:
 
 
 COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(Ledger) if f.name not in ("strings", "event_s", "trial"))
-TEXT: frozenset[str] = frozenset({"load", "target", "case", "pod", "error", "headers", "body"})
+TEXT: frozenset[str] = frozenset({"load", "target", "case", "pod", "error", "headers", "body", "problem"})
 FLOATS: frozenset[str] = frozenset(name for name in COLUMNS if name.endswith("_s"))
 NUMBER_DEFAULTS: Mapping[str, int] = {"correct": UNJUDGED, "connection": -1, "input_tokens": -1, "output_tokens": -1}
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from seatrial.ledger import RIGHT, UNJUDGED, Ledger, Mask, Request
 
+_WITH_REASON, _MOST_REASONS, _REST = "wrong answer: ", 10, "wrong answer, for other reasons"
 _AT_ANY_TIME = ("reset", "eof", "timeout")
 
 
@@ -23,8 +24,15 @@ def good(ledger: Ledger) -> Mask:
 
 
 def errors_by_kind(ledger: Ledger) -> Counter[str]:
-    """How many rows are not good, by what was wrong: the error, the status, or a wrong answer."""
-    return Counter(failure(row) for row in ledger.select(~good(ledger)))
+    """How many rows are not good, by what was wrong: the error, the status, or a wrong answer.
+
+    Of the wrong ones also why, as far as their API tells: the most frequent reasons, the others together.
+    """
+    kinds = Counter(failure(row) for row in ledger.select(~good(ledger)))
+    reasons = [kind for kind, _ in kinds.most_common() if kind.startswith(_WITH_REASON)]
+    for kind in reasons[_MOST_REASONS:]:
+        kinds[_REST] += kinds.pop(kind)
+    return kinds
 
 
 def failure(row: Request) -> str:
@@ -33,7 +41,9 @@ def failure(row: Request) -> str:
         return f"{row.error} {_reached(row)}"
     if row.error:
         return row.error
-    return "wrong answer" if 200 <= row.status < 300 else f"status {row.status}"
+    if not 200 <= row.status < 300:
+        return f"status {row.status}"
+    return f"{_WITH_REASON}{row.problem}" if row.problem else "wrong answer"
 
 
 def _reached(row: Request) -> str:

@@ -19,7 +19,7 @@ from seatrial.stats.observed import Quantile, observed
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 CONFIDENCE = 0.95
-_COLUMNS = ("sent_s", "first_content_s", "ended_s", "input_tokens", "output_tokens", "good")
+_COLUMNS = ("sent_s", "first_content_s", "ended_s", "input_tokens", "output_tokens", "good", "counted", "closed_s")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +37,8 @@ class Generations:
     input_tokens: Floats
     output_tokens: Floats
     good: Mask
+    counted: Mask  # output tokens are the number of events: nobody reported them
+    closed_s: Floats
     event_offsets: Ints  # (n + 1,), from 0 to len(event_s), never falling
     event_s: Floats
 
@@ -93,6 +95,8 @@ class InferenceSummary:
     tokens_per_s: Distribution  # of a request
     input_tokens_per_s: float
     output_tokens_per_s: float
+    counted: int = 0  # good requests whose output tokens are events that were counted: too few where one brings several
+    open_after_end_s: Distribution | None = None  # None: earlier versions did not look
 
 
 def ragged(events_s: Sequence[Floats]) -> tuple[Ints, Floats]:
@@ -125,6 +129,8 @@ def generations(rows: Ledger, good: Mask) -> Generations:
         input_tokens=_counted(rows.input_tokens),
         output_tokens=_counted(rows.output_tokens),
         good=good,
+        counted=rows.counted == 1,
+        closed_s=rows.closed_s,
         event_offsets=offsets,
         event_s=event_s,
     )
@@ -243,6 +249,8 @@ def summarise(rows: Generations, duration_s: float) -> InferenceSummary:
         tokens_per_s=distribution(tokens_per_s(rows)[good]),
         input_tokens_per_s=token_rate(rows.input_tokens, good, duration_s),
         output_tokens_per_s=token_rate(rows.output_tokens, good, duration_s),
+        counted=int((good & rows.counted).sum()),
+        open_after_end_s=distribution((rows.closed_s - rows.ended_s)[good & (np.diff(rows.event_offsets) > 0)]),
     )
 
 

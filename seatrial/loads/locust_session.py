@@ -18,7 +18,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response_time
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, SeatrialError
 from seatrial.ledger import Ledger
 from seatrial.loads.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE, ledgers_in
 from seatrial.loads.locust_stats import entries
@@ -258,12 +258,14 @@ def end_test(environment: Any) -> None:
 
 def give_up(environment: Any, folder: Path | None, reason: Exception) -> None:
     """End Locust for a reason that whoever started it has to hear."""
-    _log.error("load_failed", exc_info=reason)
+    # What its author can mend says so itself; of anything else, whoever mends us needs where it was.
+    trace = None if isinstance(reason, SeatrialError) else reason.__traceback__
+    _log.error(str(reason) if trace is None else "load_failed", exc_info=reason if trace is not None else None)
     if folder is not None:
         with contextlib.suppress(OSError):  # the disk may be full, and the ledger says so itself
             folder.mkdir(parents=True, exist_ok=True)
             (folder / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
-    environment.events.user_error.fire(user_instance=None, exception=reason, tb=reason.__traceback__)
+    environment.events.user_error.fire(user_instance=None, exception=reason, tb=trace)
     environment.process_exit_code = 2
     gevent.spawn(end_test if folder is None else _quit, environment)
 

@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.errors import InputError
-from seatrial.ledger import COLUMNS, NUMBER_DEFAULTS, Ledger
+from seatrial.ledger import COLUMNS, NUMBER_DEFAULTS, TEXT, Ledger
 from seatrial.record import schema_1
 
 # Columns that records of schema 1 did not have from the first, and what stands for them there.
-_ADDED = {name: NUMBER_DEFAULTS.get(name, 0) for name in ("input_tokens", "output_tokens", "first_event", "events")}
+_ADDED: dict[str, float] = {
+    name: NUMBER_DEFAULTS.get(name, 0) for name in ("input_tokens", "output_tokens", "first_event", "events")
+}
+# And those that earlier records of this schema did not have; text 0 is the empty one.
+_ADDED |= {"problem": 0, "counted": 0, "closed_s": np.nan}
 
 
 def ledger_to_bytes(ledger: Ledger) -> bytes:
@@ -50,5 +54,5 @@ def _column(stored: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
     if name in stored:
         return stored[name]
     if name in _ADDED:
-        return np.full(len(stored["row"]), _ADDED[name])
+        return np.full(len(stored["row"]), _ADDED[name], np.int32 if name in TEXT else None)
     return stored[schema_1.COLUMNS.get(name, name)]

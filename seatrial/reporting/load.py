@@ -29,6 +29,8 @@ _GENERATED = (
     ("normalised ms/token", "normalised_s", 1e3, 1),
     ("tokens/s a request", "tokens_per_s", 1.0, 1),
 )
+_BY_OUTPUT = {"tpot_s", "normalised_s", "tokens_per_s"}
+_LONG_OPEN_S = 0.1  # a client would notice
 
 
 def lines(scenario: Scenario, report: Report, workers: Sequence[WorkerPart] = ()) -> list[str]:
@@ -110,12 +112,22 @@ def _latency(found: Quantile) -> str:
 def _inference(found: InferenceSummary, good: int) -> list[tuple[str, str]]:
     """The lines of generated tokens; a metric that no request has, has none."""
     named = [
-        (name, _distribution(getattr(found, metric), good, factor, decimals))
+        (
+            f"{name} *" if found.counted and metric in _BY_OUTPUT else name,
+            _distribution(getattr(found, metric), good, factor, decimals),
+        )
         for name, metric, factor, decimals in _GENERATED
         if getattr(found, metric).n
     ]
+    if (opened := found.open_after_end_s) and any(one.value >= _LONG_OPEN_S for one in opened.quantiles):
+        named.append(("open after the end ms", _distribution(opened, good, 1e3, 1)))
     rates = [("in", found.input_tokens_per_s), ("out", found.output_tokens_per_s)]
     known = [f"{way} {'not known' if math.isnan(rate) else f'{rate:.1f}'}" for way, rate in rates]
+    if found.counted:
+        known.append(
+            f"{found.counted} of {good} without usage: their output tokens (*) are events that were counted, "
+            "too few where one brings several"
+        )
     return [*named, ("tokens/s in all", ", ".join(known))]
 
 

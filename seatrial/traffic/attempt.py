@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic
+from typing import NamedTuple
 
 from seatrial.ledger import RIGHT, UNJUDGED, WRONG
 from seatrial.traffic.connection import EOF, UNSENT, Connection
@@ -21,12 +22,25 @@ from seatrial.traffic.sender import Prepared, Sender
 WRONG_BODY_BYTES = 4 * 1024  # that the ledger keeps
 
 
+class Read(NamedTuple):
+    """What an answer says; -1 where nothing tells of tokens."""
+
+    correct: int
+    input_tokens: int = -1
+    output_tokens: int = -1
+    problem: str = ""  # with a whole answer
+    counted: bool = False  # the output tokens, from events
+
+
+_RIGHT, _WRONG, _UNJUDGED = Read(RIGHT), Read(WRONG), Read(UNJUDGED)
+
+
 class Attempt:
     """Call `begin` once; `then` is called once, later, with the connection if it can be used again."""
 
     __slots__ = (
         "_answer", "_body_sent_s", "_connected_s", "_connection", "_first_byte_s", "_group", "_head", "_request",
-        "_rest", "_scheduled_s", "_sender", "_then", "_timers", "ended_s", "error", "sent_s", "status",
+        "_rest", "_scheduled_s", "_sender", "_then", "_timers", "closed_s", "ended_s", "error", "sent_s", "status",
     )  # fmt: skip
 
     def __init__(
@@ -39,7 +53,7 @@ class Attempt:
     ) -> None:
         self.status = 0
         self.error = ""
-        self.sent_s = self.ended_s = NAN
+        self.sent_s = self.ended_s = self.closed_s = NAN
         self._connected_s = self._body_sent_s = self._first_byte_s = NAN
         self._scheduled_s = scheduled_s
         self._group = group
@@ -95,9 +109,8 @@ class Attempt:
             if (known := self._request.heads.of(data)) is not None:
                 head, at = known
                 self.status = head.status
-                self.ended_s = now_s
                 self._release(head.keep_alive)
-                self._end("", data[at:], head.headers, len(data))
+                self._end("", data[at:], head.headers, len(data), now_s)
                 return
             at = data.find(END) + len(END)
             self._head = data[:at] if at >= len(END) else b""
@@ -160,13 +173,16 @@ class Attempt:
         else:
             connection.retire()
 
-    def _end(self, kind: str, body: bytes | None = None, headers: str = "", received_bytes: int = 0) -> None:
+    def _end(
+        self, kind: str, body: bytes | None = None, headers: str = "", received_bytes: int = 0, now_s: float = NAN
+    ) -> None:
         then = self._then
         if then is None:
             return
         self._then = None
-        if self.ended_s is NAN:
-            self.ended_s = monotonic()
+        self.closed_s = monotonic() if now_s is NAN else now_s
+        if self.ended_s is NAN:  # else the stream had ended before its HTTP answer did
+            self.ended_s = self.closed_s
         self.error = kind
         sender = self._sender
         sender.forget(self, None)
@@ -186,7 +202,7 @@ class Attempt:
             self.sent_s = NAN
         request, recorder = self._request, sender.recorder
         first_event = len(recorder.event_s)
-        correct, input_tokens, output_tokens = self._read(kind, body)
+        correct, input_tokens, output_tokens, problem, counted = self._read(kind, body)
         kept = self._kept(kept_body, correct) if correct != RIGHT or sender.manner.keep == "all" else ""
         if (connection := self._connection) is None:
             number, local_port, target, pod = -1, 0, 0, 0
@@ -198,6 +214,7 @@ class Attempt:
             self._group, number, received_bytes, first_event, request.load, request.case, target, pod, self.status,
             recorder.code(kind) if kind else 0, correct, local_port, recorder.text_code(headers) if headers else 0,
             recorder.text_code(kept) if kept else 0, input_tokens, output_tokens, len(recorder.event_s) - first_event,
+            self.closed_s, recorder.problem_code(problem) if problem else 0, counted,
         )  # fmt: skip
         # Connection and parser point back at us: parting here spares the garbage collector.
         self._answer = self._connection = None
@@ -208,15 +225,14 @@ class Attempt:
             if limit is not None:
                 limit.forget(self, None)
 
-    def _read(self, kind: str, body: bytes | None) -> tuple[int, int, int]:
-        """Whether the answer is right, and the tokens that went in and came out, -1 where nothing tells."""
+    def _read(self, kind: str, body: bytes | None) -> Read:
         request = self._request
         if request.exchange.expect is None:
-            return UNJUDGED, -1, -1
+            return _UNJUDGED
         if kind or body is None or not 200 <= self.status < 300:
-            return WRONG, -1, -1
+            return _WRONG
         known = request.judged.get(body)
-        return (request.judge(self.status, body) if known is None else known), -1, -1
+        return _RIGHT if (request.judge(self.status, body) if known is None else known) == RIGHT else _WRONG
 
     def _kept(self, body: bytes | bytearray | None, correct: int) -> str:
         if not body:

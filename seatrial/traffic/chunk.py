@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from seatrial.ledger import FLOATS, TEXT, Floats, Ints, Ledger
 
 # In the order of a row: times, counts, then what fits 32 bits (text columns are codes of their strings).
-TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s")
+TIMES = ("scheduled_s", "sent_s", "connected_s", "body_sent_s", "first_byte_s", "ended_s", "closed_s")
 WIDE = ("group", "connection", "received_bytes", "first_event")
 NARROW = (
     "load", "case", "target", "pod", "status", "error", "correct", "local_port", "headers", "body",
-    "input_tokens", "output_tokens", "events",
+    "input_tokens", "output_tokens", "events", "problem", "counted",
 )  # fmt: skip
 ROW = struct.Struct(f"<{len(TIMES)}d{len(WIDE)}q{len(NARROW)}i")
 DTYPE = np.dtype(

@@ -12,9 +12,10 @@ import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ _HEAD_SEALED = _HEAD.size - 4
 _MAGIC = b"STLEDGER"
 _FLOAT = np.dtype("<f8")
 _RENAMED = {"stream": "load"}  # columns of earlier files, in the same place
+_ADDED = {"closed_s": np.nan, "problem": 0, "counted": 0}  # since those files, and what stands for them there
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Frame:
     text_count: int
     text_bytes: int
     sum: int
+    layout: Mapping[str, np.dtype[Any]]  # the columns of its file, in their order
 
     @property
     def size(self) -> int:
@@ -58,10 +61,12 @@ class Frame:
 
     def column(self, name: str) -> NDArray[Any]:
         at = 0
-        for other, dtype in COLUMN_TYPES.items():
+        for other, dtype in self.layout.items():
             if other == name:
                 return self._array(at, dtype, self.rows)
             at += _padded(self.rows * dtype.itemsize)
+        if name in _ADDED:
+            return np.full(self.rows, _ADDED[name], COLUMN_TYPES[name])
         raise KeyError(f"expected a column of the ledger, found {name!r}; the columns are {', '.join(COLUMN_TYPES)}")
 
     def event_s(self) -> Floats:
@@ -84,7 +89,7 @@ class Frame:
         return self.offset + _HEAD.size
 
     def _events_at(self) -> int:
-        return sum(_padded(self.rows * dtype.itemsize) for dtype in COLUMN_TYPES.values())
+        return sum(_padded(self.rows * dtype.itemsize) for dtype in self.layout.values())
 
     def _texts_at(self) -> int:
         return self._events_at() + (self.events + self.lags) * 8
@@ -115,7 +120,7 @@ class LedgerFile:
         self.origin_s: float = said["origin_s"]
         self.end: str | None = said["end"]
         size = os.fstat(self._file).st_size
-        self.parts: tuple[Frame, ...] = tuple(_frames(self._file, size))
+        self.parts: tuple[Frame, ...] = tuple(_frames(self._file, size, said["layout"]))
         # Only the last one can be there in name and not in all of its bytes: power failed before they were on disk.
         if self.parts and not self.parts[-1].intact():
             self.parts = self.parts[:-1]
@@ -186,20 +191,22 @@ def frame_bytes(part: Part) -> bytes:
     return head + struct.pack("<I", zlib.crc32(head)) + body
 
 
-def frame_at(file: int, offset: int) -> Frame | None:
-    """The chunk whose head is there; None where there is no whole head."""
+def frame_at(
+    file: int, offset: int, layout: Mapping[str, np.dtype[Any]] = MappingProxyType(COLUMN_TYPES)
+) -> Frame | None:
+    """The chunk whose head is there, with the columns of its file; None where there is no whole head."""
     head = os.pread(file, _HEAD.size, offset)
     if len(head) < _HEAD.size or not head.startswith(_MAGIC):
         return None
     _, rows, events, lags, first_text, texts, text_bytes, body_sum, head_sum = _HEAD.unpack(head)
     if zlib.crc32(head[:_HEAD_SEALED]) != head_sum:
         return None
-    return Frame(file, offset, rows, events, lags, first_text, texts, text_bytes, body_sum)
+    return Frame(file, offset, rows, events, lags, first_text, texts, text_bytes, body_sum, layout)
 
 
-def _frames(file: int, size: int) -> Iterator[Frame]:
+def _frames(file: int, size: int, layout: Mapping[str, np.dtype[Any]]) -> Iterator[Frame]:
     offset = PREAMBLE_BYTES
-    while (frame := frame_at(file, offset)) is not None and offset + frame.size <= size:
+    while (frame := frame_at(file, offset, layout)) is not None and offset + frame.size <= size:
         yield frame
         offset += frame.size
 
@@ -210,12 +217,14 @@ def _said_by(path: Path, data: bytes) -> dict[str, Any]:
         found = orjson.loads(data)
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise InputError(f"{path}: expected a ledger of layout {SCHEMA}, found other content; name the file of a run")
-    columns = [[_RENAMED.get(name, name), dtype] for name, dtype in found["columns"]]
-    if columns != [[name, dtype.str] for name, dtype in COLUMN_TYPES.items()]:
+    layout = {_RENAMED.get(name, name): np.dtype(dtype) for name, dtype in found["columns"]}
+    current, earlier = list(COLUMN_TYPES.items()), [c for c in COLUMN_TYPES.items() if c[0] not in _ADDED]
+    if list(layout.items()) not in (current, earlier):
         raise InputError(
             f"{path}: expected the columns {', '.join(COLUMN_TYPES)}, found {found['columns']}; "
             "read it with the version of Seatrial that wrote it"
         )
+    found["layout"] = layout
     return found
 
 

@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from seatrial.ledger import UNJUDGED, WRONG
 from seatrial.traffic.adapters.base import judge
-from seatrial.traffic.attempt import WRONG_BODY_BYTES, Attempt
+from seatrial.traffic.attempt import WRONG_BODY_BYTES, Attempt, Read
 from seatrial.traffic.http1 import BEGINNING_BYTES, Answer
+from seatrial.traffic.recorder import NAN
 from seatrial.traffic.sender import Prepared, Sender
 
 _CRLF: Final = b"\r\n"
+# What may become of a connection once a stream is over: no matter of the answer.
+_AFTER_THE_END: Final = frozenset({"timeout", "eof", "reset"})
 # By the length of a chunk in all, the line with its size, in lower case and in upper (RFC 9112, 7.1).
 _FIRST_LINES: Final[dict[int, tuple[bytes, ...]]] = {
     len(lower) + size + len(_CRLF): (lower, b"%X\r\n" % size) for size in range(1, 4096) for lower in [b"%x\r\n" % size]
@@ -40,17 +43,19 @@ class _ReadAnswer(Answer):
 class ReadingAttempt(Attempt):
     """As any attempt; what arrives is given to a reader of its own, and so to the ledger's events and tokens.
 
-    An event arrived with the read that brought its last byte, and the time is taken before anything is parsed. A
+    An event arrived with the read that brought its last byte, and the time is taken before anything is parsed. Where a
+    reader says that the stream is over, the answer has ended with that read, and the row waits for the end of HTTP. A
     read that is one whole chunk, as of servers that write each event by itself, does not go through the parser once
     there is as much of the body as the ledger keeps.
     """
 
-    __slots__ = ("_event_s", "_kept_bytes", "_may_pass", "_passed_bytes", "_reader")
+    __slots__ = ("_ends", "_event_s", "_kept_bytes", "_may_pass", "_passed_bytes", "_reader")
 
     def __init__(self, sender: Sender, request: Prepared, *given: Any) -> None:
         super().__init__(sender, request, *given)
         assert request.reader is not None
         self._reader = request.reader()
+        self._ends = hasattr(self._reader, "over")
         self._event_s: list[float] = []
         self._may_pass = False  # a whole chunk, whose content only the reader needs, past the parser
         self._passed_bytes = 0
@@ -62,8 +67,7 @@ class ReadingAttempt(Attempt):
             first = _FIRST_LINES.get(len(data), ())
             if data.startswith(first) and data.endswith(_CRLF):
                 self._passed_bytes += len(data)
-                if events := self._reader.feed(data[len(first[0]) : -2]):
-                    self._event_s += [now_s] * events
+                self._fed(data[len(first[0]) : -2], now_s)
                 return
             self._settle()
         self._parse(data, now_s)
@@ -80,13 +84,19 @@ class ReadingAttempt(Attempt):
             self._broken()
             return
         is_read = 200 <= answer.status < 300
-        if (fresh := answer.fresh()) and is_read and (events := self._reader.feed(fresh)):
-            self._event_s += [now_s] * events
+        if (fresh := answer.fresh()) and is_read:
+            self._fed(fresh, now_s)
         if answer.complete:
             self._finish(answer)
         elif answer.body_bytes >= self._kept_bytes:
             between_chunks = answer.between_chunks and data.endswith(_CRLF)
             self._may_pass = between_chunks and is_read and not self._reader.needs_body
+
+    def _fed(self, body: bytes, now_s: float) -> None:
+        if events := self._reader.feed(body):
+            self._event_s += [now_s] * events
+        if self._ends and self.ended_s is NAN and self._reader.over:  # type: ignore[attr-defined]
+            self.ended_s = now_s
 
     def _settle(self) -> None:
         """Let the answer know of what passed it by."""
@@ -94,19 +104,21 @@ class ReadingAttempt(Attempt):
             self._answer.pass_over(self._passed_bytes)
             self._passed_bytes = 0
 
-    def _end(self, *given: Any) -> None:
+    def _end(self, kind: str, *given: Any) -> None:
         self._settle()
-        super()._end(*given)
+        super()._end("" if kind in _AFTER_THE_END and self.ended_s is not NAN else kind, *given)
 
-    def _read(self, kind: str, body: bytes | None) -> tuple[int, int, int]:
+    def _read(self, kind: str, body: bytes | None) -> Read:
         self._sender.recorder.arrived(self._event_s)
         reply = self._reader.reply(self.status, body or b"")
         exchange = self._request.exchange
         correct = judge(reply, exchange.expect, exchange.tolerance, exchange.comparator)
         if kind and correct != UNJUDGED:
             correct = WRONG
-        return (
+        return Read(
             correct,
             -1 if reply.input_tokens is None else reply.input_tokens,
             -1 if reply.output_tokens is None else reply.output_tokens,
+            "" if kind or correct != WRONG else reply.problem,
+            reply.output_tokens is not None and not reply.reported,
         )

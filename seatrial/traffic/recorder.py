@@ -16,6 +16,8 @@ from seatrial.traffic.chunk import DTYPE, ROW, Chunk, Part, assembled, since, te
 
 NAN = float("nan")
 VERBATIM = ("headers", "body")  # what the other side said, and each row may have its own
+OTHER_PROBLEM = "another of more than a hundred reasons"
+_MOST_PROBLEMS = 100
 _CHUNK_ROWS = 4096
 _MOST_EVENTS = 1_000_000  # in one chunk
 _MOST_TEXT = 8 * 1024 * 1024  # characters, in one chunk and among those that are recognised
@@ -74,6 +76,7 @@ class Recorder:
         self.sink: Sink = sink or Memory()
         self._names: dict[str, int] = {"": 0}
         self._texts: dict[str, int] = {"": 0}
+        self._problems: set[str] = set()
         self._known_size = self._new_size = 0  # of the texts, in characters
         self._new_texts = [""]
         self._first_text = 0
@@ -92,6 +95,15 @@ class Recorder:
         if known is None:
             known = self._names[text] = self._numbered(text)
         return known
+
+    def problem_code(self, text: str) -> int:
+        """The number that stands for what is wrong with an answer; of more than a hundred, the rest are one."""
+        if text and text not in self._problems:
+            if len(self._problems) == _MOST_PROBLEMS:
+                text = OTHER_PROBLEM
+            else:
+                self._problems.add(text)
+        return self.code(text)
 
     def text_code(self, text: str) -> int:
         """The number that stands for a text of which each row may have another: headers, a body."""
@@ -117,18 +129,21 @@ class Recorder:
         self, scheduled_s: float, sent_s: float, connected_s: float, body_sent_s: float, first_byte_s: float,
         ended_s: float, group: int, connection: int, received_bytes: int, first_event: int, load: int, case: int,
         target: int, pod: int, status: int, error: int, correct: int, local_port: int, headers: int, body: int,
-        input_tokens: int, output_tokens: int, events: int,
+        input_tokens: int, output_tokens: int, events: int, closed_s: float | None = None, problem: int = 0,
+        counted: int = 0,
     ) -> None:  # fmt: skip
-        """Keep an attempt that has ended; the order is that of `chunk.TIMES`, `WIDE` and `NARROW`.
+        """Keep an attempt that has ended; the order is that of `chunk.TIMES`, `WIDE` and `NARROW`, and what
+        came later to these at the end.
 
         Times are the agent's monotonic seconds, NaN for what has not happened. Positions, because a tuple of them
-        would be made and taken apart again with each row.
+        would be made and taken apart again with each row. `closed_s` is `ended_s` where it is None.
         """
         at = self._at
         _pack_into(
             self._chunk, at, scheduled_s, sent_s, connected_s, body_sent_s, first_byte_s, ended_s,
+            ended_s if closed_s is None else closed_s,
             group, connection, received_bytes, first_event, load, case, target, pod, status, error, correct,
-            local_port, headers, body, input_tokens, output_tokens, events,
+            local_port, headers, body, input_tokens, output_tokens, events, problem, counted,
         )  # fmt: skip
         self._at = at = at + _ROW_BYTES
         if at >= self._full_at:

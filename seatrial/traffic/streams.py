@@ -185,9 +185,9 @@ class SerialStream(Stream):
         if attempt.error in (REFUSED, UNSENT):
             pause_s = max(pause_s, _PAUSE_AFTER_ERROR_S)
         if pause_s or kept is None:
-            self._again_at(attempt.ended_s + pause_s, kept)
+            self._again_at(attempt.closed_s + pause_s, kept)
         else:
-            self._send(attempt.ended_s, kept)
+            self._send(attempt.closed_s, kept)
 
 
 def _drawn(requests: list[Prepared], seed: int) -> Iterator[Prepared]:

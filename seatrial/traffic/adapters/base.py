@@ -90,7 +90,11 @@ class Adapter(Protocol):
 
 
 class Reader(Protocol):
-    """One answer, read as it arrives."""
+    """One answer, read as it arrives.
+
+    One of streams may have `over`, a boolean: from the read on that makes it true the answer has ended, whatever the
+    connection still does.
+    """
 
     def feed(self, body: bytes) -> int:
         """More bytes of the body; how many events they complete that bring something that the model generated."""

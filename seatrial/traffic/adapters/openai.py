@@ -114,7 +114,7 @@ class StreamReader:
         self._whole: dict[str, Any] = {}
         self._with_content = 0  # events
         self._any = False
-        self._over = False  # [DONE], or an error: nothing that follows is read
+        self.over = False  # [DONE], or an error: nothing that follows is read
         self._problem = "the stream ended without [DONE]"
         self._says_failed = False
         self._alike: Alike | None = None  # what nearly every event is, as long as one may begin
@@ -132,17 +132,17 @@ class StreamReader:
         self._gather()
         count, part = 0, None
         for event in self._stream.feed(body):
-            if self._over:
+            if self.over:
                 break
             self._any = True
             part = piece(event, self._generated)
             if part.kind == "content":
                 count += 1
             elif part.kind == "error":
-                self._over, self._problem, self._says_failed = True, part.problem, part.says_failed
+                self.over, self._problem, self._says_failed = True, part.problem, part.says_failed
                 break
             elif part.kind == "done":
-                self._over, self._problem = True, ""
+                self.over, self._problem = True, ""
                 break
             _add(self._whole, part.chunk)
         self._with_content += count
@@ -174,7 +174,7 @@ class StreamReader:
             refused = error_text(json_reply(status, body).value)
             return Reply(f"error object: {refused}" if refused else f"expected an event stream, found {excerpt(body)}")
         problem = self._problem
-        if not self._over:
+        if not self.over:
             cut = "the stream ended within an event" if self._stream.unfinished else ""
             problem = self._stream.error or cut or problem
         told = _told(self._whole, problem or _unfinished(self._whole), self._text, self._with_content)

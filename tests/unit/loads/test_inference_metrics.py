@@ -33,6 +33,8 @@ def generations(*requests):
         input_tokens=column("given"),
         output_tokens=column("tokens"),
         good=column("good").astype(bool),
+        counted=np.zeros(len(requests), dtype=bool),
+        closed_s=column("ended"),
         event_offsets=offsets,
         event_s=event_s,
     )
@@ -198,6 +200,7 @@ def recorded(requests):
     rows = ledger(
         {
             "scheduled_s": request["scheduled"], "sent_s": request["sent"], "ended_s": request["ended"],
+            "closed_s": request["ended"],
             "input_tokens": -1 if np.isnan(request["given"]) else request["given"],
             "output_tokens": -1 if np.isnan(request["tokens"]) else request["tokens"],
             "first_event": firsts[number], "events": len(request["events"]),
@@ -209,7 +212,9 @@ def recorded(requests):
 
 def same(one, other):
     return all(
-        np.array_equal(getattr(one, name), getattr(other, name), equal_nan=name not in ("good", "event_offsets"))
+        np.array_equal(
+            getattr(one, name), getattr(other, name), equal_nan=name not in ("good", "counted", "event_offsets")
+        )
         for name in Generations.__dataclass_fields__
     )
 

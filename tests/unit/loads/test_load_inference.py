@@ -211,6 +211,26 @@ def test_what_no_request_has_is_no_line_and_what_some_lack_says_how_many_have_it
     assert "tokens/s in all      in not known, out not known" in text
 
 
+def test_rates_of_tokens_that_were_counted_from_events_are_marked():
+    given_, reported, counted = scenario(), said(scenario(), rows(*[stream()] * 9)), stream(counted=1)
+    text = said(given_, rows(*[stream()] * 6, *[counted] * 3))
+    assert "\n  TPOT ms *              p50 250.0" in text
+    assert "\n  normalised ms/token *  p50 312.5" in text
+    assert "\n  tokens/s a request *   p50 3.2" in text
+    assert "in 7.2, out 3.6, 3 of 9 without usage: their output tokens (*) are events that were counted" in text
+    assert "*" not in reported
+    assert "counted" not in reported
+
+
+def test_how_long_connections_stay_open_after_the_end_is_told_apart():
+    """It is in no latency; a moment of it is not worth a line."""
+    open_s, closed = said(scenario(), rows(*[stream(closed_s=5.25)] * 9)), said(scenario(), rows(stream(closed_s=2.26)))
+    assert "\n  open after the end ms  p50 3000.0" in open_s
+    assert "\n  latency ms             p50 1250.0" in open_s
+    assert "\n  TPOT ms                p50 250.0" in open_s
+    assert "open after" not in closed
+
+
 def test_a_stage_without_tokens_reads_as_ever():
     text = said(scenario(), rows(plain(ended_s=1.5)))
     assert "base: 1 requests in 10 s, 1 good\n  offered 0.10/s, answered 0.10/s, right 0.10/s\n" in text

@@ -60,6 +60,14 @@ def test_errors_are_told_apart():
     assert errors_by_kind(ledger(rows)) == {"refused": 2, "status 503": 1, "wrong answer": 1}
 
 
+def test_wrong_answers_say_why_and_rare_reasons_are_one():
+    rows = [row(correct=WRONG, problem="the stream ended without [DONE]")] * 3 + [row(correct=WRONG)]
+    assert errors_by_kind(ledger(rows)) == {"wrong answer: the stream ended without [DONE]": 3, "wrong answer": 1}
+    many = [row(correct=WRONG, problem=f"reason {number}") for number in range(40)]
+    found = errors_by_kind(ledger(many + many[:10]))
+    assert (len(found), found["wrong answer, for other reasons"], found["wrong answer: reason 3"]) == (11, 30, 2)
+
+
 @pytest.mark.parametrize("error", ["reset", "eof", "timeout"])
 @pytest.mark.parametrize(
     ("reached", "when"),

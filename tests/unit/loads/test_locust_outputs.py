@@ -131,3 +131,10 @@ def test_locusts_own_users_still_run_beside_ours(server, locust, tmp_path):
     assert counts["/own"] > 0
     assert counts["/ask [Ask]"] > 0
     assert counts["Aggregated"] == server.asked
+
+
+def test_a_scenario_that_is_not_there_is_said_in_a_line(locust):
+    done = locust({"ask": OPEN_LOOP}, "--users", "1", "--run-time", "2s", "--scenario", "nowhere.yaml")
+    assert done.returncode == 2
+    assert "nowhere.yaml: expected a scenario, found" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from seatrial.errors import InputError, InvalidMeasurement
 from seatrial.ledger import COLUMNS, FLOATS, TEXT
+from seatrial.traffic import ledger_file
 from seatrial.traffic import recorder as recording
+from seatrial.traffic.chunk import COLUMN_TYPES
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, WHOLE, LedgerFile, preamble
 from seatrial.traffic.ledger_writer import LedgerWriter, write
 from seatrial.traffic.recorder import Recorder
@@ -114,6 +116,18 @@ def test_a_file_whose_column_load_was_called_stream_is_read_too(tmp_path):
     (tmp_path / "l").write_bytes(head + data[PREAMBLE_BYTES:])
     with LedgerFile(tmp_path / "l") as kept:
         assert kept.ledger().texts("load") == ["s"]
+
+
+def test_a_file_from_before_a_column_was_added_is_read_too(tmp_path, monkeypatch):
+    earlier = {name: kind for name, kind in COLUMN_TYPES.items() if name not in ("closed_s", "problem", "counted")}
+    with monkeypatch.context() as before:
+        before.setattr(ledger_file, "COLUMN_TYPES", earlier)
+        recorded(tmp_path / "l", [{"scheduled_s": 130.0, "case": "a", "events": (131.0,)}] * 3)
+    with LedgerFile(tmp_path / "l") as kept:
+        whole = kept.ledger()
+        assert (whole.texts("case"), whole.texts("problem")) == (["a"] * 3, [""] * 3)
+        assert (whole.counted.tolist(), np.isnan(whole.closed_s).all()) == ([0] * 3, True)
+        assert whole.event_s.tolist() == [131.0 - ORIGIN_S] * 3
 
 
 def test_quantiles_of_latency_are_over_all_rows_that_ended(tmp_path):

@@ -84,6 +84,62 @@ def test_a_stream_that_is_not_whole_and_right_is_wrong(run_loads, pieces, error)
     assert len(event_s) == row.events
 
 
+@pytest.mark.parametrize(
+    ("pieces", "problem"),
+    [
+        ([*map(chunk, WHOLE[:4]), END], "the stream ended without [DONE]"),
+        (
+            [chunk(b'data: {"error":{"message":"engine died"}}\n\n'), chunk(DONE), END],
+            "error in the stream: engine died",
+        ),
+        ([chunk(delta("Hello, you")), chunk(DONE), END], "choice 0 has no finish_reason"),
+        ([chunk(delta("Hello, me", "stop")), chunk(DONE), END], ""),
+        ([*map(chunk, WHOLE[:2])], ""),
+        ([*map(chunk, WHOLE), END], ""),
+    ],
+    ids=["no end mark", "an error in it", "no finish reason", "another text", "cut", "right"],
+)
+def test_what_is_wrong_with_a_whole_answer_is_in_its_row(run_loads, pieces, problem):
+    row, _ = ask(run_loads, streams(*pieces, every_s=0.0))
+    assert row.problem.startswith(problem)
+    assert bool(row.problem) == bool(problem)
+
+
+@pytest.mark.parametrize(("usage", "counted", "tokens"), [([USAGE], 0, 5), ([], 1, 3)])
+def test_tokens_that_were_counted_from_events_are_told_from_reported_ones(run_loads, usage, counted, tokens):
+    row, _ = ask(run_loads, streams(*map(chunk, [*WHOLE[:3], *usage, DONE]), END, every_s=0.0))
+    assert (row.counted, row.output_tokens) == (counted, tokens)
+
+
+@pytest.mark.parametrize("last", [[WHOLE[4]], [WHOLE[2], USAGE, DONE]], ids=["alone", "with the last tokens"])
+@pytest.mark.parametrize("then", ["ends", "breaks", "stays"])
+def test_an_answer_ends_with_its_end_mark_whatever_the_connection_does(run_loads, last, then):
+    first = WHOLE[: 5 - len(last)]
+
+    async def lingers(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + b"".join(map(chunk, first)))
+        await asyncio.sleep(0.05)
+        writer.write(chunk(b"".join(last)))
+        await asyncio.sleep(5.0 if then == "stays" else 0.4)
+        if then == "ends":
+            writer.write(END)
+
+    row, event_s = ask(run_loads, lingers, timeout_s=0.8)
+    assert (row.correct, row.error, len(event_s), row.output_tokens) == (RIGHT, "", 3, 5)
+    assert row.closed_s - row.ended_s > 0.3
+    assert row.ended_s - event_s[0] < row.closed_s - row.ended_s
+
+
+def test_of_what_is_no_stream_the_answer_ends_with_http(run_loads):
+    async def answers(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    row, _ = ask(run_loads, answers, Exchange("x", "GET", "/"))
+    assert row.closed_s == row.ended_s
+
+
 def test_a_stream_that_stalls_keeps_the_events_that_came(run_loads):
     async def stalls(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from seatrial.ledger import joined
-from seatrial.traffic.recorder import Recorder, pack, unpack
+from seatrial.traffic.recorder import OTHER_PROBLEM, Recorder, pack, unpack
 
 NAN = float("nan")
 
@@ -52,6 +52,14 @@ def test_what_is_fresh_carries_only_its_own_names_and_neither_headers_nor_bodies
     assert set(part.strings) == {"", "s", "early", "reset"}
     assert recorder().ledger(100.0).texts("body") == ["\ud7ff\x00\n", ""]
     assert len(recorder().fresh(100.0, first=2)) == 0
+
+
+def test_what_is_wrong_is_kept_and_after_a_hundred_reasons_it_is_another():
+    one = Recorder()
+    codes = [one.problem_code(f"reason {number}") for number in range(120)]
+    assert len(set(codes)) == 101
+    assert codes[100] == codes[119] == one.code(OTHER_PROBLEM)
+    assert one.problem_code("reason 7") == codes[7]
 
 
 def test_a_ledger_does_not_change_when_more_is_recorded():
