@@ -38,11 +38,13 @@ def batching_happens(batching: Batching, metrics: Metrics | None, concurrent: Co
         if metrics and metrics.batch_size and metrics.model_runs
         else by_time(concurrent)
     )
-    # Who has no company works alone rightly; one who has it fails whatever the count.
+    # Who has no company works alone rightly, and so may those that a limit lets in before a batch is full. Where as many
+    # as fill a batch were open, a failure is one whatever the count.
+    fills_batches = concurrent.open_at_once() >= size
     size = concurrent.most(size)
     in_company = size > 1 and concurrent.open_at_once() >= size * (1 if concurrent.slots is None else OPEN_SHARE)
     enough = in_company and offered_s >= LEAST_FOR_S - 1 and len(answered) >= LEAST_ANSWERS
-    if not enough and not (in_company and judged.outcome is Outcome.FAIL):
+    if not (fills_batches if judged.outcome is Outcome.FAIL else enough):
         return ground.inconclusive(
             f"{size} or more requests open at a time for {LEAST_FOR_S - 1:g} s, and {LEAST_ANSWERS} answers",
             f"{concurrent.open_at_once():.1f} for {offered_s:.1f} s, {len(answered)} answers",

@@ -162,3 +162,5 @@ def test_a_limit_that_lets_in_fewer_than_fill_a_batch_lets_them_share_it_all_the
     assert judged("B2", batching(), seen).outcome == PASS
     assert judged("B2", batching(), replace(seen, slots=None)).outcome == INCONCLUSIVE
     assert judged("B2", batching(), replace(seen, slots=1)).outcome == INCONCLUSIVE, "one has no company"
+    alone_each = replace(concurrent_load(pairs, loop=(1,) * 2016, clients=2), slots=2)
+    assert judged("B2", batching(), alone_each).outcome == INCONCLUSIVE, "two may miss each other"
