@@ -38,8 +38,8 @@ def batching_happens(batching: Batching, metrics: Metrics | None, concurrent: Co
         if metrics and metrics.batch_size and metrics.model_runs
         else by_time(concurrent)
     )
-    # Who has no company works alone rightly, and so may those that a limit lets in before a batch is full. Where as many
-    # as fill a batch were open, a failure is one whatever the count.
+    # Who has no company works alone rightly, and so may those that a limit lets in before a batch is full. Where as
+    # many as fill a batch were open, a failure is one whatever the count.
     fills_batches = concurrent.open_at_once() >= size
     size = concurrent.most(size)
     in_company = size > 1 and concurrent.open_at_once() >= size * (1 if concurrent.slots is None else OPEN_SHARE)
