@@ -87,6 +87,31 @@ def test_requests_cut_before_the_log_tells_of_the_signal_are_lost_all_the_same()
     assert verdict(deletion(change=early)).outcome is FAIL
 
 
+def test_what_was_sent_between_sigterm_and_a_late_sign_fails_nobody():
+    """A starved machine: the log's line came a second late, and the container refuses since SIGTERM."""
+
+    def since_due(row, round):
+        return row["load"] in REQUESTS and round.sigterm_due_s <= row["sent_s"] and in_flight(row, round)
+
+    def refuse(row, round):
+        return wrong(row, '{"error":"stopping"}', 503)
+
+    late = {"sign_s": 1.0}
+    found = verdict(deletion(change=where(since_due, refuse), **late))
+    assert found.outcome is INCONCLUSIVE
+    assert "a sign 1.00 s after SIGTERM was due" in found.found
+    assert found.rows
+    assert verdict(deletion(change=where(since_due, refuse))).outcome is FAIL  # a sign in time tells who came before
+
+
+def test_what_was_sent_before_sigterm_is_lost_however_late_the_sign():
+    def before(row, round):
+        return row["load"] == "long" and row["sent_s"] < round.sigterm_due_s - 0.02 and in_flight(row, round)
+
+    seen = deletion(change=where(before, lambda row, round: wrong(row, "{}", 503)), sign_s=1.0)
+    assert verdict(seen).outcome is FAIL
+
+
 @pytest.mark.parametrize(("before_sign_s", "outcome"), [(0.015, PASS), (0.025, FAIL)])
 def test_a_request_sent_less_than_20_ms_before_the_signal_may_be_lost(before_sign_s, outcome):
     def moved(row, round):
