@@ -28,12 +28,11 @@ def overload_rejected_fast(limit: Concurrency, limits: Limits | None, overload: 
     answers, refusals = rows.select(rows.right), rows.select(rows.status == limit.reject.status)
     are_late, are_slow = answers.latency_s > overload.deadline_s, refusals.latency_s > limit.reject_within_s
     late, slow = int(are_late.sum()), int(are_slow.sum())
-    ground = ground.with_(
-        measurements=[
-            share("answers later than the deadline", late, len(answers)),
-            share(f"refusals slower than {limit.reject_within_s:g} s", slow, len(refusals)),
-        ]
-    )
+    shares = [
+        share("answers later than the deadline", late, len(answers)),
+        share(f"refusals slower than {limit.reject_within_s:g} s", slow, len(refusals)),
+    ]
+    ground = ground.with_(measurements=shares if len(rows) else ())
     late_judged, slow_judged = judged(are_late), judged(are_slow)
     if "fail" in (late_judged, slow_judged):
         if slowed := overload.beacon_trouble(*overload.overload_s):
