@@ -121,7 +121,8 @@ def listed(folder):
 
 def test_the_result_has_the_form_that_it_had(carried):
     result = orjson.loads((carried.folder / "result.json").read_bytes())
-    assert set(result["answers"][0]) == {"stage", "objective", "found", "outcome"}
+    added = {"requests", "effective_n", "needed"}
+    assert set(result["answers"][0]) == {"stage", "objective", "found", "outcome"} | added
     assert {"schema", "outcome", "scenario", "generator", "workers", "invalid", "stages", "arrivals"} <= set(result)
 
 
