@@ -29,6 +29,7 @@ LEDGER_FILE, RUN_FILE = "ledger.chunks", "run.json"
 MASTER_FILE, FAILURE_FILE, LOG_FILE = "master.json", "failure.txt", "locust.log"
 
 OF_ONE_USER = ("--users", "1", "--spawn-rate", "1")
+READY_WITHIN_S = 180.0  # a master and all its workers
 NOTHING_SENT = GeneratorHealth(0, 0, 0.0, 0.0, 0.0, 0.0)
 _LOOK_EVERY_S = 0.1
 END_WITHIN_S = 5.0

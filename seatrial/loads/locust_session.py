@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -18,14 +17,15 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from locust.stats import StatsEntry, StatsEntryDict, StatsError, bucket_response_time
 
-from seatrial.errors import InputError, SeatrialError
+from seatrial.errors import InputError
 from seatrial.ledger import Ledger
-from seatrial.loads.locust_run import FAILURE_FILE, LEDGER_FILE, RUN_FILE, ledgers_in
+from seatrial.loads.locust_end import end_test
+from seatrial.loads.locust_run import LEDGER_FILE, RUN_FILE, ledgers_in
 from seatrial.loads.locust_stats import entries
 from seatrial.loads.locust_worker import Worker
 from seatrial.loads.scenario import Scenario, read_scenario, refuse_too_fast
 from seatrial.loads.schedule import Sized, schedule
-from seatrial.loads.shares import Part, clients_in, requests_in, shared
+from seatrial.loads.shares import Part, clients_in, over_s, requests_in, shared
 from seatrial.loads.summary import why_invalid
 from seatrial.observation import GeneratorHealth
 from seatrial.traffic.channel import ProcessChannel
@@ -89,17 +89,22 @@ class Session:
             raise
         self._clocks: list[ClockOffset] = []  # of this machine and its master's, one after the other
         self._offered: list[Offered] = []
+        self._outlasting: list[gevent.Greenlet] = []
         self._muted = False
         self._rows = 0
         self._closing = BoundedSemaphore()
         self._closed = False
 
-    def carry_out_scenario(
-        self, target: Target, exchanges: Sequence[Exchange], sized: Sized | None, left: Event
-    ) -> None:
+    def outlasting(self, task: Callable[..., None], *arguments: object) -> None:
+        """Do this and wait for its end; it goes on without whoever waits here, until the session closes."""
+        begun = gevent.spawn(task, *arguments)
+        self._outlasting.append(begun)
+        begun.join()
+
+    def carry_out_scenario(self, target: Target, exchanges: Sequence[Exchange], sized: Sized | None) -> None:
         """Send this process's share of the scenario and write down what came of it; returns at its end.
 
-        `exchanges` and `sized` are as in `schedule`, `left` as in `carry_out`.
+        `exchanges` and `sized` are as in `schedule`.
         Only the first user does that: more of them do not make the scenario's load another one.
         """
         if self._taken or self.scenario is None:
@@ -116,10 +121,10 @@ class Session:
         sent = tuple({each.case: each for load in drawn for each in load.exchanges}.values())
         loads = shared(drawn, self._part.place, self._part.members)
         if self._worker is not None:
-            start_s = self._worker.ready(requests_in(loads), clients_in(loads))
+            start_s = self._worker.ready(requests_in(loads), clients_in(loads), over_s(loads))
         else:
             start_s = self.generator.now_s() + LEAD_S + requests_in(loads) * _LEAD_OF_EACH_S
-        offered = self.carry_out(loads, sent, start_s, left)
+        offered = self.carry_out(loads, sent, start_s, Event())
         offered.carried_out.get()
         if self._worker is not None:
             self._clocks.append(self._worker.master_clock())
@@ -152,6 +157,7 @@ class Session:
             if self._closed:
                 return
             try:
+                gevent.killall(self._outlasting)
                 self._end_runs()
             finally:
                 self.generator.close()
@@ -246,29 +252,3 @@ def report(stats: Any, rows: Ledger, exchanges: Sequence[Exchange], wall_s: floa
 def health_document(health: GeneratorHealth) -> dict[str, Any]:
     """The generator's health as JSON."""
     return {name: getattr(health, name) for name in GeneratorHealth.__slots__}
-
-
-def end_test(environment: Any) -> None:
-    """The load is over: end Locust, or leave its page open."""
-    if environment.web_ui is None:
-        environment.runner.quit()
-    else:
-        environment.runner.stop()
-
-
-def give_up(environment: Any, folder: Path | None, reason: Exception) -> None:
-    """End Locust for a reason that whoever started it has to hear."""
-    # What its author can mend says so itself; of anything else, whoever mends us needs where it was.
-    trace = None if isinstance(reason, SeatrialError) else reason.__traceback__
-    _log.error(str(reason) if trace is None else "load_failed", exc_info=reason if trace is not None else None)
-    if folder is not None:
-        with contextlib.suppress(OSError):  # the disk may be full, and the ledger says so itself
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / FAILURE_FILE).write_text(f"{type(reason).__name__}: {reason}", encoding="utf-8")
-    environment.events.user_error.fire(user_instance=None, exception=reason, tb=trace)
-    environment.process_exit_code = 2
-    gevent.spawn(end_test if folder is None else _quit, environment)
-
-
-def _quit(environment: Any) -> None:
-    environment.runner.quit()

@@ -27,9 +27,10 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRu
 from locust.stats import CSV_STATS_INTERVAL_SEC
 
 from seatrial.errors import InputError
+from seatrial.loads.locust_end import end_test, give_up
 from seatrial.loads.locust_master import Master
 from seatrial.loads.locust_run import NO_USER
-from seatrial.loads.locust_session import LEAD_S, Session, give_up, session_folder
+from seatrial.loads.locust_session import LEAD_S, Session, session_folder
 from seatrial.loads.locust_worker import Worker
 from seatrial.loads.scenario import Scenario, service
 from seatrial.loads.schedule import Sized
@@ -65,24 +66,26 @@ class OpenLoopUser(User):
         """Offer this user's load until it is over or Locust stops the user."""
         session = _sessions.get(id(self.environment))
         if session is not None:  # else Locust is ending already
-            try:
+            if session.scenario is None:
                 self._offer(session)
-            except Exception as reason:  # noqa: BLE001 - Locust itself would run the task again, for ever
-                _give_up(self.environment, reason)
+            else:  # Locust may take its users away from a worker: only the end of the test ends a scenario
+                session.outlasting(self._offer, session)
         raise StopUser
 
     def _offer(self, session: Session) -> None:
-        exchanges = tuple(self.exchanges())
-        target = service(self.environment.host)
         left = Event()
         try:
+            exchanges = tuple(self.exchanges())
+            target = service(self.environment.host)
             if session.scenario is not None:
-                session.carry_out_scenario(target, exchanges, self.sized, left)
+                session.carry_out_scenario(target, exchanges, self.sized)
             else:
                 self._go_on(session, target, exchanges, left)
         except gevent.GreenletExit:
             left.set()
             raise
+        except Exception as reason:  # noqa: BLE001 - Locust itself would run the task again, for ever
+            _give_up(self.environment, reason)
 
     def _go_on(self, session: Session, target: Target, exchanges: tuple[Exchange, ...], left: Event) -> None:
         """Poisson arrivals until Locust stops this user, drawn window by window: they have no memory."""
@@ -160,14 +163,14 @@ def _on_test_start(environment: Any, **_: Any) -> None:
     ):
         _give_up(environment, InputError(NO_USER))  # others would go on without an end
         return
-    if master := _masters.get(id(environment)):
-        if environment.parsed_options.scenario:
-            master.begin()
-        return
     if ended := _closing.get(id(environment)):
         ended.mute()
     try:
-        _sessions[id(environment)] = Session(environment, _workers.get(id(environment)))
+        if master := _masters.get(id(environment)):
+            if environment.parsed_options.scenario:
+                master.begin()
+        else:
+            _sessions[id(environment)] = Session(environment, _workers.get(id(environment)))
     except Exception as reason:  # noqa: BLE001 - Locust would go on without a load
         _give_up(environment, reason)
 
@@ -177,6 +180,9 @@ def _on_test_stop(environment: Any, **_: Any) -> None:
     if master := _masters.get(id(environment)):
         master.end()
         _let_csv_be_written(environment)
+        if environment.web_ui is None:
+            # Where it heard no worker for 4 s, Locust stops a test without a page, and then waits for ever.
+            gevent.spawn(end_test, environment)
     if session := _sessions.get(id(environment)):
         _closing[id(environment)] = session
         try:

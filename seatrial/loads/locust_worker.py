@@ -3,6 +3,7 @@
 Messages between them, beside Locust's own, each with the number of the run:
 
     seatrial_share   to a worker    which share it has, and second 0 of the run's clock
+    seatrial_here    to the master  which process that is
     seatrial_clock   both ways      what the master's clock shows, for a worker on another machine
     seatrial_ready   to the master  its share is drawn and its generator passed the self-test
     seatrial_start   to all workers when the scenario begins, on the run's clock
@@ -23,8 +24,8 @@ from seatrial.loads.locust_run import worker_folder
 from seatrial.loads.shares import Part
 from seatrial.traffic.clocks import SAME_CLOCK, ClockOffset, compared
 
-SHARE, CLOCK, READY = "seatrial_share", "seatrial_clock", "seatrial_ready"
-START, DONE = "seatrial_start", "seatrial_done"
+SHARE, HERE, CLOCK = "seatrial_share", "seatrial_here", "seatrial_clock"
+READY, START, DONE = "seatrial_ready", "seatrial_start", "seatrial_done"
 _CLOCK_WITHIN_S = 10.0
 
 
@@ -75,11 +76,12 @@ class Worker:
         """
         return SAME_CLOCK if self._kernel == kernel() else compared(self._asked_now_s)
 
-    def ready(self, requests: int, clients: int) -> float:
-        """Say what the share is, and wait for the others; when all begin, on the run's clock."""
-        self._send(
-            READY, number=self._number, pid=os.getpid(), processes=processes(), requests=requests, clients=clients
-        )
+    def ready(self, requests: int, clients: int, over_s: float) -> float:
+        """Say what the share is, and wait for the others; when all begin, on the run's clock.
+
+        The share is over at most over_s after that.
+        """
+        self._send(READY, requests=requests, clients=clients, over_s=over_s)
         start_s: float = self._start_s.get()
         return start_s
 
@@ -112,6 +114,7 @@ class Worker:
         self._run, self._kernel = msg.data["run"], msg.data["kernel"]
         self._part = Part(msg.data["place"], msg.data["members"], msg.data["origin_s"])
         self._start_s = AsyncResult()
+        self._send(HERE, number=self._number, pid=os.getpid(), processes=processes())
 
     def _on_start(self, environment: Any, msg: Any, **_: Any) -> None:
         if msg.data["run"] == self._run:

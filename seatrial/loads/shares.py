@@ -50,3 +50,18 @@ def requests_in(loads: Sequence[Load]) -> int:
 def clients_in(loads: Sequence[Load]) -> int:
     """How many clients of closed loops, those of all stages added."""
     return sum(load.concurrency for load in loads if isinstance(load, ClosedLoop))
+
+
+def over_s(loads: Sequence[Load]) -> float:
+    """By when the last answer has come or its time is up, on the loads' clock; a generator that is late adds to it."""
+    return max((_over_s(load) for load in loads), default=0.0)
+
+
+def _over_s(load: Load) -> float:
+    if isinstance(load, ClosedLoop):
+        return load.end_s + load.timeout_s
+    if isinstance(load, OpenLoop):
+        # On one connection each request waits for the answers to all before it.
+        in_line = len(load.arrivals_s) if load.connection == "keep-alive" else 1
+        return float(max(load.arrivals_s, default=0.0)) + in_line * load.timeout_s
+    raise TypeError(f"expected a load of a scenario, found {type(load).__name__}")

@@ -25,6 +25,7 @@ from seatrial.loads.locust_run import (
     LEDGER_FILE,
     MASTER_FILE,
     NOTHING_SENT,
+    READY_WITHIN_S,
     RUN_FILE,
     Recorded,
     WorkerPart,
@@ -45,7 +46,6 @@ from seatrial.observation import GeneratorHealth
 from seatrial.traffic.fleet import apart, weakest
 from seatrial.traffic.ledger_writer import write
 
-READY_WITHIN_S = 180.0
 _TOLD_WITHIN_S = 10.0  # after Locust's master has told them to
 _SAVE_WITHIN_S = 30.0  # beyond the longest that a request may be open
 _LOOK_EVERY_S = 0.1

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import math
 import resource
 import threading
 import time
+from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -68,12 +70,20 @@ def web():
 
 @contextlib.contextmanager
 def counting():
-    """A port that counts what it is asked, and answers every request with `status` and `answer`."""
+    """A port that counts what it is asked, and answers every request with `status` and `answer`.
+
+    Those beyond the first `at_once` of a path have their answers when `go_on[path]` is set.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             with self.server.counting:
                 self.server.asked += 1
+                self.server.asked_of[self.path] += 1
+                waits = self.server.asked_of[self.path] > self.server.at_once
+                go_on = self.server.go_on[self.path]
+            if waits:
+                go_on.wait()
             self.send_response(self.server.status)
             self.send_header("content-length", "8")
             self.end_headers()
@@ -82,10 +92,16 @@ def counting():
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 1000
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.asked, server.status, server.answer, server.counting = 0, 200, b'{"a": 1}', threading.Lock()
+    server.at_once, server.asked_of, server.go_on = math.inf, Counter(), defaultdict(threading.Event)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
+    for waited_for in server.go_on.values():
+        waited_for.set()
     server.shutdown()
 
 

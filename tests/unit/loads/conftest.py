@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.helpers.crews import ask
 from tests.helpers.listeners import files_up_to, run_loads, server, web
 
-__all__ = ["files_up_to", "run_loads", "server", "web"]
+__all__ = ["ask", "files_up_to", "run_loads", "server", "web"]
 
 
 @pytest.fixture(autouse=True)

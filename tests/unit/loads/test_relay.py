@@ -35,7 +35,7 @@ if "--worker" in sys.argv:
     time.monotonic = lambda: true() + apart_s
 
 if "--master" in sys.argv:
-    locust_master._UNHEARD_S = 2.0  # on other machines nothing else tells that a worker is gone
+    locust_master._UNHEARD_S = 6.0  # on other machines nothing else tells that a worker is gone
 
 class Ask(OpenLoopUser):
     def exchanges(self):

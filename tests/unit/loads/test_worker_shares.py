@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.loads.shares import clients_in, requests_in, shared
+from seatrial.loads.shares import clients_in, over_s, requests_in, shared
 from seatrial.traffic.plan import ClosedLoop, Exchange, Lone, OpenLoop, ServiceTarget
 
 EXCHANGES = (Exchange("a", "GET", "/"), Exchange("b", "GET", "/"))
@@ -47,6 +47,29 @@ def test_one_worker_has_the_whole_as_it_is(count, clients):
     assert shared(loads, 0, 1) == loads
 
 
-def test_only_a_scenarios_loads_can_be_divided():
+@pytest.mark.parametrize(
+    ("loads", "by_s"),
+    [
+        ([], 0.0),
+        ([OpenLoop("a", SERVICE, EXCHANGES, [], timeout_s=5)], 5.0),
+        ([OpenLoop("a", SERVICE, EXCHANGES, [0.0, 1.0, 3.0], timeout_s=5)], 8.0),
+        ([OpenLoop("a", SERVICE, EXCHANGES, [0.0, 1.0, 3.0], timeout_s=5, connection="pooled")], 8.0),
+        ([OpenLoop("a", SERVICE, EXCHANGES, [0.0, 1.0, 3.0], timeout_s=5, connection="keep-alive")], 18.0),
+        ([ClosedLoop("b", SERVICE, EXCHANGES, 2, 1.0, 4.0, seed=1, timeout_s=7)], 11.0),
+        (
+            [
+                OpenLoop("a", SERVICE, EXCHANGES, [9.0], timeout_s=5),
+                ClosedLoop("b", SERVICE, EXCHANGES, 2, 1.0, 4.0, seed=1, timeout_s=5),
+            ],
+            14.0,
+        ),
+    ],
+)
+def test_a_share_is_over_when_the_last_answer_has_come_or_its_time_is_up(loads, by_s):
+    assert over_s(loads) == by_s
+
+
+@pytest.mark.parametrize("function", [lambda loads: shared(loads, 0, 2), over_s])
+def test_only_a_scenarios_loads_can_be_divided(function):
     with pytest.raises(TypeError, match="found Lone"):
-        shared([Lone("s", SERVICE, EXCHANGES, 0.0, 1, 0.1)], 0, 2)
+        function([Lone("s", SERVICE, EXCHANGES, 0.0, 1, 0.1)])

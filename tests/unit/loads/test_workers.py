@@ -3,123 +3,32 @@
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import orjson
 import pytest
-import yaml
-from click.testing import CliRunner
 
-from seatrial.cli.load import load
 from seatrial.errors import InputError, InvalidMeasurement
 from seatrial.loads import workers
 from seatrial.loads.scenario import read_scenario
 from seatrial.loads.schedule import due, windows
-from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
+from tests.helpers.crews import (
+    LOCUST_FILE,
+    SCENARIO,
+    WITHIN_S,
+    ledger_in,
+    left_running,
+    locusts_own,
+    pieces,
+    result_in,
+    run,
+    started,
+    until,
+    url,
+)
 
-LOCUST_FILE = """
-import os, sys, time
-from seatrial.loads.locust_user import OpenLoopUser
-from seatrial.traffic.plan import Exchange
-
-class Ask(OpenLoopUser):
-    rate_rps = 5.0
-
-    def exchanges(self):
-        return [Exchange("ask", "GET", "/ask", expect={"a": 1})]
-"""
-SCENARIO = {
-    "apiVersion": "seatrial/v1", "question": "Is every answer right?", "loadtest": "ask", "timeout_s": 5,
-    "warmup": {"rate_rps": 10, "duration_s": 0.5},
-    "stages": [
-        {"name": "base", "rate_rps": 40, "duration_s": 1.5},
-        {"name": "clients", "concurrency": 3, "duration_s": 0.5},
-    ],
-    "slos": {"error_ratio": 0},
-}  # fmt: skip
-LONG = {**SCENARIO, "stages": [{"name": "base", "rate_rps": 20, "duration_s": 8}]}
+PATIENT = {**SCENARIO, "timeout_s": 100, "stages": [{"name": "base", "rate_rps": 20, "duration_s": 3}]}
 ENDLESS = {**SCENARIO, "stages": [{"name": "base", "rate_rps": 20, "duration_s": 600}]}
-WITHIN_S = 100.0
-
-
-@pytest.fixture
-def ask(tmp_path, monkeypatch):
-    """Write a scenario and its Locust file; whatever is started from here on carries a mark in its environment."""
-    monkeypatch.setenv("SEATRIAL_TEST_MARK", str(tmp_path))
-
-    def written(scenario=SCENARIO, locust_file=LOCUST_FILE):
-        (tmp_path / "ask.py").write_text(locust_file)
-        file = tmp_path / "ask.yaml"
-        file.write_text(yaml.safe_dump(scenario))
-        return file
-
-    return written
-
-
-def run(*arguments):
-    found = CliRunner().invoke(load, [str(argument) for argument in arguments], standalone_mode=False)
-    if found.exception:
-        raise found.exception
-    return found.return_value
-
-
-def started(scenario, server, out):
-    """`seatrial load` with two workers as a user starts it, up to the first rows of both."""
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "seatrial.cli.main", "load", str(scenario), "--workers", "2", "-q",
-            "--host", url(server), "--out", str(out),
-        ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        # A test run in the background may ignore Ctrl-C, and its children with it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    until(lambda: all(pieces(out, number) for number in (1, 2)) or process.poll() is not None)
-    assert process.poll() is None, process.stderr.read()
-    return process
-
-
-def pieces(out, number):
-    file = out / f"worker-{number}" / "ledger.chunks"
-    return file.exists() and file.stat().st_size > PREAMBLE_BYTES
-
-
-def url(server):
-    return f"http://127.0.0.1:{server.server_port}"
-
-
-def until(holds):
-    deadline_s = time.monotonic() + WITHIN_S
-    while not holds():
-        assert time.monotonic() < deadline_s, "waited in vain"
-        time.sleep(0.05)
-
-
-def left_running(tmp_path):
-    """Processes with this test's mark, the generators among them, other than this one."""
-    mark = f"SEATRIAL_TEST_MARK={tmp_path}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            marked = mark in (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if marked and folder.name != str(os.getpid()):
-            found.append(folder.name)
-    return found
-
-
-def ledger_in(folder):
-    with LedgerFile(folder / "ledger.chunks") as kept:
-        return kept.ledger()
-
-
-def result_in(folder):
-    return orjson.loads((folder / "result.json").read_bytes())
 
 
 def test_two_workers_send_the_schedule_and_the_sum_of_their_ledgers_is_what_the_server_counted(server, ask, tmp_path):
@@ -150,10 +59,12 @@ def test_two_workers_send_the_schedule_and_the_sum_of_their_ledgers_is_what_the_
 
 
 def test_a_worker_that_is_killed_is_named_and_the_others_go_on_to_the_end(server, ask, tmp_path):
-    out = tmp_path / "out"
-    process = started(ask(LONG), server, out)
-    victim = orjson.loads((out / "master.json").read_bytes())["workers"][1]
+    # Each worker asks a path of its own, and has ten answers; more of them come to the one that is not killed.
+    server.at_once, out = 10, tmp_path / "out"
+    process = started(ask(PATIENT, LOCUST_FILE.replace('"/ask"', '"/" + sys.argv[-1]')), server, out)
+    other, victim = orjson.loads((out / "master.json").read_bytes())["workers"]
     os.kill(victim["pid"], signal.SIGKILL)
+    server.go_on[f"/{other['number']}"].set()
     assert process.wait(WITHIN_S) == 2
     document, whole = result_in(out), ledger_in(out)
     (lost,) = [worker for worker in document["workers"] if worker["lost"]]
@@ -229,16 +140,11 @@ def test_a_worker_that_never_is_ready_is_not_waited_for_without_end(server, ask,
 
 @pytest.mark.parametrize("by_scenario", [True, False], ids=["a scenario", "users"])
 def test_locusts_own_processes_work_with_a_ledger_each(server, ask, tmp_path, unused_tcp_port, by_scenario):
-    scenario, out = ask(), tmp_path / "out"
-    process = subprocess.Popen(
-        [
-            sys.executable, "-m", "locust", "-f", str(tmp_path / "ask.py"), "--processes", "2", "--headless",
-            "--master-bind-port", str(unused_tcp_port), "--master-port", str(unused_tcp_port),
-            "--users", "2", "--spawn-rate", "2", "--host", url(server), "--seatrial-out", str(out),
-            *(["--scenario", str(scenario)] if by_scenario else []),
-        ],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    # Without a scenario it is Locust that gives up workers, after so many seconds without a heartbeat.
+    heartbeats = "" if by_scenario else "from locust import runners\nrunners.HEARTBEAT_LIVENESS = 100\n"
+    scenario, out = ask(locust_file=LOCUST_FILE + heartbeats), tmp_path / "out"
+    options = ["--users", "2", "--spawn-rate", "2", *(["--scenario", str(scenario)] if by_scenario else [])]
+    process = locusts_own(scenario, server, out, unused_tcp_port, *options)
     if not by_scenario:  # which would go on for ever
         until(lambda: all(pieces(out, number) for number in (1, 2)) or process.poll() is not None)
         process.send_signal(signal.SIGTERM)
@@ -252,16 +158,10 @@ def test_locusts_own_processes_work_with_a_ledger_each(server, ask, tmp_path, un
 
 def test_fewer_users_than_workers_are_refused_in_words(server, ask, tmp_path, unused_tcp_port):
     scenario = ask()
-    found = subprocess.run(
-        [
-            sys.executable, "-m", "locust", "-f", str(tmp_path / "ask.py"), "--processes", "2", "--headless",
-            "--master-bind-port", str(unused_tcp_port), "--master-port", str(unused_tcp_port),
-            "--users", "1", "--host", url(server), "--scenario", str(scenario),
-        ],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S,
-    )  # fmt: skip
-    assert found.returncode == 2
-    assert "--users: expected one for each of 2 workers, found 1; give --users 2" in found.stderr
+    process = locusts_own(scenario, server, tmp_path / "out", unused_tcp_port, "--users", "1", "--scenario", scenario)
+    _, said = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 2
+    assert "--users: expected one for each of 2 workers, found 1; give --users 2" in said
     assert server.asked == 0
     until(lambda: not left_running(tmp_path))
 
