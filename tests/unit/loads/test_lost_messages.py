@@ -9,6 +9,7 @@ from seatrial.loads.schedule import due, windows
 from tests.helpers.crews import (
     LOCUST_FILE,
     SCENARIO,
+    TAKES_LONG,
     WITHIN_S,
     ledger_in,
     left_running,
@@ -19,6 +20,7 @@ from tests.helpers.crews import (
     url,
 )
 
+pytestmark = TAKES_LONG
 SHORT = {
     **{name: value for name, value in SCENARIO.items() if name != "warmup"},
     "stages": [{"name": "base", "rate_rps": 40, "duration_s": 1}],

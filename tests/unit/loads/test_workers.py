@@ -15,6 +15,7 @@ from seatrial.loads.schedule import due, windows
 from tests.helpers.crews import (
     LOCUST_FILE,
     SCENARIO,
+    TAKES_LONG,
     WITHIN_S,
     ledger_in,
     left_running,
@@ -27,6 +28,7 @@ from tests.helpers.crews import (
     url,
 )
 
+pytestmark = TAKES_LONG
 PATIENT = {**SCENARIO, "timeout_s": 100, "stages": [{"name": "base", "rate_rps": 20, "duration_s": 3}]}
 ENDLESS = {**SCENARIO, "stages": [{"name": "base", "rate_rps": 20, "duration_s": 600}]}
 

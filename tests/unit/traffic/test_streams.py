@@ -95,20 +95,53 @@ def test_a_kept_connection_is_opened_anew_only_after_it_was_closed(run_loads):
     assert len(set(ledger.connection)) == 3
 
 
-def test_a_pool_opens_a_connection_only_where_none_is_idle(run_loads):
-    async def slow(reader, writer):
+class ByHand:
+    """An alarm that goes off when a test says so."""
+
+    def __init__(self, loop):
+        self.calls = []
+
+    def at(self, when_s, call):
+        self.calls.append(call)
+
+    def ring(self):
+        self.calls.pop(0)()
+
+    def close(self):
+        self.calls.clear()
+
+
+def test_a_pool_opens_a_connection_only_where_none_is_idle(run_loads, monkeypatch):
+    alarms, asked = [], []
+    monkeypatch.setattr("seatrial.traffic.engine.Alarm", lambda loop: alarms.append(ByHand(loop)) or alarms[-1])
+
+    async def when_told(reader, writer):
         while True:
             await read_request(reader)
-            await asyncio.sleep(0.05)
+            asked.append(asyncio.Event())
+            await asked[-1].wait()
             writer.write(OK)
 
-    times = [0.0, 0.0, 0.0, 0.3, 0.31, 0.6]
-    ledger, _ = run_loads(slow, lambda target: [OpenLoop("s", target, (GET,), times, connection="pooled")])
+    async def in_turns(run):
+        for together in (3, 2, 1):
+            before = len(asked)
+            for number in range(1, together + 1):
+                alarms[0].ring()
+                while len(asked) < before + number:  # nobody waits for another's answer: there is none yet
+                    await asyncio.sleep(0.001)
+            for number in range(1, together + 1):
+                asked[before + number - 1].set()
+                while len(run.ledger()) < before + number:
+                    await asyncio.sleep(0.001)
+
+    ledger, _ = run_loads(
+        when_told, lambda target: [OpenLoop("s", target, (GET,), [0.0] * 6, connection="pooled")], in_turns
+    )
+    first, second, third = (ledger.connection[turn].tolist() for turn in (slice(3), slice(3, 5), slice(5, 6)))
     assert ledger.right.all()
-    assert len(set(ledger.connection.tolist())) == 3
-    assert len(set(ledger.connection[:3].tolist())) == 3
-    assert ledger.connection[5] in ledger.connection[3:5]
-    assert (ledger.sent_s - ledger.scheduled_s).max() < 0.05  # nobody waited for another's answer
+    assert len(set(first)) == 3
+    assert second == [first[2], first[1]]  # the one used last first
+    assert third == [second[1]]
 
 
 def test_a_pool_does_not_ask_on_a_connection_that_the_other_side_has_closed(run_loads):
