@@ -9,6 +9,7 @@ EXTRAS ?= reference,test,kind,dependencies
 certify: $(VENV)/ready
 	$(BIN)/seatrial certify charts/openmed-service --html runs/latest.html
 
+test: export PYTHONDONTWRITEBYTECODE =# what four workers and their programs import is compiled once
 test: $(VENV)/ready
 	$(BIN)/pytest -m "not kind" -n 4 --dist loadfile --no-loadscope-reorder
 

@@ -78,7 +78,8 @@ class Ledger:
     generated, and `event_s[first_event : first_event + events]` are the times at which they arrived; tokens are as the
     server reported them, output tokens else the number of events (`counted` is 1 then), and -1 where nothing is known.
     A stream ends with its end mark: `closed_s` is when its HTTP answer was over, or given up, of other rows their
-    `ended_s`. `problem` is what is wrong with an answer that came whole, as far as its API tells.
+    `ended_s`. `problem` is what is wrong with an answer that came whole, as far as its API tells; of a
+    right stream, that its HTTP answer did not end.
     """
 
     row: Ints

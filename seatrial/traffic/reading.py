@@ -13,6 +13,7 @@ from seatrial.traffic.recorder import NAN
 from seatrial.traffic.sender import Prepared, Sender
 
 _CRLF: Final = b"\r\n"
+NO_HTTP_END: Final = "the HTTP answer did not end: "  # of a stream that did; what became of the connection follows
 # What may become of a connection once a stream is over: no matter of the answer.
 _AFTER_THE_END: Final = frozenset({"timeout", "eof", "reset"})
 # By the length of a chunk in all, the line with its size, in lower case and in upper (RFC 9112, 7.1).
@@ -49,7 +50,7 @@ class ReadingAttempt(Attempt):
     there is as much of the body as the ledger keeps.
     """
 
-    __slots__ = ("_ends", "_event_s", "_kept_bytes", "_may_pass", "_passed_bytes", "_reader")
+    __slots__ = ("_after_the_end", "_ends", "_event_s", "_kept_bytes", "_may_pass", "_passed_bytes", "_reader")
 
     def __init__(self, sender: Sender, request: Prepared, *given: Any) -> None:
         super().__init__(sender, request, *given)
@@ -57,6 +58,7 @@ class ReadingAttempt(Attempt):
         self._reader = request.reader()
         self._ends = hasattr(self._reader, "over")
         self._event_s: list[float] = []
+        self._after_the_end = ""  # what became of the connection before HTTP had ended
         self._may_pass = False  # a whole chunk, whose content only the reader needs, past the parser
         self._passed_bytes = 0
         self._kept_bytes = BEGINNING_BYTES if sender.manner.keep == "all" else WRONG_BODY_BYTES
@@ -106,7 +108,9 @@ class ReadingAttempt(Attempt):
 
     def _end(self, kind: str, *given: Any) -> None:
         self._settle()
-        super()._end("" if kind in _AFTER_THE_END and self.ended_s is not NAN else kind, *given)
+        if kind in _AFTER_THE_END and self.ended_s is not NAN:
+            self._after_the_end, kind = kind, ""
+        super()._end(kind, *given)
 
     def _read(self, kind: str, body: bytes | None) -> Read:
         self._sender.recorder.arrived(self._event_s)
@@ -115,10 +119,13 @@ class ReadingAttempt(Attempt):
         correct = judge(reply, exchange.expect, exchange.tolerance, exchange.comparator)
         if kind and correct != UNJUDGED:
             correct = WRONG
+        problem = "" if kind or correct != WRONG else reply.problem
+        if self._after_the_end and not problem:
+            problem = f"{NO_HTTP_END}{self._after_the_end}"
         return Read(
             correct,
             -1 if reply.input_tokens is None else reply.input_tokens,
             -1 if reply.output_tokens is None else reply.output_tokens,
-            "" if kind or correct != WRONG else reply.problem,
+            problem,
             reply.output_tokens is not None and not reply.reported,
         )

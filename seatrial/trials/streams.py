@@ -8,6 +8,7 @@ from seatrial.contract import Streaming
 from seatrial.ledger import Request
 from seatrial.traffic.adapters.apis import read
 from seatrial.traffic.plan import Exchange
+from seatrial.traffic.reading import NO_HTTP_END
 
 Ending = Literal["whole", "wrong", "told", "without its end", "without usage", "cut", "refused"]
 
@@ -25,7 +26,7 @@ def ending(row: Request, exchange: Exchange, streaming: Streaming) -> Ending:
     """
     if row.status and not 200 <= row.status < 300:
         return "refused"
-    if row.error or not row.status:
+    if row.error or not row.status or row.problem.startswith(NO_HTTP_END):
         return "cut"
     reply = read(exchange.api, row.status, row.body.encode(), exchange.source)
     if reply.problem:

@@ -152,7 +152,7 @@ BUDGET = {"budget_s": 5}
         ({"container": "sever"}, "container: expected one of server, found sever"),
         ({"service": "{release}-web"}, "service: expected a Service named subject-web"),
         ({"probes": {"liveness": True}}, "probes.liveness: expected an HTTP livenessProbe"),
-        ({"probes": {"readiness": True}, "values": {"readiness": None}}, "probes.readiness: expected an HTTP"),
+        ({"probes": {"readiness": True}, "values": {"readiness": None}}, "probes.readiness: expected a readinessProbe"),
         (
             {"rollout": {"change": {"value": "replicaCount", "set": 3}}},
             "rollout.change: expected a change that alters the pod template, found that replicaCount=3",

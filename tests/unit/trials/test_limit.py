@@ -10,6 +10,7 @@ from seatrial.errors import InvalidMeasurement
 from seatrial.ledger import ledger
 from seatrial.trials.limit import TimeLimit, TrialStopped
 from seatrial.trials.sandbox.traffic import Traffic
+from tests.helpers.observations import contract
 
 
 class Clock:
@@ -114,7 +115,7 @@ def collect(clock, monkeypatch):
     monkeypatch.setattr(time, "monotonic", clock)
 
     def wait(run, timeout_s=1000.0):
-        traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock)), "ns")
+        traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock), contract=contract()), "ns")
         return traffic.collect(run, timeout_s)
 
     return wait
