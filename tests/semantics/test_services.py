@@ -186,32 +186,34 @@ class TestDeletion:
         eventually(lambda: fresh in {one.more["new"] for one in witness.heard(served.namespace, "client", "answers")})
 
 
+@pytest.fixture(scope="module")
+def last_pod(kube, witness):
+    """When what happened to the only pod of a Service that was deleted, and what its client was answered."""
+    kube.create(at_8000("last"))
+    kube.create(witness.pod("last", LAST, spec={"terminationGracePeriodSeconds": 30}, **READY))
+    eventually(lambda: is_true(kube.get("Pod", "last"), "Ready"), within_s=60)
+    kube.create(witness.pod("asks-last", ASK + ASK_LAST))
+    eventually(lambda: "200" in answers(witness, kube), within_s=60)
+    time.sleep(1)  # so that its handler is set
+    kube.delete("Pod", "last")
+    eventually(lambda: kube.find("Pod", "last") is None, within_s=60)
+
+    def when(event: str) -> float:
+        return witness.heard(kube.namespace, "last", event)[0].at
+
+    return when, witness.heard(kube.namespace, "asks-last", "answers")
+
+
 class TestTheLastPod:
     """Source: KEP-1669: with no other endpoint, those that terminate and are still ready are used."""
 
-    @pytest.fixture(scope="class")
-    def seen(self, kube, witness):
-        kube.create(at_8000("last"))
-        kube.create(witness.pod("last", LAST, spec={"terminationGracePeriodSeconds": 30}, **READY))
-        eventually(lambda: is_true(kube.get("Pod", "last"), "Ready"), within_s=60)
-        kube.create(witness.pod("asks-last", ASK + ASK_LAST))
-        eventually(lambda: "200" in answers(witness, kube), within_s=60)
-        time.sleep(1)  # so that its handler is set
-        kube.delete("Pod", "last")
-        eventually(lambda: kube.find("Pod", "last") is None, within_s=60)
-
-        def when(event: str) -> float:
-            return witness.heard(kube.namespace, "last", event)[0].at
-
-        return when, witness.heard(kube.namespace, "asks-last", "answers")
-
-    def test_goes_on_getting_new_connections_while_it_terminates(self, seen):
-        when, said = seen
+    def test_goes_on_getting_new_connections_while_it_terminates(self, last_pod):
+        when, said = last_pod
         begin, end = when("sigterm") + 0.5, when("unready")
         assert {one.more["new"] for one in said if begin < one.at < end} == {"200"}
 
-    def test_until_it_is_no_longer_ready(self, seen):
-        when, said = seen
+    def test_until_it_is_no_longer_ready(self, last_pod):
+        when, said = last_pod
         end = when("exiting")
         assert {one.more["new"] for one in said if end - LEFT_S < one.at < end} == {"refused"}
 

@@ -169,6 +169,19 @@ def test_two_seconds_beyond_the_true_wait_are_borne(promised_s, expected):
     assert outcome("L2", rate_limited(waits=patience(promised_s=promised_s, true_s=0.45))) is expected
 
 
+@pytest.mark.parametrize(("late_s", "expected"), [(0.05, PASS), (0.09, PASS), (0.11, INCONCLUSIVE)])
+def test_an_admission_after_more_silence_than_promised_may_be_owed_to_the_rest(late_s, expected):
+    """A starved generator sends late, and a promise of 0 s looks kept once the bucket has filled."""
+    late = Patience(9, False, 1.0, 1.0 + late_s, True)
+    assert outcome("L2", rate_limited(waits=(*patience()[:9], late, *patience()[10:]))) is expected
+
+
+def test_after_a_date_a_second_more_is_planned():
+    """Dates have whole seconds, of another clock."""
+    dated = tuple(Patience(n, False, 0.4, 1.4, True) for n in range(10))
+    assert outcome("L2", rate_limited(waits=(*dated, *patience(0.4)[10:]))) is PASS
+
+
 def test_twice_a_long_true_wait_is_borne():
     assert outcome("L2", rate_limited(waits=patience(promised_s=10.0, true_s=5.0))) is PASS
     assert outcome("L2", rate_limited(waits=patience(promised_s=10.1, true_s=5.0))) is FAIL
