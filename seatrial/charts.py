@@ -17,6 +17,7 @@ import yaml
 
 from seatrial import helm
 from seatrial.chart_values import value_at, with_value
+from seatrial.documents import read_text
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
 
@@ -25,6 +26,7 @@ __all__ = [
     "ReleaseFailed",
     "Revision",
     "Target",
+    "crds",
     "history",
     "install",
     "lint",
@@ -83,6 +85,15 @@ def read_manifests(text: str, source: Path) -> list[Manifest]:
 def _said(refusal: HelmRefused) -> str:
     """Helm's words, a line for each mistake that the chart names, without the hint to debug."""
     return str(refusal).removesuffix("Use --debug flag to render out invalid YAML").strip()
+
+
+def crds(chart: Path) -> list[Manifest]:
+    """What lies in the `crds/` of a chart folder and of the unpacked subcharts: Helm installs it before all else.
+
+    Raises InputError when one is no YAML or holds anything but objects.
+    """
+    files = [file for folder in chart.rglob("crds") for file in sorted(folder.rglob("*.y*ml")) if file.is_file()]
+    return [manifest for file in files for manifest in read_manifests(read_text(file, "manifests"), file)]
 
 
 def _items(document: Any) -> list[Any]:

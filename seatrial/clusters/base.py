@@ -3,9 +3,10 @@
 Each neighbour of this file is one kind of cluster; the same semantics tests hold them all.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from seatrial.clusters.recipe import Recipe
 
@@ -49,6 +50,9 @@ class Cluster(Protocol):
     @property
     def is_ours(self) -> bool:
         """Whether nobody else uses it: only then are its nodes touched."""
+
+    def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What of these manifests it cannot run, a phrase each, as far as that is known before they are applied."""
 
     @property
     def context(self) -> str | None:

@@ -1,10 +1,10 @@
 """A cluster that is already there, such as one with GPUs: reached by kubeconfig, never changed itself."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kubernetes import client
 
@@ -79,6 +79,9 @@ class ExistingCluster:
 
     def pod_image(self, image: str) -> str:
         return f"{self.registry.rstrip('/')}/{image}" if self.registry else image
+
+    def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        return []
 
     def address(self, namespace: str, service: str, port: int) -> Address:
         return in_cluster_address(self._up_api(), namespace, service, port)

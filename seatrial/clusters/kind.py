@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +103,9 @@ class KindCluster:
 
     def pod_image(self, image: str) -> str:
         return image
+
+    def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        return []
 
     def address(self, namespace: str, service: str, port: int) -> Address:
         return in_cluster_address(self._up_api(), namespace, service, port)

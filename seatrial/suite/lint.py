@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seatrial import charts
+from seatrial.clusters.local.cluster import LocalCluster
 from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound
 from seatrial.contract import merged
+from seatrial.errors import InputError
 from seatrial.suite.check import Check
+from seatrial.suite.opening import refuse_what_the_cluster_lacks
 from seatrial.suite.subject import Subject
 
 Severity = Literal["error", "warning", "note"]
@@ -31,6 +34,10 @@ def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
     for finding in charts.lint(subject.chart, values=merged(subject.contract.values)):
         severity: Severity = "note" if finding.severity == "info" else finding.severity
         yield Remark(severity, f"{subject.chart.name}, {finding.path}: helm lint says: {finding.message}")
+    try:
+        refuse_what_the_cluster_lacks(subject, LocalCluster())
+    except InputError as refused:
+        yield Remark("note", str(refused))
     yield from _images(subject)
     for check in checks.values():
         if unmade := check.unmade(subject.contract):

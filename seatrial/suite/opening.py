@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seatrial import charts
 from seatrial.clock import RunClock
 from seatrial.clusters.base import Cluster
+from seatrial.errors import InputError
 from seatrial.images import AGENT, own_recipes, take_in, try_pulls
 from seatrial.suite.subject import Subject
 from seatrial.trials.context import TrialContext
@@ -32,9 +34,10 @@ def opened(
 ) -> Iterator[TrialContext]:
     """The context of a run on a cluster that is up; `doing` is told what begins, `say` what trials have to tell.
 
-    Raises InputError for an image or a dependency that the cluster cannot have, ClusterError when it does not do as
-    asked. The harness and what releases kept on disk are gone afterwards.
+    Raises InputError for what the cluster cannot run, and for an image or a dependency that it cannot have,
+    ClusterError when it does not do as asked. The harness and what releases kept on disk are gone afterwards.
     """
+    refuse_what_the_cluster_lacks(subject, cluster)
     brought = refuse_what_cannot_be_brought(cluster, subject.contract, subject.file)
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     try:
@@ -63,3 +66,12 @@ def opened(
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse_what_the_cluster_lacks(subject: Subject, cluster: Cluster) -> None:
+    """Raises InputError with the list of what the chart has and the cluster cannot run: nothing is deployed then."""
+    if lacking := cluster.lacks([*subject.manifests, *charts.crds(subject.chart)]):
+        raise InputError(
+            f"{subject.chart}: expected a chart that cluster `{cluster.name}` can run, found {'; '.join(lacking)}; "
+            "switch them off under `values` in the contract, or put it on trial with --cluster kind"
+        )

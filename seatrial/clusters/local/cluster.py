@@ -13,12 +13,13 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from seatrial.clusters.base import Address
 from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound, SharedImages
+from seatrial.clusters.local.lacks import lacks
 from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 
@@ -86,6 +87,9 @@ class LocalCluster:
     def isolation(self) -> str:
         """How containers are kept apart on this machine, for the run record."""
         return str(self._up()["isolation"])
+
+    def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        return lacks(manifests)
 
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """A process stands for it from now on; each recipe is for this cluster alone."""

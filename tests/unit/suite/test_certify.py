@@ -86,7 +86,7 @@ CHECK = Check("X1", "MUST", True, "seen_one", "", seen_one, Path("checks/x.py"))
 SUBJECT = SimpleNamespace(
     contract=contract(),
     file=Path("c.yaml"),
-    chart=Path(),
+    chart=Path("no-chart"),
     manifests=(),
     digest="ab",
     rendered=lambda values: [],
@@ -95,13 +95,13 @@ SUBJECT = SimpleNamespace(
     workloads={"": WORKLOAD},
 )
 CLUSTER = SimpleNamespace(
+    lacks=lambda manifests: [],
     name="local",
     certificate="preflight",
     context=None,
     kubeconfig=lambda: Path("k"),
     up=lambda: None,
     versions=lambda: {"kubernetes": "v1.34.0"},
-    runs=lambda kind: True,
 )
 
 
