@@ -41,7 +41,7 @@ def chosen(known: Iterable[Row], words: Iterable[str], checks: Mapping[str, Chec
     """
     named, all_rows = set(words), list(known)
     try:
-        named |= set(selected(checks, named - {row.id for row in all_rows}))
+        named |= set(selected(checks, sorted(named - {row.id for row in all_rows})))
     except InputError as unknown:
         raise InputError(f"expected the id of a fault, or of checks: {unknown}; --list has the faults") from None
     found = []

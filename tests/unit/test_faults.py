@@ -173,7 +173,7 @@ def test_rows_are_chosen_by_their_own_id_or_by_a_check():
     ]
     assert [row.checks for row in chosen([both, other], ["D5"], checks)] == [("D5",)]
     assert [row.checks for row in chosen([both, other], ["cuts"], checks)] == [("D1", "D5")]
-    with pytest.raises(InputError, match="found nothing, D9"):
+    with pytest.raises(InputError, match="found D9, nothing"):
         chosen([both, other], ["D9", "nothing", "D1"], checks)
 
 

@@ -54,9 +54,11 @@ async def test_a_refusal_that_takes_its_time(capsys: pytest.CaptureFixture[str])
     assert_fired(capsys, "reject-after-queue-wait")
 
 
-@pytest.mark.parametrize(("name", "seen"), [("reject-503", {200: 5, 503: 3}), ("reject-closes", {200: 5, 429: 3})])
-async def test_odd_refusals_are_refusals(name: str, seen: dict[int, int]) -> None:
-    assert statuses(await overloaded(armed(name, kind="odd", **RATE))) == seen
+@pytest.mark.parametrize(("name", "status"), [("reject-503", 503), ("reject-closes", 429)])
+async def test_odd_refusals_are_refusals(name: str, status: int) -> None:
+    seen = statuses(await overloaded(armed(name, kind="odd", **RATE)))
+    assert set(seen) == {200, status}
+    assert seen[200] >= int(RATE["RATE_LIMIT_BURST"])  # and what drips in while the requests come
 
 
 async def retry_after(subject: Server) -> list[str | None]:

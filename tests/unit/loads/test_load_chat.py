@@ -81,7 +81,7 @@ def test_what_is_reported_is_what_the_server_did(server, tmp_path):
     found = run(
         tmp_path, port, {"name": "base", "rate_rps": 20, "arrivals": "constant", "duration_s": 2},
         ttft_s={"p50": EVERY_S / 2}, longest_gap_s={"p50": 30.0},
-        goodput={"deadline_s": 30.0, "ttft_s": 30.0, "tpot_s": 30.0, "at_least_ratio": 0.9},
+        goodput={"deadline_s": 30.0, "ttft_s": 30.0, "tpot_s": 30.0, "at_least_ratio": 0.5},
     )  # fmt: skip
     (stage,) = found["stages"]
     inference = stage["inference"]

@@ -140,11 +140,11 @@ def test_what_decides_an_objective_is_not_judged_once_it_was_changed(folder, fil
 
 def test_a_rewritten_verdict_is_found(folder):
     lines = (folder / "verdicts.jsonl").read_text()
-    (folder / "verdicts.jsonl").write_text(re.sub(r"\d+ requests in 2 stages", "7 requests in 2 stages", lines))
+    (folder / "verdicts.jsonl").write_text(lines.replace('"found":"', '"found":"7 ', 1))
     status, told = run(verify, folder)
     assert status == 3
     assert "damaged: verdicts.jsonl" in told
-    assert "load: recorded as" in told or "the generator" in lines
+    assert ": recorded as" in told
 
 
 def test_a_folder_is_used_again_for_another_load(folder, server, scenario):
