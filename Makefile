@@ -9,9 +9,9 @@ EXTRAS ?= reference,test,kind,dependencies
 certify: $(VENV)/ready
 	$(BIN)/seatrial certify charts/openmed-service --html runs/latest.html
 
-test: export PYTHONDONTWRITEBYTECODE =# what four workers and their programs import is compiled once
+test: export PYTHONDONTWRITEBYTECODE =# what the workers and their programs import is compiled once
 test: $(VENV)/ready
-	$(BIN)/pytest -m "not kind" -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not kind" -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
