@@ -94,8 +94,11 @@ def in_flight(deletion: PodDeletion, round: Round) -> Ledger:
 
 
 def _told_before_or_after(round: Round, rows: Ledger) -> Mask:
-    """Which rows were sent when the container may already have been told, and its sign was late: shape (n,)."""
-    late = round.told_s - round.sigterm_due_s > PROMPT_SIGN_S
+    """Which rows were sent when the container may already have been told, and its sign was late: shape (n,).
+
+    After a preStop hook of unknown length nobody knows when SIGTERM was due, and no sign is late.
+    """
+    late = round.prestop_known and round.told_s - round.sigterm_due_s > PROMPT_SIGN_S
     sent_since: Mask = rows.sent_s > round.sigterm_due_s - SETTLED_S
     return sent_since & late
 

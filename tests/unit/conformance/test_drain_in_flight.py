@@ -104,6 +104,16 @@ def test_what_was_sent_between_sigterm_and_a_late_sign_fails_nobody():
     assert verdict(deletion(change=where(since_due, refuse))).outcome is FAIL  # a sign in time tells who came before
 
 
+def test_after_a_hook_of_unknown_length_the_sign_alone_says_when_sigterm_came():
+    """Its end is not late: nobody knows when it was due, and what was accepted while the hook ran is in flight."""
+
+    def since_due(row, round):
+        return row["load"] in REQUESTS and round.sigterm_due_s <= row["sent_s"] and in_flight(row, round)
+
+    lost = where(since_due, lambda row, round: reset(row, round.told_s + 0.05))
+    assert verdict(deletion(change=lost, prestop_known=False, sign_s=1.0)).outcome is FAIL
+
+
 def test_what_was_sent_before_sigterm_is_lost_however_late_the_sign():
     def before(row, round):
         return row["load"] == "long" and row["sent_s"] < round.sigterm_due_s - 0.02 and in_flight(row, round)
