@@ -27,7 +27,7 @@ def known_values(chart: Path) -> dict[str, Any]:
     """
     names = _names_of_subcharts(chart)
     known: dict[str, Any] = {}
-    for subchart in _subcharts(chart):
+    for subchart in subcharts(chart):
         below = known_values(subchart)
         name = str(_mapping(subchart / "Chart.yaml").get("name", subchart.name))
         known.update(dict.fromkeys(names.get(name, [name]), below))
@@ -73,8 +73,11 @@ def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, 
     return _laid_over(values, keys, value)
 
 
-def _subcharts(chart: Path) -> Iterator[Path]:
-    """The folders of the subcharts; a packed one is unpacked for as long as it is looked at."""
+def subcharts(chart: Path) -> Iterator[Path]:
+    """The folders of the subcharts; a packed one is unpacked for as long as it is looked at.
+
+    Raises InputError for a package that cannot be unpacked.
+    """
     for entry in sorted((chart / "charts").glob("*")):
         if (entry / "Chart.yaml").is_file():
             yield entry

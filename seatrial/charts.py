@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from seatrial import helm
-from seatrial.chart_values import value_at, with_value
+from seatrial.chart_values import subcharts, value_at, with_value
 from seatrial.documents import read_text
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
@@ -88,12 +88,13 @@ def _said(refusal: HelmRefused) -> str:
 
 
 def crds(chart: Path) -> list[Manifest]:
-    """What lies in the `crds/` of a chart folder and of the unpacked subcharts: Helm installs it before all else.
+    """What lies in the `crds/` of a chart folder and of its subcharts: Helm installs it before all else, as it is.
 
-    Raises InputError when one is no YAML or holds anything but objects.
+    Raises InputError when one is no YAML or holds anything but objects. Source: Helm, "Custom Resource Definitions".
     """
-    files = [file for folder in chart.rglob("crds") for file in sorted(folder.rglob("*.y*ml")) if file.is_file()]
-    return [manifest for file in files for manifest in read_manifests(read_text(file, "manifests"), file)]
+    files = [file for file in sorted((chart / "crds").rglob("*")) if file.suffix in (".yaml", ".yml", ".json")]
+    own = [manifest for file in files for manifest in read_manifests(read_text(file, "manifests"), file)]
+    return [*own, *(manifest for subchart in subcharts(chart) for manifest in crds(subchart))]
 
 
 def _items(document: Any) -> list[Any]:

@@ -1,6 +1,7 @@
 """What of a chart the embedded cluster cannot run is said before anything is deployed."""
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,25 @@ def test_the_charts_of_this_project_lack_nothing(name):
 @pytest.fixture
 def chart(tmp_path):
     return Path(shutil.copytree(REPOSITORY / "examples" / "greeter", tmp_path / "greeter"))
+
+
+def test_templates_of_a_folder_called_crds_are_templates(chart):
+    """Helm installs what lies in the chart's own `crds/` as it is; below `templates/` any name is one of templates."""
+    (chart / "templates" / "crds").mkdir()
+    (chart / "templates" / "crds" / "adapter.yaml").write_text("{{- if .Values.crds }}\n" + DEFINITION + "{{- end }}\n")
+    assert charts.crds(chart) == []
+    refuse_what_the_cluster_lacks(read_subject(chart), LocalCluster())
+
+
+def test_definitions_of_a_packed_subchart_are_found(chart, tmp_path):
+    packed = tmp_path / "acme"
+    (packed / "crds").mkdir(parents=True)
+    (packed / "Chart.yaml").write_text("apiVersion: v2\nname: acme\nversion: 0.1.0\n")
+    (packed / "crds" / "adapter.yaml").write_text(DEFINITION)
+    (chart / "charts").mkdir()
+    with tarfile.open(chart / "charts" / "acme-0.1.0.tgz", "w:gz") as archive:
+        archive.add(packed, "acme")
+    assert [found["metadata"]["name"] for found in charts.crds(chart)] == ["adapters.acme.dev"]
 
 
 def test_everything_that_is_lacking_is_said_at_once_with_what_to_do(chart):
