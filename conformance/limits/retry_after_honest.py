@@ -74,7 +74,7 @@ def retry_after_honest(limit: RateLimit, retry_after: RetryAfter, limited: RateL
         )
     if len(in_time) < HONEST_ROUNDS:
         return waited.inconclusive(
-            f"{HONEST_ROUNDS} waits no more than {LATE_S:g} s longer than promised",
+            f"{HONEST_ROUNDS} waits no more than {LATE_S:g} s longer than promised ({LATE_DATE_S:g} s for a date)",
             f"{len(in_time)}; others were up to {max(late_s.values()):.2f} s longer",
             "run again on a quieter machine",
         )

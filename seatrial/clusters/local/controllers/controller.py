@@ -86,6 +86,7 @@ class Controller(ABC):
             again_in_s = self._retry_in_s(key)
             log.warning("reconcile_refused", extra={"controller": type(self).__name__, "key": key, "why": str(refusal)})
         except Exception:
+            # One object that cannot be handled must not stop the others: it is told with its trace, and tried again.
             again_in_s = self._retry_in_s(key)
             log.exception("reconcile_failed", extra={"controller": type(self).__name__, "key": key})
         if again_in_s is not None:
