@@ -1,77 +1,10 @@
 """Bad input ends with one message and status 3; never with a traceback."""
 
 import json
-import socket
-from copy import deepcopy
 
 import pytest
-import yaml
 
 from seatrial.suite.subject import read_subject
-
-DEPLOYMENT = """\
-{{- if .Values.render }}
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: {{ .Release.Name }}}
-spec:
-  replicas: {{ .Values.replicaCount }}
-  selector: {matchLabels: {app: x}}
-  template:
-    metadata: {labels: {app: x}}
-    spec:
-      terminationGracePeriodSeconds: {{ .Values.grace }}
-      containers:
-        - name: server
-          image: "{{ .Values.image }}"
-          ports: [{containerPort: 8080}]
-          {{- with .Values.readiness }}
-          readinessProbe: {{ toJson . }}
-          {{- end }}
----
-{{- end }}
-apiVersion: v1
-kind: Service
-metadata: {name: {{ .Release.Name }}}
-spec: {selector: {app: x}, ports: [{port: 8080}]}
-"""
-VALUES = {
-    "render": True,
-    "replicaCount": 1,
-    "grace": 30,
-    "image": "example/server:1",
-    "readiness": {"httpGet": {"path": "/ready", "port": 8080}},
-    "drain": {"seconds": 5},
-}
-CONTRACT = {
-    "apiVersion": "seatrial/v1",
-    "name": "echo",
-    "inference": {"path": "/echo", "cases": {"count": 16, "request": {"n": "{i}"}, "expect": {"n": "{i}"}}},
-}
-
-
-@pytest.fixture
-def chart(tmp_path):
-    """Writes a chart with its contract, changed by dotted paths; the values can be changed too."""
-
-    def write(values=None, deployment=DEPLOYMENT, **changed):
-        folder = tmp_path / "chart"
-        (folder / "templates").mkdir(parents=True, exist_ok=True)
-        (folder / "Chart.yaml").write_text("{apiVersion: v2, name: echo, version: 1.0.0}\n")
-        (folder / "values.yaml").write_text(yaml.safe_dump({**VALUES, **(values or {})}))
-        (folder / "templates" / "all.yaml").write_text(deployment)
-        document = deepcopy(CONTRACT)
-        for path, value in changed.items():
-            *parents, leaf = path.split("__")
-            inner = document
-            for parent in parents:
-                inner = inner.setdefault(parent, {})
-            inner[leaf] = value
-        (folder / "contract.yaml").write_text(yaml.safe_dump(document))
-        return folder
-
-    return write
-
 
 LOST = '''"""No request is lost."""
 from seatrial.contract import Part, Promise
@@ -112,29 +45,6 @@ def test_a_chart_that_can_keep_its_contract_is_a_subject(chart):
     subject = read_subject(chart(drain={"budget_s": {"value": "drain.seconds", "set": 5}}, probes={"readiness": True}))
     assert [manifest["kind"] for manifest in subject.manifests] == ["Deployment", "Service"]
     assert len(subject.digest) == 64
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["certify", "x", "--colour"], "No such option"),
-        (["certify"], "Missing argument"),
-        (["certify", "x", "--cluster", "moon"], "'moon' is not one of"),
-        (["certify", "x", "--lanes", "0"], "0 is not in the range"),
-        (["certify", "x", "--seed", "today"], "'today' is not a valid integer"),
-        (["sail"], "No such command"),
-        (["check", "x"], "Missing argument"),
-        (["verify", "nowhere"], "nowhere: expected the folder of a run record"),
-        (["report", "nowhere"], "nowhere: expected the folder of a run record"),
-        (["load", "nowhere.yaml"], "nowhere.yaml"),
-        (["certify", "nowhere"], "expected a contract, found no such file"),
-        (["faults", "nowhere"], "expected a contract, found no such file"),
-    ],
-)
-def test_a_command_line_that_cannot_be_meant_ends_with_status_3(seatrial, arguments, said):
-    status, told = seatrial(*arguments)
-    assert status == 3
-    assert said in told
 
 
 BUDGET = {"budget_s": 5}
@@ -222,68 +132,6 @@ def test_values_that_the_charts_schema_refuses_are_told(seatrial, chart):
     assert "grace" in told
 
 
-# commands around a good chart
-
-
-def test_an_unknown_check_or_fault_is_told_with_those_there_are(seatrial, chart):
-    folder = chart()
-    status, told = seatrial("certify", folder, "--only", "D1", "--only", "D99")
-    assert (status, "found D99" in told) == (3, True)
-    status, told = seatrial("check", folder, "D99")
-    assert (status, "found D99" in told) == (3, True)
-    status, told = seatrial("faults", folder, "--only", "no-such-fault")
-    assert (status, "no-such-fault" in told) == (3, True)
-
-
-def test_a_folder_without_checks_is_refused(seatrial, chart, tmp_path):
-    (tmp_path / "mine").mkdir()
-    status, told = seatrial("certify", chart(), "--conformance", tmp_path / "mine")
-    assert (status, "expected checks below this folder" in told) == (3, True)
-
-
-def test_an_existing_cluster_needs_its_kubeconfig(seatrial, chart, tmp_path):
-    for options in ([], ["--kubeconfig", tmp_path / "none"]):
-        status, told = seatrial("certify", chart(), "--cluster", "existing", *options, "--quiet")
-        assert (status, "kubeconfig" in told) == (3, True)
-
-
-def kubeconfig(folder, server):
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": server}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    (folder / "kubeconfig").write_text(yaml.safe_dump(document))
-    return folder / "kubeconfig"
-
-
-def test_a_cluster_that_cannot_be_reached_is_told_with_file_and_server(seatrial, chart, tmp_path):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
-        server = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        file = kubeconfig(tmp_path, server)
-        where = ["--cluster", "existing", "--kubeconfig", file]
-        for command in (["certify", chart(), "--quiet", "--runs", tmp_path], ["clean"], ["up"]):
-            status, told = seatrial(*command, *where)
-            assert status == 3
-            assert f"{file}: expected a Kubernetes API at {server}, found " in told
-
-
-def test_a_context_that_is_not_there_is_bad_input(seatrial, chart, tmp_path):
-    file = kubeconfig(tmp_path, "http://127.0.0.1:9")
-    status, told = seatrial("certify", chart(), "--cluster", "existing", "--kubeconfig", file, "--context", "y")
-    assert (status, "y" in told) == (3, True)
-
-
-def test_nothing_is_written_for_input_that_is_refused(seatrial, chart, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    seatrial("certify", chart(container="sever"))
-    assert not (tmp_path / "runs").exists()
-
-
 @pytest.mark.parametrize(
     ("contract", "said"),
     [
@@ -348,46 +196,6 @@ def test_a_deployment_without_containers_is_told(seatrial, chart):
     assert (status, "expected a Deployment with spec.template.spec.containers" in told) == (3, True)
 
 
-@pytest.mark.parametrize("option", ["--runs", "--html"])
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_deployed(seatrial, chart, tmp_path, option):
-    (tmp_path / "file").write_text("")
-    status, told = seatrial("certify", chart(), option, tmp_path / "file" / "within", "--runs", tmp_path / "runs")
-    if option == "--runs":
-        status, told = seatrial("certify", chart(), "--runs", tmp_path / "file")
-    assert (status, f"{option} {tmp_path / 'file'}" in told) == (3, True), told
-    assert "that can be written" in told
-
-
-@pytest.mark.parametrize(
-    ("cluster", "option"),
-    [
-        ("local", ["--kubeconfig", "x"]),
-        ("local", ["--context", "x"]),
-        ("kind", ["--context", "x"]),
-        ("kind", ["--process", "a=b"]),
-        ("existing", ["--process", "a=b"]),
-        ("kind", ["--registry", "r"]),
-    ],
-)
-@pytest.mark.parametrize("command", ["certify", "up", "clean"])
-def test_an_option_of_another_cluster_is_refused_rather_than_ignored(seatrial, chart, command, cluster, option):
-    folder = [chart()] if command == "certify" else []
-    status, told = seatrial(command, *folder, "--cluster", cluster, *option)
-    assert (status, f"{option[0]}: expected --cluster " in told) == (3, True), told
-
-
-@pytest.mark.parametrize("command", ["certify", "faults"])
-@pytest.mark.parametrize("given", ["example/servr=serve", "server:1=serve", "exampleserver=serve"])
-def test_a_process_for_an_image_that_the_chart_does_not_have_is_refused(seatrial, chart, tmp_path, command, given):
-    """It would be passed over, and something else put on trial."""
-    deployment = DEPLOYMENT.replace("containers:", "initContainers: [{name: init, image: busybox}]\n      containers:")
-    arguments = ["--runs", tmp_path / "runs"] if command == "certify" else []
-    status, told = seatrial(command, chart(deployment=deployment), "--process", given, *arguments)
-    assert status == 3
-    assert f"--process {given!r}: expected an image of the chart before the =, found " in told
-    assert "the chart has example/server, busybox; correct it" in told
-
-
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -415,21 +223,3 @@ def test_a_recipe_is_found_from_the_contract_and_is_the_subjects_own(chart):
     subject = read_subject(folder)
     assert subject.images == ["example/server:1"]
     assert [recipe.makes("example/server:1") for recipe in subject.recipes] == [True]
-
-
-def test_a_name_that_no_kind_cluster_can_have_is_refused(seatrial):
-    for name in ("", "--help", "a b"):
-        status, told = seatrial("down", f"--name={name}")
-        assert (status, f"--name {name!r}: expected the name of a kind cluster" in told) == (3, True), told
-
-
-def test_a_defect_of_our_own_is_no_verdict(seatrial, chart, monkeypatch):
-    """The interpreter would end with status 1, which says that a MUST failed."""
-
-    def broken(_):
-        raise ZeroDivisionError("made up")
-
-    monkeypatch.setattr("seatrial.cli.certify.read_subject", broken)
-    status, told = seatrial("certify", chart())
-    assert (status, "a defect of Seatrial itself" in told) == (2, True)
-    assert "ZeroDivisionError: made up, at " in told
