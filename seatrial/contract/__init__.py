@@ -4,22 +4,11 @@ A promise that is not made is not checked. A number that a Helm value governs is
 `{value: dotted.path, set: X}`: the trial installs with X there, and the chart must have the path.
 """
 
-from seatrial.contract.apis import (
-    LEAST_CASES,
-    AdapterFile,
-    Answer,
-    Api,
-    Case,
-    Comparator,
-    Credentials,
-    LongCase,
-    Pattern,
-    SecretKey,
-    StreamingApi,
-)
+from seatrial.contract.apis import LEAST_CASES, AdapterFile, Api, Credentials, SecretKey, StreamingApi
 from seatrial.contract.autoscaling import Autoscaling
 from seatrial.contract.base import Governed, Json, Number, Part, Positive, Promise, Seconds
 from seatrial.contract.batching import Batching, Poison
+from seatrial.contract.cases import Answer, Case, Comparator, LargeCase, LongCase, Pattern, Repeat
 from seatrial.contract.contract import Contract
 from seatrial.contract.dependencies import (
     Brought,
@@ -67,6 +56,7 @@ __all__ = [
     "Governed",
     "HarmlessChange",
     "Json",
+    "LargeCase",
     "Limits",
     "LivenessProbe",
     "LongCase",
@@ -85,6 +75,7 @@ __all__ = [
     "RateReject",
     "ReadinessProbe",
     "Reject",
+    "Repeat",
     "Restart",
     "RetryAfter",
     "Rollout",

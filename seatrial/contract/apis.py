@@ -7,79 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seatrial.contract.base import Json, Part, Promise, Seconds
+from seatrial.contract.base import Part, Seconds
+from seatrial.contract.cases import Case, LargeCase, LongCase
 from seatrial.contract.streaming import Streaming
 from seatrial.contract.workloads import filled_in
-
-Comparator = Literal["subset", "equals", "contains", "any"]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Answer(Part):
-    """What a right answer is, by one of four: it contains `expect` (a JSON subset), or the text that was generated
-    `equals` this or `contains` it, or it is whole, and `any` text will do.
-    """
-
-    expect: Json
-    """What the answer contains: objects at least these keys, arrays this length, numbers within `tolerance`."""
-    equals: str | None = None
-    """The text that was generated is this."""
-    contains: Text | None = None
-    """The text that was generated has this in it."""
-    any: bool = False
-    """Any whole answer is right."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        others = [name for name in ("equals", "contains", "any") if given.get(name) not in (None, False)]
-        if len(others) + (given.get("expect") is not None) > 1:
-            found = " and ".join([*(["expect"] if given.get("expect") is not None else []), *others])
-            raise ValueError(
-                f"expected one of expect, equals, contains and any, found {found}; keep the one that is so"
-            )
-        return {"expect": None, **given} if others else given
-
-    @property
-    def comparator(self) -> Comparator:
-        """How an answer is held against `right`."""
-        if self.any:
-            return "any"
-        return "subset" if self.equals is self.contains is None else "equals" if self.contains is None else "contains"
-
-    @property
-    def right(self) -> Json:
-        """What it is held against."""
-        return {"subset": self.expect, "equals": self.equals, "contains": self.contains, "any": None}[self.comparator]
-
-
-class Case(Answer):
-    """A request with a known right answer."""
-
-    request: Json
-    """What is asked: the body, or what the API's adapter makes one of."""
-    name: str = ""
-    """Its name in the ledger."""
-
-
-class LongCase(Answer, Promise):
-    """A case whose work takes a chosen time: `{seconds}` in any string of request and answer stands for it."""
-
-    request: Json
-    """What is asked; `{seconds}` in any text stands for the time."""
-    seconds: Seconds = 4.0
-    """The usual length; at most `drain.budget_s`."""
-
-
-class Pattern(Answer):
-    """Cases that differ in a number only: `{i}` in the texts of request and answer, from 0 to count - 1."""
-
-    request: Json
-    """What is asked; `{i}` in any text is the number of the case."""
-    count: Annotated[int, Field(ge=1, le=1000)] = 64
-    """How many cases."""
 
 
 class AdapterFile(Part):
@@ -158,6 +89,8 @@ class Api(Part):
     cases: tuple[Case, ...]
     """Requests with known right answers, at least 16, pairwise distinct: a list, a pattern, or the name of a YAML
     file."""
+    large: LargeCase | None = None
+    """A request near the most that the service takes, with what is looked for at its end."""
     long: LongCase | None = None
     """A request that takes as long as it is asked to."""
 
@@ -173,18 +106,26 @@ class Api(Part):
         return self
 
     def named_cases(self) -> tuple[tuple[str, Case], ...]:
-        """Every case, with its name in the ledger."""
-        return tuple((case.name or f"case-{number}", case) for number, case in enumerate(self.cases))
+        """Every case in full, with its name in the ledger."""
+        return tuple((case.name or f"case-{number}", case.in_full()) for number, case in enumerate(self.cases))
 
     def refuse_cases(self, place: str) -> None:
         """Raises ValueError for cases too few, or too alike, to tell a wrong answer from a right one."""
-        answers = [f"{case.right}" for case in self.cases if case.comparator != "any"]
+        answers = [f"{case.right}" for _, case in self.named_cases() if case.comparator != "any"]
         if len(self.cases) < LEAST_CASES:
             raise ValueError(f"{place}.cases: expected at least {LEAST_CASES} cases, found {len(self.cases)}; add some")
         if twins := sorted({answer for answer in answers if answers.count(answer) > 1}):
             raise ValueError(
                 f"{place}.cases: expected answers that differ pairwise, found {len(twins)} given twice "
                 f"(the first {twins[0][:80]}); a wrong answer could not be told from a right one"
+            )
+        if self.large is None:
+            return
+        longest, found = max(case.length() for case in self.cases), self.large.length()
+        if found <= longest:
+            raise ValueError(
+                f"{place}.large: expected a request that is longer than every case (the longest has {longest} "
+                f"characters), found {found}; raise repeat.times, or remove it"
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
@@ -65,6 +65,17 @@ def _above_zero(number: float | Governed) -> float | Governed:
     if float(number) <= 0:
         raise ValueError(f"expected more than 0, found {float(number):g}; remove the promise if none is made")
     return number
+
+
+def with_texts(template: Json, change: Callable[[str], Json]) -> Json:
+    """The same JSON value, with what `change` makes of each text in it; keys stay as they are."""
+    if isinstance(template, str):
+        return change(template)
+    if isinstance(template, list):
+        return [with_texts(item, change) for item in template]
+    if isinstance(template, dict):
+        return {key: with_texts(value, change) for key, value in template.items()}
+    return template
 
 
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Governed

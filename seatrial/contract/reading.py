@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seatrial.contract.apis import Pattern
-from seatrial.contract.base import Json
+from seatrial.contract.base import Json, with_texts
+from seatrial.contract.cases import Pattern
 from seatrial.contract.contract import Contract
 from seatrial.documents import UniqueKeys, read_text, read_yaml
 from seatrial.errors import InputError
@@ -101,12 +101,4 @@ def _numbered_cases(pattern: dict[str, Any], file: Path, place: tuple[str, ...])
 
 
 def _numbered(template: Json, i: int) -> Json:
-    if template == "{i}":
-        return i
-    if isinstance(template, str):
-        return template.replace("{i}", str(i))
-    if isinstance(template, list):
-        return [_numbered(item, i) for item in template]
-    if isinstance(template, dict):
-        return {key: _numbered(value, i) for key, value in template.items()}
-    return template
+    return with_texts(template, lambda text: i if text == "{i}" else text.replace("{i}", str(i)))

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from seatrial.contract.apis import AdapterFile, Case, LongCase, Pattern
+from seatrial.contract.apis import AdapterFile
+from seatrial.contract.cases import Case, LargeCase, LongCase, Pattern
 from seatrial.contract.contract import Contract
 from seatrial.contract.streaming import Streaming
 
@@ -44,7 +45,7 @@ def contract_schema() -> dict[str, Any]:
             for kind, short in _SHORT.items():
                 if {"$ref": f"#/$defs/{kind.__name__}"} in written.get("anyOf", ()):
                     written["anyOf"].append(short)
-    for kind in (Case, LongCase, Pattern):
+    for kind in (Case, LargeCase, LongCase, Pattern):
         answered = models[kind.__name__]
         answered["required"].remove("expect")
         answered["anyOf"] = [{"required": [name]} for name in ("expect", "equals", "contains", "any")]

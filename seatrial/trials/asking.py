@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from seatrial.contract import Answer, Api, Contract, Json
+from seatrial.contract.base import with_texts
 from seatrial.errors import INTERRUPTS, InputError
 from seatrial.traffic.adapters import own
 from seatrial.traffic.adapters.apis import adapter_of, reader_of
@@ -29,6 +30,13 @@ class Asking:
     def cases(self) -> tuple[Exchange, ...]:
         """Every case, in the contract's order. Raises InputError as `exchange`."""
         return tuple(self.exchange("cases", name, case.request, case) for name, case in self.api.named_cases())
+
+    def large_case(self) -> Exchange | None:
+        """The large case in full; None where there is none. Raises InputError as `exchange`."""
+        if self.api.large is None:
+            return None
+        large = self.api.large.in_full()
+        return self.exchange("large", "large", large.request, large)
 
     def long_case(self, seconds: float) -> Exchange:
         """The long case at a chosen length. Raises InputError when there is none, and as `exchange`."""
@@ -103,6 +111,7 @@ def refuse_unaskable(contract: Contract, file: Path) -> None:
         try:
             asked = asking(contract, name)
             asked.cases()
+            asked.large_case()
             if asked.api.long is not None:
                 asked.long_case(asked.api.long.seconds)
         except InputError as refused:
@@ -132,10 +141,4 @@ def _credentials(place: str, api: Api) -> Credentials | None:
 
 
 def _filled(template: Json, seconds: float) -> Json:
-    if isinstance(template, str):
-        return template.replace("{seconds}", f"{seconds:g}")
-    if isinstance(template, list):
-        return [_filled(item, seconds) for item in template]
-    if isinstance(template, dict):
-        return {key: _filled(value, seconds) for key, value in template.items()}
-    return template
+    return with_texts(template, lambda text: text.replace("{seconds}", f"{seconds:g}"))

@@ -39,6 +39,11 @@ def long_case(contract: Contract, seconds: float, api: str = "") -> Exchange:
     return asking(contract, api).long_case(seconds)
 
 
+def large_case(contract: Contract) -> Exchange | None:
+    """The large case of the default API; None where it has none. Raises InputError as `cases`."""
+    return asking(contract).large_case()
+
+
 def long_stream(streamed: StreamingApi | None) -> Exchange | None:
     """The long case of the API that streams, at its declared length; None where there is none. Raises InputError."""
     long = streamed.api.long if streamed else None

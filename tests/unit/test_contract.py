@@ -13,6 +13,11 @@ MINIMAL = {
     "name": "echo",
     "inference": {"path": "/echo", "cases": {"count": 16, "request": {"n": "{i}"}, "expect": {"n": "{i}"}}},
 }
+LARGE = {
+    "request": {"text": "{repeat}and so it ends"},
+    "expect": {"end": "it ends"},
+    "repeat": {"text": "so it goes, ", "times": 100},
+}
 
 
 @pytest.fixture
@@ -83,6 +88,34 @@ NUMBER = "or {value: the Helm value, set: a number}"
         ),
         ({"inference__cases__expect": "same"}, "inference.cases", "differ pairwise"),
         ({"inference__cases": "cases.yaml"}, "inference.cases", "No such file"),
+        ({"inference__large": {**LARGE, "expect": None, "any": True}}, "inference.large", "give `expect`, `equals` or"),
+        (
+            {"inference__large": {**LARGE, "request": {"text": "ends here {repeat} "}}},
+            "inference.large",
+            "what is looked for after {repeat}, found nothing after it",
+        ),
+        ({"inference__large": {**LARGE, "request": "ends here"}}, "inference.large", "expected {repeat} in a text"),
+        (
+            {"inference__large": {"request": {"n": 1}, "expect": 1}},
+            "inference.large",
+            "longer than every case (the longest has 9 characters), found 8; raise repeat.times",
+        ),
+        (
+            {"inference__large": {**LARGE, "repeat": {"text": "so ", "times": 1}}},
+            "inference.large.repeat.times",
+            "or equal to 2",
+        ),
+        (
+            {"inference__large": {**LARGE, "repeat": {"text": "", "times": 9}}},
+            "inference.large.repeat.text",
+            "at least 1",
+        ),
+        (
+            {"inference__large": {**LARGE, "repeat": {"text": "so ", "times": 9_000_000}}},
+            "inference.large.repeat",
+            "at most 16777216 characters in all, found 27000000",
+        ),
+        ({"inference__large": {**LARGE, "repaet": {}}}, "inference.large.repaet", "did you mean `repeat`?"),
     ],
 )
 def test_each_mistake_gives_one_line_that_names_file_key_and_remedy(read, tmp_path, changed, key, said):
@@ -140,6 +173,41 @@ def test_cases_may_be_in_a_file_beside_the_contract(read, tmp_path):
     (tmp_path / "cases.yaml").write_text("a: [")
     with pytest.raises(InputError, match=r"inference\.cases: expected a list of cases"):
         read(inference__cases="cases.yaml")
+
+
+def test_a_text_said_many_times_is_written_once(read):
+    listed = [{"request": n, "expect": n} for n in range(15)]
+    repeated = {"request": ["{repeat}.", {"n": 1}], "expect": {"text": "{repeat}.", "end": 8}}
+    listed.append({**repeated, "repeat": {"text": "ab", "times": 4}})
+    api = read(inference__cases=listed).inference
+    name, case = api.named_cases()[-1]
+    assert (name, case.request, case.right) == ("case-15", ["abababab.", {"n": 1}], {"text": "abababab.", "end": 8})
+    assert api.cases[-1].request == ["{repeat}.", {"n": 1}]
+
+
+@pytest.mark.parametrize("key", ["equals", "contains"])
+def test_a_generated_text_may_have_it_in_it(read, key):
+    large = {"request": "{repeat} How often?", key: "{repeat}", "repeat": {"text": "go ", "times": 10}}
+    assert read(inference__large=large).inference.large.in_full().right == "go " * 10
+
+
+def test_answers_that_differ_in_how_often_a_text_is_said_are_no_twins(read):
+    def case(n):
+        return {"request": "{repeat}.", "expect": "{repeat}", "repeat": {"text": "a", "times": n + 2}}
+
+    assert len(read(inference__cases=[case(n) for n in range(16)]).inference.cases) == 16
+    with pytest.raises(InputError, match="differ pairwise"):
+        read(inference__cases=[case(n % 15) for n in range(16)])
+
+
+def test_braces_are_only_braces_where_nothing_is_repeated(read):
+    case = read(inference__cases__request={"text": "{repeat} {i}"}).inference.named_cases()[3][1]
+    assert case.request == {"text": "{repeat} 3"}
+
+
+def test_a_pattern_may_repeat_a_text_with_its_number(read):
+    pattern = {"count": 16, "request": "{repeat}{i}", "expect": "{i}", "repeat": {"text": "{i} ", "times": 3}}
+    assert read(inference__cases=pattern).inference.named_cases()[7][1].request == "7 7 7 7"
 
 
 def test_a_pattern_numbers_texts_and_keeps_lone_numbers_numbers(read):

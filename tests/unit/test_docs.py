@@ -92,7 +92,8 @@ def test_governed_numbers_are_called_governed():
 
 
 def test_a_case_is_documented_as_the_contract_has_it():
-    assert {key.rpartition(".")[2] for key in FIELDS if key.startswith("inference.cases.")} == set(Case.model_fields)
+    documented = {key.split(".")[2] for key in FIELDS if key.startswith("inference.cases.")}
+    assert documented == set(Case.model_fields)
 
 
 def test_the_adapter_that_users_are_shown_is_one():
@@ -115,6 +116,23 @@ def test_the_contract_of_apis_that_users_are_shown_is_one(tmp_path):
 
 
 WHOLE_CONTRACTS = re.findall(r"```yaml\n(apiVersion: .*?)```", page("docs/contract.md"), re.DOTALL)
+
+
+def test_the_large_request_that_users_are_shown_is_one(tmp_path):
+    (shown,) = re.findall(r"```yaml\n(inference:\n.*?large:.*?)```", page("docs/contract.md"), re.DOTALL)
+    (tmp_path / "contract.yaml").write_text(f"apiVersion: seatrial/v1\nname: shown\n{shown}", encoding="utf-8")
+    cases = [{"request": n, "expect": n} for n in range(16)]
+    (tmp_path / "cases.yaml").write_text(yaml.safe_dump(cases), encoding="utf-8")
+    contract = read_contract(tmp_path)
+    refuse_unaskable(contract, tmp_path / "contract.yaml")
+    large = contract.inference.large.in_full()
+    starts = {entity["label"]: entity["start"] for entity in large.expect["entities"]}
+    text = large.request["text"]
+    assert starts == {
+        "GIVEN_NAME": text.index("Sofia"),
+        "SURNAME": text.index("Turner"),
+        "CITY": text.index("Portland"),
+    }
 
 
 @pytest.mark.parametrize("shown", WHOLE_CONTRACTS, ids=lambda shown: yaml.safe_load(shown)["name"])

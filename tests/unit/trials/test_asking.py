@@ -64,7 +64,8 @@ def read(tmp_path):
 def test_the_reference_service_is_asked_with_the_same_bytes_as_before_there_were_several_apis():
     """Taken from the requests as they were written when a contract had one API, of JSON."""
     contract = read_contract(content("charts") / "openmed-service")
-    asked = [*workload.cases(contract), workload.long_case(contract, 4.68), workload.poison(contract)]
+    *usual, tiny = workload.cases(contract)
+    asked = [*usual, workload.long_case(contract, 4.68), workload.poison(contract)]
     told = [
         repr((one.case, one.method, one.path, one.headers, one.body, one.expect, one.tolerance, one.api)).encode()
         for one in asked
@@ -75,6 +76,32 @@ def test_the_reference_service_is_asked_with_the_same_bytes_as_before_there_were
         == "af8d5ebb6b2ff06104b82b576b2c89174236718cdf717e6833158312d82ae581"
     )
     assert {(one.comparator, one.source, one.credentials) for one in asked} == {("subset", None, None)}
+    assert tiny.body == b'{"text": "Anna"}'
+
+
+def test_the_reference_services_large_case_is_near_the_most_that_it_takes_and_tells_of_its_end():
+    contract = read_contract(content("charts") / "openmed-service")
+    large = workload.large_case(contract)
+    text = json.loads(large.body)["text"]
+    most = contract.values["config"]["maxTextLength"]
+    assert 0.95 * most < len(text) <= most
+    assert large.expect["text"] == text
+    assert [(text[found["start"] : found["end"]]) for found in large.expect["entities"]] == [
+        "Sofia",
+        "Turner",
+        "Portland",
+    ]
+    assert min(found["start"] for found in large.expect["entities"]) > 0.95 * len(text)
+
+
+def test_a_contract_without_a_large_case_has_none_to_ask(read):
+    assert workload.large_case(read({"inference": JSON})) is None
+
+
+def test_a_large_case_that_its_api_cannot_say_is_refused_by_its_key(read):
+    large = {"request": "{repeat}.", "equals": "{repeat}", "repeat": {"text": "so ", "times": 9}}
+    with pytest.raises(InputError, match=r"inference\.large, case large: expected `expect` or `any` of an API"):
+        read({"inference": {**JSON, "large": large}})
 
 
 def test_json_is_written_with_its_content_type_first_and_in_the_contracts_own_letters(read):
