@@ -91,13 +91,35 @@ def subcharts(chart: Path) -> Iterator[Path]:
                 yield from (path for path in Path(folder).iterdir() if (path / "Chart.yaml").is_file())
 
 
+def missing_subcharts(chart: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The chart, and each unpacked subchart, whose dependencies are not all in its `charts/`; with the missing names.
+
+    Helm wants them there whatever their conditions say.
+    """
+    there = {str(_mapping(subchart / "Chart.yaml").get("name", subchart.name)) for subchart in subcharts(chart)}
+    if missing := [name for name in _names_of_subcharts(chart) if name not in there]:
+        yield chart, missing
+    for subchart in subcharts(chart):
+        if subchart.is_relative_to(chart):
+            yield from missing_subcharts(subchart)
+
+
 def _names_of_subcharts(chart: Path) -> dict[str, list[str]]:
     """Under which keys the values of each subchart lie, by the subchart's name: its aliases, where it has some."""
     names: dict[str, list[str]] = {}
-    for dependency in _mapping(chart / "Chart.yaml").get("dependencies") or ():
+    for dependency in _dependencies(chart):
         name = str(dependency["name"])
         names.setdefault(name, []).append(str(dependency.get("alias") or name))
     return names
+
+
+def _dependencies(chart: Path) -> Iterator[Mapping[str, Any]]:
+    """Those that a chart declares; in charts of Helm 2's form in a file of their own. Helm refuses others."""
+    for file in ("Chart.yaml", "requirements.yaml"):
+        declared = _mapping(chart / file).get("dependencies")
+        for each in declared if isinstance(declared, list) else ():
+            if isinstance(each, Mapping) and "name" in each:
+                yield each
 
 
 def _mapping(file: Path) -> dict[str, Any]:

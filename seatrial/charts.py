@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from seatrial import helm
-from seatrial.chart_values import subcharts, value_at, with_value
+from seatrial.chart_values import missing_subcharts, subcharts, value_at, with_value
 from seatrial.documents import read_text
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
@@ -32,6 +32,7 @@ __all__ = [
     "lint",
     "patched",
     "read_manifests",
+    "refuse_missing_subcharts",
     "render",
     "rollback",
     "uninstall",
@@ -85,6 +86,15 @@ def read_manifests(text: str, source: Path) -> list[Manifest]:
 def _said(refusal: HelmRefused) -> str:
     """Helm's words, a line for each mistake that the chart names, without the hint to debug."""
     return str(refusal).removesuffix("Use --debug flag to render out invalid YAML").strip()
+
+
+def refuse_missing_subcharts(chart: Path) -> None:
+    """Raises InputError, with the command that brings them, where dependencies are not in `charts/`."""
+    for incomplete, names in missing_subcharts(chart):
+        raise InputError(
+            f"{incomplete}: expected its dependencies in charts/, found none for {', '.join(names)}; "
+            f"run: {helm.available().dependency_command(incomplete)}"
+        )
 
 
 def crds(chart: Path) -> list[Manifest]:

@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,7 @@ class Helm(Protocol):
     """Each method raises HelmRefused with Helm's message. Values are those given over the chart's own."""
 
     def version(self) -> str: ...
+    def dependency_command(self, chart: Path) -> str: ...
     def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str: ...
     def lint(self, chart: Path, *, values: Values) -> list[Finding]: ...
     def install(
@@ -94,6 +96,10 @@ class HelmProgram:
 
     def version(self) -> str:
         return self._run("version", "--template", "{{ .Version }}").strip()
+
+    def dependency_command(self, chart: Path) -> str:
+        """For a shell: it brings what the chart depends on into its `charts/`."""
+        return shlex.join(["helm", "dependency", "build", str(chart)])
 
     def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str:
         with values_file(values) as file:
@@ -172,6 +178,10 @@ class HelmSdk:
 
     def version(self) -> str:
         return str(self._ask("version"))
+
+    def dependency_command(self, chart: Path) -> str:
+        """As that of HelmProgram, for a machine without the program."""
+        return shlex.join([sys.executable, "-c", f"import helm_python; helm_python.dependency_build({str(chart)!r})"])
 
     def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str:
         templates = self._ask("render", chart=str(chart), release=release, namespace=namespace, values=dict(values))

@@ -71,6 +71,7 @@ def read_subject(path: Path) -> Subject:
     chart = (file.parent / contract.chart).resolve()
     if not (chart / "Chart.yaml").is_file():
         raise InputError(f"{file}, chart: expected a chart in {chart}, found no Chart.yaml there; correct the path")
+    charts.refuse_missing_subcharts(chart)
     values = dict(contract.values)
     for setting in governed(contract):
         values = charts.with_value(chart, values, setting.value, setting.set)
