@@ -5,8 +5,9 @@ tolerance of 0.1. The controller is trusted; judged is what it was given. Only s
 Ready for 45 s and has a metric, and nothing but the bounds held the autoscaler back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from seatrial.contract import Autoscaling
 from seatrial.suite import check
@@ -86,11 +87,56 @@ def unable(scaling: Scaling) -> Verdict | None:
         return None
     conditions = before[-1].conditions if before else {}
     reason = next((f"{why}: {message}" for status, why, message in conditions.values() if status == "False"), "")
-    return Ground(n=max(1, len(before))).failed(
-        "an autoscaler of the Deployment that reads its metric (ScalingActive) before the load",
-        reason or (f"{', '.join(names)} never synchronised" if names else f"none targets {scaling.subject.name}"),
-        "point scaleTargetRef at the Deployment, and give every container a CPU request",
+    reason = reason or (f"{', '.join(names)} never synchronised" if names else f"none targets {scaling.subject.name}")
+    expected = "an autoscaler of the Deployment that reads its metric (ScalingActive) before the load"
+    ground = Ground(n=max(1, len(before)))
+    if names and (without := without_request(scaling)):
+        told = f"container{'s' if len(without) > 1 else ''} {', '.join(without)}"
+        asks = "ask" if len(without) > 1 else "asks"
+        return ground.failed(expected, f"{told} {asks} for no CPU; {reason}", f"give {told} a CPU request")
+    if names and (unread := without_reading(scaling)):
+        told = ", ".join(unread)
+        return ground.failed(
+            expected,
+            f"the metrics API has nothing of {told}; {reason}",
+            f"see why the metrics API has no CPU of {told}: it tells of a pod only when it knows all its containers",
+        )
+    return ground.failed(
+        expected, reason, "point scaleTargetRef at the Deployment, and give every container a CPU request"
     )
+
+
+def without_request(scaling: Scaling) -> list[str]:
+    """The containers of the subject's pods that ask for no CPU, sidecars among them: one is enough to blind it.
+
+    Source: kubernetes/pkg/controller/podautoscaler/replica_calculator.go, calculatePodRequests.
+    """
+    containers = [container for pod in scaling.pods for container in counted_containers(pod.spec)]
+    asked_for = {
+        container["name"]: "cpu" in ((container.get("resources") or {}).get("requests") or {})
+        for container in containers
+    }
+    return [name for name, asks in asked_for.items() if not asks]
+
+
+def without_reading(scaling: Scaling) -> list[str]:
+    """What the metrics API never told of: containers of pods that it knows, or else whole pods."""
+    read: dict[str, set[str]] = {}
+    for reading in scaling.readings:
+        read.setdefault(reading.pod, set()).update(reading.cores)
+    containers = [
+        f"container {container['name']}"
+        for pod in scaling.pods
+        for container in counted_containers(pod.spec)
+        if pod.name in read and container["name"] not in read[pod.name]
+    ]
+    return list(dict.fromkeys(containers)) or [f"pod {pod.name}" for pod in scaling.pods if pod.name not in read]
+
+
+def counted_containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those whose requests an autoscaler adds up: the regular ones, and sidecars that are started before them."""
+    before = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    return [*spec["containers"], *before]
 
 
 def unloaded(promise: Autoscaling, scaling: Scaling) -> Verdict | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from seatrial.ledger import ledger
-from seatrial.observation import Change
+from seatrial.observation import Change, Pod
 from seatrial.trials.autoscaling import CALIBRATE, Scaling, Step, judgeable, seen_syncs
 from seatrial.verdict import Outcome
 from seatrial.watch.autoscaler import unclamped
@@ -164,6 +164,45 @@ def test_replicas_otherwise_fail(promise, seen, said):
     verdict = judged("A1", promise, seen)
     assert verdict.outcome == FAIL
     assert said in verdict.found
+
+
+def pod_of(**requests):
+    """Pod a; of each container, what it asks for."""
+    containers = [{"name": name, "resources": {"requests": asked}} for name, asked in requests.items()]
+    return Pod("a", "10.0.0.1", "node", "a", {"containers": containers})
+
+
+def blinded(**changed):
+    return scaled((), extra=blind(ABLE, INACTIVE), steps=(), **changed)
+
+
+def test_the_container_that_asks_for_no_cpu_is_named():
+    seen = replace(blinded(), pods=(pod_of(server={"cpu": "100m"}, shipper={"memory": "1Mi"}),))
+    verdict = judged("A1", promised(), seen)
+    assert verdict.found == "container shipper asks for no CPU; FailedGetResourceMetric: no request"
+    assert verdict.do == "give container shipper a CPU request"
+
+
+def test_a_sidecar_that_is_started_before_the_others_counts():
+    spec = {
+        "containers": [{"name": "server", "resources": {"requests": {"cpu": "1"}}}],
+        "initContainers": [{"name": "proxy", "restartPolicy": "Always"}, {"name": "copy"}],
+    }
+    seen = replace(blinded(), pods=(Pod("a", "10.0.0.1", "node", "a", spec),))
+    assert judged("A1", promised(), seen).do == "give container proxy a CPU request"
+
+
+@pytest.mark.parametrize(
+    ("readings", "named"),
+    [((), "pod a"), ((CpuReading(70, "ns", "a", 68, 15.0, {"server": 0.1}),), "container shipper")],
+    ids=["nothing of the pod", "one container of it"],
+)
+def test_what_the_metrics_api_does_not_tell_of_is_named(readings, named):
+    asked = {"cpu": "100m"}
+    seen = replace(blinded(), pods=(pod_of(server=asked, shipper=asked),), readings=readings)
+    verdict = judged("A1", promised(), seen)
+    assert verdict.found.startswith(f"the metrics API has nothing of {named};")
+    assert named in verdict.do
 
 
 @pytest.mark.parametrize("desired", [2, 3])
