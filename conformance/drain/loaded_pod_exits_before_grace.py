@@ -7,26 +7,25 @@ killed (exit code 137). The final state is in the object before it is removed.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from seatrial.contract import Drain
+from seatrial.contract import DeclaredWorkload, Drain
 from seatrial.ledger import Ledger
 from seatrial.suite import check
+from seatrial.trials.drain_end import KILLED, what_held_up
 from seatrial.trials.pod_deletion import NO_LOAD, REQUESTS, PodDeletion, Round
 from seatrial.verdict import Ground, Measurement, Verdict
+from seatrial.watch.pods import Termination
 
 MARGIN_S = 1.0
-KILLED = 137
 
 
 @check("D5", level="MUST", ablation=NO_LOAD)
-def loaded_pod_exits_before_grace(drain: Drain | None, deletion: PodDeletion) -> Verdict:
+def loaded_pod_exits_before_grace(drain: Drain | None, workload: DeclaredWorkload, deletion: PodDeletion) -> Verdict:
     exit_codes = drain.exit_codes if drain else (0, 143)
-    exits = list(exits_of(deletion, exit_codes))
+    exits = list(exits_of(deletion, exit_codes, workload.container))
     ground = Ground(n=len(exits), evidence=tuple(exit.fact for exit in exits))
-    if wrong := next((exit.wrong for exit in exits if exit.wrong), ""):
+    if wrong := next((exit for exit in exits if exit.wrong), None):
         return ground.failed(
-            "an exit by itself, with a declared code, before the end of the grace period",
-            wrong,
-            "let SIGTERM reach the server, bound its drain below the grace period, and exit when it is done",
+            "an exit by itself, with a declared code, before the end of the grace period", wrong.wrong, wrong.do
         )
     if not any(len(requests_of(deletion, round).open_at(round.told_s)) for round in deletion.loaded()):
         return Ground(n=0).inconclusive(
@@ -60,23 +59,41 @@ class Exit:
     fact: str
     took_s: float  # from the pod's deletion
     wrong: str = ""
+    do: str = ""  # about what is wrong
     overworked: str = ""
 
 
-def exits_of(deletion: PodDeletion, exit_codes: Collection[int]) -> Iterator[Exit]:
-    """The end of every container of every victim under load; `exit_codes` are those that are declared."""
+def exits_of(deletion: PodDeletion, exit_codes: Collection[int], container: str) -> Iterator[Exit]:
+    """The end of every container of every victim under load.
+
+    `exit_codes` are those that are declared, `container` is the server's, "" for the pod's first.
+    """
     for round in deletion.loaded():
-        for end in deletion.exits(round):
-            took_s = max(0.0, deletion.exit_s(end) - round.deleted_s)
+        ends = deletion.exits(round)
+        late = [end for end in ends if end.exit_code == KILLED or is_late(deletion, round, end)]
+        until, do = what_held_up(deletion, round, late, container)
+        for end in ends:
+            took_s = taken_s(deletion, round, end)
             fact = f"round {round.index}: {end.container} exited {end.exit_code} ({end.reason}) after {took_s:.1f} s"
-            if end.exit_code == KILLED or took_s >= round.grace_period_s - MARGIN_S:
-                yield Exit(fact, took_s, wrong=f"{fact}, of a grace period of {round.grace_period_s:.0f} s")
+            if end in late:
+                yield Exit(fact, took_s, f"{fact}, of a grace period of {round.grace_period_s:.0f} s; {until}", do)
             elif end.exit_code in exit_codes:
                 yield Exit(fact, took_s)
             elif len(deletion.over_budget(round)):
                 yield Exit(fact, took_s, overworked=f"{fact}, with work left when its whole budget was spent")
             else:
-                yield Exit(fact, took_s, wrong=f"{fact}; declared are {', '.join(map(str, exit_codes))}")
+                wrong = f"{fact}; declared are {', '.join(map(str, exit_codes))}"
+                yield Exit(fact, took_s, wrong, "exit with a declared code when the drain is done, or declare this one")
+
+
+def taken_s(deletion: PodDeletion, round: Round, end: Termination) -> float:
+    """From the pod's deletion to the end of a container."""
+    return max(0.0, deletion.exit_s(end) - round.deleted_s)
+
+
+def is_late(deletion: PodDeletion, round: Round, end: Termination) -> bool:
+    """Less than a second of the grace period was left."""
+    return taken_s(deletion, round, end) >= round.grace_period_s - MARGIN_S
 
 
 def requests_of(deletion: PodDeletion, round: Round) -> Ledger:

@@ -40,6 +40,7 @@ class Story:
     exit_reason: str = "Completed"
     finished_at: str | None = None
     serving_until_s: float | None = None
+    kept_stay: bool = False  # kept connections are served after the listener has closed
     grace_s: float = 12.0
 
     @property
@@ -122,7 +123,8 @@ def rows_of(story: Story) -> Iterator[Row]:
 
     def at_victim(load: str, at_s: float, took_s: float, **other: Any) -> Row:
         made = request(load, at_s, took_s, target=story.victim, pod=story.victim, group=story.index, **other)
-        return refused(made) if at_s >= closed_s else made
+        served = load.startswith("kept-") and story.kept_stay
+        return refused(made) if at_s >= closed_s and not served else made
 
     for n in range(8):
         yield at_victim("long", due_s - 0.1 - 0.5 * n, 4.0)
