@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -19,6 +19,7 @@ from seatrial.watch import pods as watch
 
 LEAD_S = 2.5  # shown before the deletion
 TAIL_S = 1.5  # shown after the last thing that happened
+SAME_MOMENT_S = 0.05
 
 
 class DeletionRound(Protocol):
@@ -93,9 +94,32 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class DrainStory:
-    """All that the picture shows."""
+class _Exit:
+    """The end of the victim's first container to end, and the exit codes of all; seconds from the deletion."""
 
+    codes: str
+    ended_s: float  # by its own account, up to a second early: checks judge by this
+    seen_s: float  # no later than this
+
+    @staticmethod
+    def of(exits: Sequence[watch.Termination], zero: float, wall_origin_s: float) -> _Exit:
+        codes = ", ".join(str(end.exit_code) for end in exits)
+        return _Exit(codes, max(0.0, watch.ended_s(exits[0], wall_origin_s) - zero), exits[0].seen_s - zero)
+
+    @property
+    def since(self) -> str:
+        """` 11.4 to`, for the moment when it was seen to follow; "" where both are the same."""
+        return f" {self.ended_s:.1f} to" if self.seen_s - self.ended_s >= SAME_MOMENT_S else ""
+
+    def __str__(self) -> str:
+        return f"exited with {self.codes} after{self.since} {self.seen_s:.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStory:
+    """All that the picture shows; `index` is the round's, as verdicts and the ledger's groups count them."""
+
+    index: int
     victim: str
     start_s: float
     end_s: float
@@ -111,13 +135,13 @@ class DrainStory:
         return sum(span.fate in LOST for lane in self.lanes for span in lane.spans)
 
 
-def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> DrainStory:
-    """The facts of one round, read from what was recorded."""
+def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound, wall_origin_s: float) -> DrainStory:
+    """The facts of one round, read from what was recorded; the run's clock was zero at `wall_origin_s`."""
     zero = round.deleted_s
     ends = watch.terminations(timeline.changes, round.victim)
     until_s = watch.namesake_at_s(timeline.changes, round.victim, zero)
-    exits = [ended for ended in ends if zero <= ended.seen_s < until_s]
-    exit_s = next((ended.seen_s for ended in exits), None)
+    exits = [end for end in ends if zero <= end.seen_s < until_s]
+    exit_s = exits[0].seen_s if exits else None
     moments_s = (zero, round.gone_s, exit_s, round.drain_sign_s, round.sigterm_due_s)
     last = max(moment_s for moment_s in moments_s if moment_s is not None)
     lanes = _lanes(ledger, round, exit_s, last)
@@ -125,19 +149,19 @@ def drain_story(ledger: Ledger, timeline: Timeline, round: DeletionRound) -> Dra
     start_s = -LEAD_S
     pod = _pod_segments(timeline, round.victim, zero, start_s, end_s)
     endpoint = _endpoint_segments(timeline, round.victim, zero, start_s, end_s)
-    codes = ", ".join(str(ended.exit_code) for ended in exits)
+    ended = _Exit.of(exits, zero, wall_origin_s) if exits else None
     sign_s = round.drain_sign_s
     markers = [Marker(0.0, "deleted", "deleted")]
     if sign_s is None:
         markers.append(Marker(round.sigterm_due_s - zero, "SIGTERM due", "sigterm"))
     else:
         markers.append(Marker(sign_s - zero, "SIGTERM", "sigterm"))
-    if exit_s is not None:
-        markers.append(Marker(exit_s - zero, f"exit {codes}", "exit"))
+    if ended is not None:
+        markers.append(Marker(ended.seen_s, f"exit {ended.codes}{ended.since and ','}{ended.since}", "exit"))
     if round.gone_s is not None:
         markers.append(Marker(round.gone_s - zero, "gone", "gone"))
-    sentence = _sentence(round, lanes, endpoint, exit_s, codes)
-    return DrainStory(round.victim, start_s, end_s, pod, endpoint, tuple(markers), tuple(lanes), sentence)
+    sentence = _sentence(round, lanes, endpoint, ended)
+    return DrainStory(round.index, round.victim, start_s, end_s, pod, endpoint, tuple(markers), tuple(lanes), sentence)
 
 
 def _pod_segments(timeline: Timeline, victim: str, zero: float, start_s: float, end_s: float) -> tuple[Segment, ...]:
@@ -246,14 +270,12 @@ def _summary(spans: list[Span]) -> str:
     return ", ".join(parts)
 
 
-def _sentence(
-    round: DeletionRound, lanes: list[Lane], endpoint: tuple[Segment, ...], exit_s: float | None, codes: str
-) -> str:
+def _sentence(round: DeletionRound, lanes: list[Lane], endpoint: tuple[Segment, ...], exited: _Exit | None) -> str:
     told_s = round.drain_sign_s
     told = "no sign of SIGTERM" if told_s is None else f"told to stop after {told_s - round.deleted_s:.2f} s"
     left = next((segment.start_s for segment in endpoint if segment.start_s > 0 and segment.state != "ready"), None)
     unready = "endpoint ready to the end" if left is None else f"endpoint not ready after {left:.2f} s"
-    ended = "no exit seen" if exit_s is None else f"exited with {codes} after {exit_s - round.deleted_s:.2f} s"
+    ended = "no exit seen" if exited is None else f"{exited}"
     alive = [span for lane in lanes for span in lane.spans if span.fate != Fate.AFTER]
     parts = []
     for fate, word in LOST.items():

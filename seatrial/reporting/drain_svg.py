@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from seatrial.ledger import Ledger
-from seatrial.observation import Timeline
-from seatrial.reporting.drain_story import DeletionRound, DrainStory, Fate, Lane, Marker, Segment, drain_story
+from seatrial.reporting.drain_story import DrainStory, Fate, Lane, Marker, Segment
 from seatrial.reporting.svg import element, group, nice_step, picture, text_width
 
 EDGE = 10.0
@@ -22,13 +20,8 @@ SMALLEST_TICK = 1.6  # a request shorter than this on paper is still to be seen
 MOST_ROWS = 60
 
 
-def drain_svg(ledger: Ledger, timeline: Timeline, round: DeletionRound, width: float = 1080.0) -> Markup:
-    """The picture of one deletion, `width` pixels wide."""
-    return story_svg(drain_story(ledger, timeline, round), width)
-
-
 def story_svg(story: DrainStory, width: float) -> Markup:
-    """The same, from facts already worked out."""
+    """The picture of one deletion, `width` pixels wide."""
     return _Picture(story, width).drawn()
 
 
@@ -60,7 +53,12 @@ class _Picture:
             for m in self.story.markers
         )
         parts = [self._axis(top, y), lines, labels, *body]
-        return picture(self.width, y + AXIS_HEIGHT, parts, f"Deletion of {self.story.victim}: {self.story.sentence}")
+        return picture(
+            self.width,
+            y + AXIS_HEIGHT,
+            parts,
+            f"Round {self.story.index}, deletion of {self.story.victim}: {self.story.sentence}",
+        )
 
     def _marker_labels(self) -> tuple[Markup, float]:
         """Labels above their lines, in as many rows as keep them apart; and where the rest begins."""

@@ -184,7 +184,8 @@ def _view(record: RunRecord, name: str, ledger: Ledger | None) -> TrialView:
     timeline = record.timeline(name) if _has(record, name, "timeline.jsonl") else Timeline()
     drains: tuple[DrainStory, ...] = ()
     if ledger is not None:
-        drains = tuple(drain_story(ledger, timeline, pod) for pod in _deletions(fields.get("rounds")))
+        origin_s = float(fields.get("wall_origin_s") or 0)
+        drains = tuple(drain_story(ledger, timeline, pod, origin_s) for pod in _deletions(fields.get("rounds")))
     return TrialView(
         name,
         0 if ledger is None else len(ledger),

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from seatrial.clock import parsed_s
 from seatrial.contract import governed, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Log, Observation, Pod, Timeline
@@ -25,7 +24,7 @@ from seatrial.trials.drain_mix import CONNECT, NEAR_BUDGET, NEARLY, STREAM, Mix,
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
-from seatrial.watch.pods import Termination, events, namesake_at_s, of_pod, terminations
+from seatrial.watch.pods import Termination, ended_s, events, namesake_at_s, of_pod, terminations
 
 REPLICAS = 2
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
@@ -109,13 +108,8 @@ class PodDeletion(Observation):
         return ended if {end.container for end in ended} == names else ()
 
     def exit_s(self, end: Termination) -> float:
-        """When a container ended: up to a second early, for finishedAt has whole seconds.
-
-        The node's clock may be ahead of ours; no end is later than its arrival in the watch.
-        """
-        if not end.finished_at:
-            return end.seen_s
-        return min(parsed_s(end.finished_at, self.wall_origin_s), end.seen_s)
+        """When a container ended, up to a second early (`seatrial.watch.pods.ended_s`)."""
+        return ended_s(end, self.wall_origin_s)
 
 
 @trial("pod-deletion", order=30, lasts_s=70)

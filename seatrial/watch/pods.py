@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from seatrial.clock import parsed_s
 from seatrial.observation import Change, Pod, Workload
 from seatrial.watch.ownership import pods_of
 
@@ -132,6 +133,14 @@ def terminations(changes: Sequence[Change], pod: str) -> tuple[Termination, ...]
                         ),
                     )
     return tuple(found.values())
+
+
+def ended_s(end: Termination, wall_origin_s: float) -> float:
+    """When a container ended, on the run's clock: up to a second early, for finishedAt has whole seconds.
+
+    The node's clock may be ahead of ours; no end is later than its arrival in the watch, `end.seen_s`.
+    """
+    return min(parsed_s(end.finished_at, wall_origin_s), end.seen_s) if end.finished_at else end.seen_s
 
 
 def restarts(changes: Sequence[Change], workload: Workload) -> dict[str, int]:

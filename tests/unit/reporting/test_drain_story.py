@@ -26,7 +26,7 @@ def timeline(*extra: Change) -> Timeline:
 
 
 def story(*rows):
-    return drain_story(ledger([{"load": "short", "target": "a", **row} for row in rows]), timeline(), ROUND)
+    return drain_story(ledger([{"load": "short", "target": "a", **row} for row in rows]), timeline(), ROUND, 0.0)
 
 
 RIGHT = {"connected_s": 100.0, "ended_s": 100.3, "status": 200, "correct": 1}
@@ -89,13 +89,33 @@ def test_the_sentence_tells_the_story():
     )
 
 
+@pytest.mark.parametrize(
+    ("finished_at", "told", "marked"),
+    [
+        ("1970-01-01T00:01:41Z", "exited with 0 after 1.0 to 2.00 s", "exit 0, 1.0 to"),
+        ("1970-01-01T00:01:42Z", "exited with 0 after 2.00 s", "exit 0"),
+        ("1970-01-01T00:01:43Z", "exited with 0 after 2.00 s", "exit 0"),
+    ],
+    ids=["a second before it was seen", "when it was seen", "by a clock that is ahead"],
+)
+def test_an_exit_is_told_by_its_own_account_as_checks_tell_it_and_by_when_it_was_seen(finished_at, told, marked):
+    changes = timeline()
+    for change in changes.changes:
+        for status in change.object.get("status", {}).get("containerStatuses", ()):
+            if "terminated" in status["state"]:
+                status["state"]["terminated"]["finishedAt"] = finished_at
+    seen = drain_story(ledger([]), changes, ROUND, 0.0)
+    assert f"; {told};" in seen.sentence
+    assert [(marker.label, marker.at_s) for marker in seen.markers if marker.kind == "exit"] == [(marked, 2.0)]
+
+
 def test_the_states_of_pod_and_endpoint():
     ending = {"ready": False, "serving": True, "terminating": True}
     changes = timeline(
         Change(100.5, "EndpointSlice", "MODIFIED", "s", slice_object(a=ending)),
         Change(101.0, "EndpointSlice", "MODIFIED", "s", slice_object()),
     )
-    told = drain_story(ledger([]), changes, ROUND)
+    told = drain_story(ledger([]), changes, ROUND, 0.0)
     assert told.pod == (
         Segment(-2.5, 0.0, "ready", "Ready"),
         Segment(0.0, 2.0, "terminating", "terminating, Ready"),
@@ -120,7 +140,7 @@ def test_moments_that_were_seen_are_marked():
 
 def test_without_a_sign_only_the_due_time_is_marked():
     unseen = Round(0, "a", "10.0.0.1", 100.0, 104.0, None, None)
-    told = drain_story(ledger([]), Timeline(), unseen)
+    told = drain_story(ledger([]), Timeline(), unseen, 0.0)
     assert [(marker.label, marker.at_s) for marker in told.markers] == [("deleted", 0.0), ("SIGTERM due", 4.0)]
     assert "no sign of SIGTERM" in told.sentence
     assert "no exit seen" in told.sentence
@@ -160,5 +180,5 @@ def test_of_the_service_only_what_the_victim_answered_or_what_failed_is_shown():
 def test_the_made_up_defect_loses_and_the_healthy_pod_only_refuses_once_its_time_is_up():
     for healthy, cut in ((True, 0), (False, 7)):
         deletion = deletions(healthy=healthy)
-        told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0])
+        told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0], 0.0)
         assert sum(span.fate == Fate.CUT for lane in told.lanes for span in lane.spans) == cut

@@ -10,7 +10,7 @@ from made_up_trials import calibration, deletions
 from seatrial.ledger import ledger
 from seatrial.reporting.bars import limit_bar
 from seatrial.reporting.drain_story import drain_story
-from seatrial.reporting.drain_svg import drain_svg
+from seatrial.reporting.drain_svg import story_svg
 from seatrial.reporting.latency import latencies_of_loads, latency_svg, seconds
 from seatrial.reporting.svg import element, nice_step
 from seatrial.verdict import Measurement
@@ -33,8 +33,8 @@ def strokes(root: ElementTree.Element, fate: str) -> list[tuple[float, float, fl
 @pytest.mark.parametrize("width", [340.0, 1080.0])
 def test_every_request_of_the_victim_is_drawn_within_the_frame(deletion, width):
     round = deletion.rounds[0]
-    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, round, width))
-    told = drain_story(deletion.ledger, deletion.timeline, round)
+    told = drain_story(deletion.ledger, deletion.timeline, round, 0.0)
+    root = ElementTree.fromstring(story_svg(told, width))
     for fate in ("right", "unjudged", "cut", "turned-away", "after"):
         shown = [
             span
@@ -49,17 +49,19 @@ def test_every_request_of_the_victim_is_drawn_within_the_frame(deletion, width):
 
 def test_a_cut_request_ends_where_it_was_cut(deletion):
     """The listener closed at 0.12 s, what was open then was reset a second later."""
-    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0], 1080.0))
-    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0])
+    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0], 0.0)
+    root = ElementTree.fromstring(story_svg(told, 1080.0))
     at = 10 + (1.12 - told.start_s) * (1080 - 20) / (told.end_s - told.start_s)
     assert {round(right) for _, _, right in strokes(root, "cut")} == {round(at)}
 
 
 def test_the_text_alternative_tells_the_same(deletion):
-    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0]))
+    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0], 0.0)
+    root = ElementTree.fromstring(story_svg(told, 1080.0))
     title = root.find(f"{SVG}title")
     assert title is not None
     assert title.text is not None
+    assert title.text.startswith(f"Round 0, deletion of {deletion.rounds[0].victim}:")
     assert "7 cut from 1.12 s on" in title.text
 
 

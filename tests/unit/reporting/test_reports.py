@@ -67,6 +67,11 @@ def test_links_between_checks_lead_somewhere(report):
     assert {link[1:] for link in Page(text).links} == {"D4"} <= targets
 
 
+def test_a_deletion_has_the_number_of_its_round_as_in_verdicts_and_rows(report):
+    text = html_page(report)
+    assert re.findall(r"<strong>(\w+ \d):", text) == ["Round 0", "Round 1", "Round 2"]
+
+
 def test_the_worst_deletion_is_open_and_the_rest_are_folded(report):
     text = html_page(report)
     assert len(re.findall(r'<details class="card drain"', text)) == 3
