@@ -1,6 +1,6 @@
 """Every request gets its own answer, however many are worked on at once.
 
-Source: the cases of the contract's API, whose answers differ pairwise; `batching`.
+Source: the cases of the contract's API, whose answers differ pairwise, and its large case; `batching`.
 A wrong answer is held against what was expected of every other case, so that a swap is told from nonsense.
 """
 
@@ -16,8 +16,12 @@ from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
 from seatrial.trials.concurrency import (
+    ALONE,
     ANSWERS,
     FEW,
+    IN_COMPANY,
+    LARGE,
+    LARGE_ALONE,
     LEAST_CLIENTS,
     LOOP,
     MOST_OF_TIME,
@@ -40,8 +44,10 @@ def response_belongs_to_request(
     metrics: Metrics | None,
     concurrent: ConcurrentLoad,
 ) -> Verdict:
-    rows = answered(limits, concurrent.ledger.of(LOOP, FEW).to(concurrent.pod))
-    wrong = rows.select(~rows.right)
+    rows = answered(limits, concurrent.ledger.of(LOOP, FEW, LARGE).to(concurrent.pod))
+    crowd, wrong = rows.of(LOOP, FEW), rows.select(~rows.right)
+    if len(wrong) and len(wrong) == len(wrong.of(LARGE)):
+        return only_the_large(rows.of(LARGE), wrong)
     swapped = [(row, owner) for row in wrong if (owner := owner_of(api, row)) and owner != row.case]
     ground = Ground(n=len(rows))
     if len(wrong):
@@ -58,14 +64,27 @@ def response_belongs_to_request(
         )
     if doubt := next(missing(api, batching, metrics, concurrent, rows), None):
         return ground.inconclusive(*doubt)
-    names = set(rows.texts("case"))
+    names = set(crowd.texts("case"))
     fewer = f"; judged with the {len(names)} inputs that the contract has" if len(names) < DISTINCT else ""
     bound, name = zero_event_bound(len(rows)), "answers not their request's"
     astray = Measurement(name, 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0")
     return ground.with_(measurements=[astray]).passed(
         f"{ANSWERS} or more requests of {concurrent.clients} clients at once, each with its own answer",
-        f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{fewer}",
-        detects=f"{bound:.2%} of the answers going astray, at 95% confidence",
+        f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{', and a large one' if api.large else ''}{fewer}",
+        detects=f"{bound:.2%} of the answers going astray, at 95% confidence"
+        + ("; a large request of which only the beginning is worked on" if api.large else ""),
+    )
+
+
+def only_the_large(large: Ledger, wrong: Ledger) -> Verdict:
+    """All usual requests got their answers, and large ones did not."""
+    first = next(iter(wrong))
+    became = first.error or (f"answered {first.status}" if first.status >= 400 else "with another answer than expected")
+    return Ground(n=len(large)).failed(
+        "a large request answered to its end, alone and in company",
+        f"{len(wrong)} of {len(large)} not, the first {'alone' if first.group == ALONE else 'in company'}: {became}",
+        "work on the whole of a long request: what is looked for may stand at its end",
+        rows=wrong,
     )
 
 
@@ -102,17 +121,20 @@ def missing(
             f"{unknown} of {len(api.cases)} that any answer will do for",
             "give `equals`, `contains` or `expect` for each",
         )
+    crowd, large = rows.of(LOOP, FEW), rows.of(LARGE)
+    if api.large and (doubt := too_few_large(large, concurrent)):
+        yield doubt
     wanted_open = OPEN_SHARE * concurrent.most(max(concurrent.clients, LEAST_CLIENTS))
-    if len(rows) < ANSWERS or concurrent.open_at_once() < wanted_open:
-        refused = len(concurrent.ledger.of(LOOP, FEW).to(concurrent.pod)) - len(rows)
+    if len(crowd) < ANSWERS or concurrent.open_at_once() < wanted_open:
+        refused = len(concurrent.ledger.of(LOOP, FEW).to(concurrent.pod)) - len(crowd)
         yield (
             f"{ANSWERS} answers, {wanted_open:.3g} or more requests open at a time",
-            f"{len(rows)}, {concurrent.open_at_once():.1f} open" + (f", {refused} refused" if refused else ""),
+            f"{len(crowd)}, {concurrent.open_at_once():.1f} open" + (f", {refused} refused" if refused else ""),
             "raise the limit that refuses them, among the chart's values or those of batching"
-            if refused > len(rows)
+            if refused > len(crowd)
             else "make the cases shorter, or run on a machine with more cores",
         )
-    asked = len(set(rows.texts("case")))
+    asked = len(set(crowd.texts("case")))
     if batching is None:
         return
     if asked < DISTINCT:
@@ -123,6 +145,18 @@ def missing(
     size = concurrent.most(int(float(batching.max_size)))
     if size > 1:
         yield from unseen(metrics, concurrent, size)
+
+
+def too_few_large(large: Ledger, concurrent: ConcurrentLoad) -> tuple[str, str, str] | None:
+    """Large ones were not seen alone, or not in company though no limit keeps them out."""
+    alone, company = len(large.in_group(ALONE)), len(large.in_group(IN_COMPANY))
+    if alone >= LARGE_ALONE and (company or concurrent.slots is not None):
+        return None
+    return (
+        f"{LARGE_ALONE} large requests alone, and some in company",
+        f"{alone}, and {company}",
+        "run again, or see what refuses them",
+    )
 
 
 def unseen(metrics: Metrics | None, concurrent: ConcurrentLoad, size: int) -> Iterator[tuple[str, str, str]]:

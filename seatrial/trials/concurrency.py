@@ -1,5 +1,7 @@
 """Many clients at once on one pod: lone cases first, then a closed loop over all cases, drawn at random.
 
+Where the contract has a large case, the pod's first requests are that, and a few more of it come into the closed loop.
+
 A service that promises batching runs with it, under twice as many clients as its largest batch; where its metrics
 do not tell how requests were put together, groups at once are timed against their members one by one. That needs a
 delay that is short beside the work: where the declared one is not, it is set shorter for the groups, if a Helm value
@@ -8,6 +10,7 @@ governs it. Where a concurrency limit is in force, there are as many clients as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +18,7 @@ import numpy as np
 from seatrial.contract import Batching, Contract, Governed, governed, merged, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Observation, Pod
-from seatrial.traffic.plan import ClosedLoop, Lone, OpenLoop
+from seatrial.traffic.plan import ClosedLoop, Exchange, Load, Lone, OpenLoop, PodTarget
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.context import TrialContext
@@ -27,13 +30,16 @@ from seatrial.watch.metrics import Sizes, around, counted, sizes
 ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confidence
 LEAST_CLIENTS = 16
 LEAST_FOR_S = 6.0
-LONE_WITHIN_S = 10.0
+LONE_WITHIN_S, LARGE_WITHIN_S = 10.0, 60.0
+LARGE_ALONE, LARGE_IN_COMPANY = 2, 3
 REFUSED_PAUSE_S = 0.05  # a client that is refused does not spin
 SHORT_DELAY_MS = 5
 LONG_SHARE = 0.2  # a delay of more than this share of a lone request hides what work takes
 REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
 LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE, WARM_UP = "lone", "loop", "few", "at-once", "one-by-one", "warm-up"
+LARGE = "large"
+ALONE, IN_COMPANY = 0, 1  # groups of the large ones
 MANY = 10**6  # slots: no limit
 FEWER_TAKE_LONGER = 2  # times as long, at most, for as many answers of fewer clients
 
@@ -44,6 +50,8 @@ ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
 class Windows:
     """How much is asked. The closed loop goes on until there are as many answers as wanted."""
 
+    large_alone: int = LARGE_ALONE
+    large_in_company: int = LARGE_IN_COMPANY
     lone_cases: int = 12
     answers: int = ANSWERS
     least_for_s: float = LEAST_FOR_S
@@ -140,6 +148,9 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         pod = sandbox.workload().wait_pods(1, contract.ready_within_s)[0]
         sandbox.note(pod=pod.name, clients=clients)
         target = sandbox.workload().target(pod)
+        if large := workload.large_case(contract):
+            alone = Lone(LARGE, target, (large,), 0.01, windows.large_alone, 0.05, timeout_s=LARGE_WITHIN_S)
+            sandbox.traffic.collect(sandbox.traffic.start_now(alone), windows.large_alone * (LARGE_WITHIN_S + 1))
         sandbox.traffic.scrape(target)
         lone_s = sandbox.now()
         sandbox.traffic.lone_s = lone_latency_s(_lone(sandbox, pod, LONE, windows.lone_cases))
@@ -147,7 +158,8 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         sandbox.note(lone=lone)
         sandbox.traffic.scrape(target)
         most_for_s = windows.most_for_s * (1 if clients >= LEAST_CLIENTS else FEWER_TAKE_LONGER)
-        loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, most_for_s)
+        beside = [_large_in_company(target, large, windows)] if large else []
+        loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, most_for_s, beside)
         sandbox.note(loop=loop)
         sandbox.traffic.scrape(target)
         # As many clients as fill two batches soon go in step, and every batch is full.
@@ -198,7 +210,23 @@ def _lone(sandbox: Sandbox, pod: Pod, name: str, count: int) -> Ledger:
     return sandbox.traffic.collect(sandbox.traffic.start_now(load), count * (LONE_WITHIN_S + 1))
 
 
-def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, wanted: int, most_s: float) -> Span:
+def _large_in_company(target: PodTarget, large: Exchange, windows: Windows) -> OpenLoop:
+    """Large ones spread over the shortest closed loop."""
+    count = windows.large_in_company
+    arrivals_s = [windows.least_for_s * (n + 1) / (count + 1) for n in range(count)]
+    return OpenLoop(LARGE, target, (large,), arrivals_s, (), [IN_COMPANY] * count, timeout_s=LARGE_WITHIN_S)
+
+
+def _loop(
+    sandbox: Sandbox,
+    pod: Pod,
+    name: str,
+    clients: int,
+    least_s: float,
+    wanted: int,
+    most_s: float,
+    beside: Sequence[Load] = (),
+) -> Span:
     """A closed loop until as many were answered; every request has a connection of its own."""
     cases = workload.cases(sandbox.context.contract)
     seed = sandbox.context.random("concurrency").randrange(2**31)
@@ -214,7 +242,8 @@ def _loop(sandbox: Sandbox, pod: Pod, name: str, clients: int, least_s: float, w
             seed,
             connection="new",
             pause_after_refusal_s=REFUSED_PAUSE_S,
-        )
+        ),
+        *beside,
     )
     answers = 0
     while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + most_s):

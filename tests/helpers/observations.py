@@ -35,7 +35,8 @@ def judged(id: str, *given: object) -> Verdict:
 def contract(**promises: Any) -> Contract:
     """A contract of 72 cases whose answers tell them apart, and the promises given."""
     cases = [{"request": {"text": f"case {n:02}"}, "expect": {"answer": n}, "name": f"c{n}"} for n in range(72)]
-    inference = {"path": "/infer", "deadline_s": 2.0, "cases": promises.pop("cases", cases)}
+    asked = {"cases": promises.pop("cases", cases), "large": promises.pop("large", None)}
+    inference = {"path": "/infer", "deadline_s": 2.0, **asked}
     return Contract.model_validate({"apiVersion": "seatrial/v1", "name": "subject", "inference": inference, **promises})
 
 

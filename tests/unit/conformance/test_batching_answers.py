@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.trials.concurrency import FEW
+from seatrial.trials.concurrency import ALONE, FEW, IN_COMPANY, LARGE
 from seatrial.verdict import Outcome
 from tests.helpers.batches import BATCHING, alone, answer, batching, concurrent_load, loop_rows
 from tests.helpers.observations import METRICS, contract, judged, lost, row, wrong
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+
+PROMISES_LARGE = contract(
+    batching=BATCHING,
+    metrics=METRICS,
+    large={"request": "{repeat}end", "expect": {"answer": "end"}, "repeat": {"text": "so ", "times": 400}},
+)
 
 
 def with_row(rows, index, changed):
@@ -149,3 +155,67 @@ def test_answers_that_were_refused_count_for_nothing_and_the_advice_is_not_more_
     assert "401" in found.found
     assert "18708 refused" in found.found
     assert "cores" not in found.do
+
+
+# A large request
+
+
+def large_ones(alone=2, company=3):
+    first = [row(LARGE, 0.1 + n, 0.6, case="large", group=ALONE) for n in range(alone)]
+    return [*first, *(row(LARGE, 22 + 2 * n, 0.9, case="large", group=IN_COMPANY) for n in range(company))]
+
+
+def with_large(rows, **changed):
+    return replace(concurrent_load(extra=rows), **changed)
+
+
+def test_large_requests_with_their_answers_pass_and_the_pass_says_so():
+    verdict = judged("B1", PROMISES_LARGE, with_large(large_ones()))
+    assert (verdict.outcome, verdict.n) == (PASS, 2021)
+    assert "72 distinct inputs, and a large one" in verdict.found
+    assert "only the beginning" in verdict.detects
+
+
+@pytest.mark.parametrize(("index", "where"), [(0, "alone"), (1, "alone"), (2, "in company"), (4, "in company")])
+def test_one_large_request_answered_to_its_beginning_fails(index, where):
+    rows = large_ones()
+    cut = with_row(rows, index, wrong(rows[index], '{"answer": "the beginning"}'))
+    verdict = judged("B1", PROMISES_LARGE, with_large(cut))
+    assert (verdict.outcome, len(verdict.rows)) == (FAIL, 1)
+    assert verdict.found == f"1 of 5 not, the first {where}: with another answer than expected"
+    assert "at its end" in verdict.do
+
+
+@pytest.mark.parametrize(("error", "status"), [("timeout", 0), ("", 413)])
+def test_a_large_request_that_is_lost_or_refused_fails(error, status):
+    rows = large_ones()
+    gone = with_row(rows, 1, {**rows[1], "correct": 0, "error": error, "status": status})
+    verdict = judged("B1", PROMISES_LARGE, with_large(gone))
+    assert verdict.outcome == FAIL
+    assert verdict.found.endswith(error or "answered 413")
+
+
+def test_where_usual_requests_are_wrong_too_they_are_what_is_told_of():
+    rows, large = loop_rows(), large_ones()
+    both = concurrent_load(with_row(rows, 100, wrong(rows[100], answer(55))), extra=[wrong(large[0], "{}"), *large[1:]])
+    assert "c28 got that of c55" in judged("B1", PROMISES_LARGE, both).found
+
+
+@pytest.mark.parametrize("rows", [[], large_ones(alone=1), large_ones(company=0)])
+def test_a_large_request_that_was_promised_and_not_seen_is_inconclusive(rows):
+    verdict = judged("B1", PROMISES_LARGE, with_large(rows))
+    assert verdict.outcome == INCONCLUSIVE
+    assert verdict.expected == "2 large requests alone, and some in company"
+
+
+def test_a_limit_may_keep_large_requests_out_of_the_company():
+    assert judged("B1", PROMISES_LARGE, with_large(large_ones(company=0), slots=16)).outcome == PASS
+
+
+def test_who_promises_no_large_request_is_judged_as_ever():
+    assert judged("B1", batching(), concurrent_load()).found == "2016 of 2016, 72 distinct inputs"
+
+
+def test_large_requests_are_not_counted_among_the_answers_of_the_crowd():
+    short = concurrent_load(loop_rows(1998), extra=large_ones())
+    assert judged("B1", PROMISES_LARGE, short).outcome == INCONCLUSIVE

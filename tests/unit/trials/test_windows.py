@@ -31,6 +31,8 @@ IN_A_RUN = {
         "afterwards": 16,
     },
     "concurrency": {
+        "large_alone": 2,
+        "large_in_company": 3,
         "lone_cases": 12,
         "answers": 2000,
         "least_for_s": 6.0,
