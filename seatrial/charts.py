@@ -19,9 +19,10 @@ from seatrial import helm
 from seatrial.chart_values import missing_subcharts, subcharts, value_at, with_value
 from seatrial.documents import read_text
 from seatrial.errors import ClusterError, InputError
-from seatrial.helm import Finding, HelmRefused, Revision, Target, Values
+from seatrial.helm import Capabilities, Finding, HelmRefused, Revision, Target, Values
 
 __all__ = [
+    "Capabilities",
     "Finding",
     "ReleaseFailed",
     "Revision",
@@ -48,18 +49,36 @@ class ReleaseFailed(ClusterError):
     """The release is in the cluster with status `failed`; the message is Helm's."""
 
 
-def render(chart: Path, *, release: str, namespace: str, values: Values) -> list[Manifest]:
-    """All manifests, hooks and tests included, ordered by kind, then name. No cluster is asked.
+ANY_CLUSTER = Capabilities("", ())
 
-    Raises InputError when the chart cannot be read or rendered, or its schema refuses the values.
+
+def render(
+    chart: Path,
+    *,
+    release: str,
+    namespace: str,
+    values: Values,
+    capabilities: Capabilities = ANY_CLUSTER,
+    upgrade: bool = False,
+) -> list[Manifest]:
+    """All manifests, hooks and tests included, ordered by kind, then name; as for a cluster of these capabilities.
+
+    One that is up is asked: it gets to see what it would install, and changes nothing. Only its hooks, and charts
+    whose kinds it does not have yet, are rendered without it: to these Helm's own API versions seem to be there, too.
+    Raises InputError when the chart cannot be read or rendered, or its schema or the cluster refuses what comes of it.
     """
+    what: dict[str, Any] = {"release": release, "values": values, "upgrade": upgrade}
+    by_helm = helm.available()
     try:
-        text = helm.available().render(chart, release=release, namespace=namespace, values=values)
+        offline = by_helm.render(chart, namespace=namespace, capabilities=capabilities, **what)
+        manifests = read_manifests(offline, chart)
+        if capabilities.kubeconfig:
+            target = Target(capabilities.kubeconfig, capabilities.context, namespace)
+            manifests = _as_installed(manifests, lambda: by_helm.dry_run(chart, target=target, **what), chart)
     except HelmRefused as refusal:
         raise InputError(
             f"{chart}: expected a chart that renders with these values; helm says: {_said(refusal)}"
         ) from None
-    manifests = read_manifests(text, chart)
     return sorted(manifests, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
 
 
@@ -114,6 +133,24 @@ def _items(document: Any) -> list[Any]:
         if isinstance(items, list):
             return items
     return [document]
+
+
+def _is_hook(manifest: Manifest) -> bool:
+    return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
+
+
+def _as_installed(offline: list[Manifest], dry_run: Callable[[], str], chart: Path) -> list[Manifest]:
+    """What a cluster says that it would get, with the hooks that were rendered without it.
+
+    All of that where the cluster does not know one of the kinds: whether it will is seen when the chart is installed.
+    """
+    try:
+        seen = read_manifests(dry_run(), chart)
+    except HelmRefused as refusal:
+        if "no matches for kind" in str(refusal):
+            return offline
+        raise
+    return [*(manifest for manifest in seen if not _is_hook(manifest)), *filter(_is_hook, offline)]
 
 
 def _is_object(manifest: object) -> bool:
@@ -179,13 +216,18 @@ def patched(
     release: str,
     namespace: str,
     values: Values,
+    capabilities: Capabilities,
+    upgrade: bool,
 ) -> Path:
     """A throw-away chart in the empty folder `into` that installs what `patch` makes of the rendered manifests.
 
     Its name, version, values and schema are the chart's, so it can be installed and upgraded to under the same
     release; but its manifests are fixed: other values than these change nothing. Hooks stay hooks.
     """
-    manifests = patch(render(chart, release=release, namespace=namespace, values=values))
+    rendered = render(
+        chart, release=release, namespace=namespace, values=values, capabilities=capabilities, upgrade=upgrade
+    )
+    manifests = patch(rendered)
     (into / "manifests").mkdir(parents=True)
     (into / "templates").mkdir()
     metadata = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))

@@ -42,6 +42,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What templates may ask of a cluster, as Helm's `.Capabilities` has it, and where it is, if it is up."""
+
+    kubernetes: str  # its version: v1.34.4
+    api_versions: tuple[str, ...]  # `apps/v1` and `apps/v1/Deployment`
+    kubeconfig: Path | None = None  # None: nobody can be asked
+    context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """One entry of a release's history."""
 
@@ -68,7 +78,17 @@ class Helm(Protocol):
 
     def version(self) -> str: ...
     def dependency_command(self, chart: Path) -> str: ...
-    def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str: ...
+    def render(
+        self, chart: Path, *, release: str, namespace: str, values: Values, capabilities: Capabilities, upgrade: bool
+    ) -> str:
+        """Without asking a cluster. Helm adds these API versions to those that it was built with."""
+
+    def dry_run(self, chart: Path, *, release: str, target: Target, values: Values, upgrade: bool) -> str:
+        """As the cluster would get it: it has the API versions that it has, and `lookup` finds what is there.
+
+        Hooks may be left out.
+        """
+
     def lint(self, chart: Path, *, values: Values) -> list[Finding]: ...
     def install(
         self, chart: Path, *, release: str, target: Target, values: Values, timeout_s: float, wait: bool
@@ -101,9 +121,20 @@ class HelmProgram:
         """For a shell: it brings what the chart depends on into its `charts/`."""
         return shlex.join(["helm", "dependency", "build", str(chart)])
 
-    def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str:
+    def render(
+        self, chart: Path, *, release: str, namespace: str, values: Values, capabilities: Capabilities, upgrade: bool
+    ) -> str:
+        asked = ["--kube-version", capabilities.kubernetes] if capabilities.kubernetes else []
+        for name in capabilities.api_versions:
+            asked += ["--api-versions", name]
         with values_file(values) as file:
-            return self._run("template", release, chart, "--namespace", namespace, "--values", file)
+            to = ("--namespace", namespace, "--values", file)
+            return self._run("template", release, chart, *to, *asked, *_as_upgrade(upgrade))
+
+    def dry_run(self, chart: Path, *, release: str, target: Target, values: Values, upgrade: bool) -> str:
+        with values_file(values) as file:
+            how = ("--validate", "--values", file, *_to(target))
+            return self._run("template", release, chart, *how, *_as_upgrade(upgrade))
 
     def lint(self, chart: Path, *, values: Values) -> list[Finding]:
         with values_file(values) as file:
@@ -183,9 +214,30 @@ class HelmSdk:
         """As that of HelmProgram, for a machine without the program."""
         return shlex.join([sys.executable, "-c", f"import helm_python; helm_python.dependency_build({str(chart)!r})"])
 
-    def render(self, chart: Path, *, release: str, namespace: str, values: Values) -> str:
-        templates = self._ask("render", chart=str(chart), release=release, namespace=namespace, values=dict(values))
+    def render(
+        self, chart: Path, *, release: str, namespace: str, values: Values, capabilities: Capabilities, upgrade: bool
+    ) -> str:
+        templates = self._ask(
+            "render",
+            chart=str(chart),
+            values=dict(values),
+            name=release,
+            namespace=namespace,
+            kube_version=capabilities.kubernetes,
+            api_versions=list(capabilities.api_versions),
+            is_upgrade=upgrade,
+            is_install=not upgrade,
+        )
         return "\n---\n".join(text for name, text in templates.items() if not name.endswith("/NOTES.txt"))
+
+    def dry_run(self, chart: Path, *, release: str, target: Target, values: Values, upgrade: bool) -> str:
+        to: dict[str, Any] = {
+            "target": _config(target),
+            "chart": str(chart),
+            "release": release,
+            "values": dict(values),
+        }
+        return str(self._ask("upgrade" if upgrade else "install", **to, dry_run="server")["manifest"])
 
     def lint(self, chart: Path, *, values: Values) -> list[Finding]:
         report = self._ask("lint", chart=str(chart), values=dict(values))
@@ -318,6 +370,10 @@ def _to(target: Target) -> list[str | Path]:
 
 def _patience(timeout_s: float, wait: bool) -> list[str]:
     return ["--timeout", f"{math.ceil(timeout_s)}s", *(["--wait"] if wait else [])]
+
+
+def _as_upgrade(upgrade: bool) -> list[str]:
+    return ["--is-upgrade"] if upgrade else []
 
 
 def _config(target: Target) -> dict[str, Any]:

@@ -14,16 +14,20 @@ import threading
 from typing import Any, TextIO
 
 import helm_python
+from helm_python import _native
 
 
 def version() -> str:
     return helm_python.helm_sdk_version()
 
 
-def render(*, chart: str, release: str, namespace: str, values: dict[str, Any]) -> dict[str, str]:
+def render(*, chart: str, values: dict[str, Any], **how: Any) -> dict[str, str]:
     # Loaded anew each time: a chart may have been edited since.
     with helm_python.Chart.load(chart) as loaded:
-        return loaded.render(values, name=release, namespace=namespace)
+        # Chart.render passes on neither the cluster's version nor its API versions, which the library takes.
+        text = _native.call_string("helm_render", loaded._raw(), json.dumps(values), json.dumps(how))
+    rendered: dict[str, str] = json.loads(text)
+    return rendered
 
 
 def lint(*, chart: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def faults(
 
     try:
         with opened(
-            subject,
+            subject.on(cluster),
             cluster,
             clock=RunClock.start(),
             run_id=f"m{int(time.time()) % 100000}",

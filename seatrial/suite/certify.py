@@ -97,6 +97,7 @@ def certify(
         cluster.up()
         is_up = True
         record.add_versions(cluster.versions())
+        subject = subject.on(cluster)
         with opened(
             subject,
             cluster,

@@ -56,6 +56,7 @@ def opened(
                 contract=subject.contract,
                 chart=subject.chart,
                 contract_file=subject.file,
+                capabilities=subject.capabilities,
                 workloads=subject.workloads,
                 folder=folder,
                 seed=seed,

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from seatrial import charts
+from seatrial.charts import Capabilities
+from seatrial.clusters.base import Cluster
+from seatrial.clusters.local.capabilities import local_capabilities
 from seatrial.clusters.recipe import Recipe, read_recipe
 from seatrial.contract import Contract, governed, merged, read_contract
 from seatrial.contract.rendered import Rendered
@@ -20,6 +23,8 @@ from seatrial.trials.asking import refuse_unaskable
 from seatrial.trials.context import RELEASE
 from seatrial.trials.credentials import missing_credentials
 from seatrial.trials.overlay import read_overlay
+from seatrial.watch.api import Api
+from seatrial.watch.capabilities import capabilities_of
 
 Manifest = dict[str, Any]
 NAMESPACE = "seatrial"
@@ -35,6 +40,7 @@ class Subject:
     manifests: tuple[Manifest, ...]
     recipes: tuple[Recipe, ...]
     workloads: Mapping[str, Workload]  # as rendered, by their names in the contract
+    capabilities: Capabilities  # of the cluster that it is rendered for
 
     @property
     def workload(self) -> Workload:
@@ -48,7 +54,16 @@ class Subject:
 
     def rendered(self, values: Mapping[str, Any]) -> list[Manifest]:
         """What the chart makes of these values."""
-        return charts.render(self.chart, release=RELEASE, namespace=NAMESPACE, values=values)
+        return _rendered(self.chart, values, self.capabilities)
+
+    def on(self, cluster: Cluster) -> Subject:
+        """The same contract, held against what this cluster, which is up, would install.
+
+        Raises InputError as `read_subject` does, ClusterError where the cluster does not answer.
+        """
+        kubeconfig, context = cluster.kubeconfig(), cluster.context
+        capabilities = capabilities_of(Api.connect(kubeconfig, context), kubeconfig, context)
+        return _held_against_chart(self.contract, self.file, self.chart, capabilities)
 
     @property
     def digest(self) -> str:
@@ -60,7 +75,7 @@ class Subject:
 
 
 def read_subject(path: Path) -> Subject:
-    """The contract at path (a file, or the chart's folder), held against its chart.
+    """The contract at path (a file, or the chart's folder), held against its chart as the embedded cluster takes it.
 
     Raises InputError for a chart that is missing or does not render, for a Helm value that the chart does not
     have, and for a promise that what it renders cannot keep; each message names the key.
@@ -72,6 +87,10 @@ def read_subject(path: Path) -> Subject:
     if not (chart / "Chart.yaml").is_file():
         raise InputError(f"{file}, chart: expected a chart in {chart}, found no Chart.yaml there; correct the path")
     charts.refuse_missing_subcharts(chart)
+    return _held_against_chart(contract, file, chart, local_capabilities())
+
+
+def _held_against_chart(contract: Contract, file: Path, chart: Path, capabilities: Capabilities) -> Subject:
     values = dict(contract.values)
     for setting in governed(contract):
         values = charts.with_value(chart, values, setting.value, setting.set)
@@ -84,15 +103,19 @@ def read_subject(path: Path) -> Subject:
             charts.with_value(chart, values, promised.value, {})
     if contract.faults:
         charts.with_value(chart, values, contract.faults.environment, [])
-    manifests = charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=merged(contract.values))
+    manifests = _rendered(chart, merged(contract.values), capabilities)
     try:
         workloads = resolved(contract.on_trial, manifests, RELEASE)
     except InputError as refused:
         raise InputError(f"{file}, {refused}") from None
-    subject = Subject(contract, file, chart, tuple(manifests), tuple(_recipes(contract, file)), workloads)
+    subject = Subject(contract, file, chart, tuple(manifests), tuple(_recipes(contract, file)), workloads, capabilities)
     if broken := next(_cannot_keep(subject), None):
         raise InputError(f"{file}, {broken}")
     return subject
+
+
+def _rendered(chart: Path, values: Mapping[str, Any], capabilities: Capabilities) -> list[Manifest]:
+    return charts.render(chart, release=RELEASE, namespace=NAMESPACE, values=values, capabilities=capabilities)
 
 
 def _with_replicas(chart: Path, values: dict[str, Any], key: str, declared: DeclaredWorkload) -> dict[str, Any]:

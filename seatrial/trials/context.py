@@ -54,6 +54,7 @@ class TrialContext:
     contract: Contract
     chart: Path
     contract_file: Path  # overlays are beside it
+    capabilities: charts.Capabilities  # of the cluster
     workloads: Mapping[str, Workload]  # as the chart renders them, by their names in the contract
     folder: Path  # for what a release needs on disk while it lives
     seed: int
@@ -98,7 +99,9 @@ class TrialContext:
         """The Helm values of a release: the contract's, those of the promises under trial, what is planted."""
         return merged(self.contract.values, *promised, self.injection.values)
 
-    def chart_for(self, namespace: str, release: str, values: Mapping[str, Any], replicas: int) -> Path:
+    def chart_for(
+        self, namespace: str, release: str, values: Mapping[str, Any], replicas: int, *, upgrade: bool
+    ) -> Path:
         """The chart to install: the subject's own, or one that emits its manifests with what has to be other in them.
 
         That is what is planted, and the number of pods where no value governs it.
@@ -115,7 +118,16 @@ class TrialContext:
             return manifests
 
         into = self.folder / f"patched-{namespace}-{random.randrange(16**6):06x}"
-        return charts.patched(self.chart, patch, into=into, release=release, namespace=namespace, values=values)
+        return charts.patched(
+            self.chart,
+            patch,
+            into=into,
+            release=release,
+            namespace=namespace,
+            values=values,
+            capabilities=self.capabilities,
+            upgrade=upgrade,
+        )
 
 
 def with_replicas(manifests: Sequence[Mapping[str, Any]], workload: Workload, replicas: int) -> list[dict[str, Any]]:

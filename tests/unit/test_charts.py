@@ -32,6 +32,18 @@ metadata:
     helm.sh/hook: pre-install
 spec: {template: {spec: {restartPolicy: Never, containers: [{name: migrate, image: busybox}]}}}
 """
+CAPABILITIES = charts.Capabilities("v1.31.2", ("acme.dev/v1", "acme.dev/v1/Adapter"))
+ASKING = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: facts}
+data:
+  version: {{ .Capabilities.KubeVersion.Version }}
+  group: {{ .Capabilities.APIVersions.Has "acme.dev/v1" | quote }}
+  kind: {{ .Capabilities.APIVersions.Has "acme.dev/v1/Adapter" | quote }}
+  other: {{ .Capabilities.APIVersions.Has "acme.dev/v2" | quote }}
+  upgrade: {{ .Release.IsUpgrade | quote }}
+"""
 SCHEMA = {"properties": {"model": {"properties": {"threshold": {"type": "number"}}}}}
 
 
@@ -84,6 +96,13 @@ class TestRender:
     def test_given_values_lie_over_the_charts_own(self, chart):
         assert named(rendered(chart, {"model": {"threshold": 0.75}}), "ConfigMap")["data"]["threshold"] == "0.75"
 
+    def test_templates_see_the_capabilities_that_are_given(self, tmp_path):
+        chart = write_chart(tmp_path / "asking", {"facts.yaml": ASKING})
+        of = {"release": "r", "namespace": "n", "values": {}, "capabilities": CAPABILITIES}
+        facts = {"version": "v1.31.2", "group": "true", "kind": "true", "other": "false", "upgrade": "false"}
+        assert named(charts.render(chart, **of), "ConfigMap")["data"] == facts
+        assert named(charts.render(chart, upgrade=True, **of), "ConfigMap")["data"] == {**facts, "upgrade": "true"}
+
     def test_numbers_stay_numbers(self, chart):
         assert (
             named(rendered(chart, {"model": {"threshold": 0.75}}), "ConfigMap")["data"]["threshold-type"] == "float64"
@@ -134,6 +153,11 @@ def lint(chart: Path) -> list[helm.Finding]:
     return charts.lint(chart, values={})
 
 
+def mutated(chart: Path, patch, folder: Path) -> Path:
+    into, of = folder / "mutant", {"release": "r", "namespace": "n", "values": {}, "upgrade": False}
+    return charts.patched(chart, patch, into=into, capabilities=CAPABILITIES, **of)
+
+
 @pytest.mark.usefixtures("any_helm")
 class TestPatched:
     def test_the_mutant_renders_the_patched_manifests_and_nothing_else_changes(self, chart, tmp_path):
@@ -141,19 +165,15 @@ class TestPatched:
             named(manifests, "ConfigMap")["data"]["threshold"] = "1.0"
             return manifests
 
-        mutant = charts.patched(chart, raise_threshold, into=tmp_path / "mutant", release="r", namespace="n", values={})
+        mutant = mutated(chart, raise_threshold, tmp_path)
         assert rendered(mutant) == raise_threshold(rendered(chart))
 
     def test_hooks_stay_hooks(self, chart, tmp_path):
-        mutant = charts.patched(
-            chart, lambda same: same, into=tmp_path / "mutant", release="r", namespace="n", values={}
-        )
+        mutant = mutated(chart, lambda same: same, tmp_path)
         assert named(rendered(mutant), "Job")["metadata"]["annotations"] == {"helm.sh/hook": "pre-install"}
 
     def test_the_mutant_refuses_what_the_chart_refuses(self, chart, tmp_path):
-        mutant = charts.patched(
-            chart, lambda same: same, into=tmp_path / "mutant", release="r", namespace="n", values={}
-        )
+        mutant = mutated(chart, lambda same: same, tmp_path)
         with pytest.raises(InputError, match="want number"):
             rendered(mutant, {"model": {"threshold": "high"}})
 

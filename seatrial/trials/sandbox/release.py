@@ -69,7 +69,7 @@ class Release:
         context = self._context
         if path := context.contract.subject.replicas:
             values = charts.with_value(context.chart, values, path, replicas)
-        chart = context.chart_for(self._namespace, RELEASE, values, replicas)
+        chart = context.chart_for(self._namespace, RELEASE, values, replicas, upgrade=bool(self._revisions))
         self._revisions.append(values)
         return self._act(
             lambda: act(

@@ -112,7 +112,8 @@ class TestObjects:
 
     def test_two_renders_are_equal_to_the_byte(self):
         values = {"podLabels": {"b": "1", "a": "2"}, "podAnnotations": {"d": "1", "c": "2"}}
-        first, second = (helm.available().render(CHART, release="r", namespace="n", values=values) for _ in range(2))
+        of = {"release": "r", "namespace": "n", "capabilities": charts.ANY_CLUSTER, "upgrade": False}
+        first, second = (helm.available().render(CHART, values=values, **of) for _ in range(2))
         assert first == second
 
     def test_the_service_sends_to_the_port_that_the_container_listens_on(self):

@@ -93,6 +93,8 @@ SUBJECT = SimpleNamespace(
     images=[],
     recipes=(),
     workloads={"": WORKLOAD},
+    capabilities=None,
+    on=lambda cluster: SUBJECT,
 )
 CLUSTER = SimpleNamespace(
     lacks=lambda manifests: [],

@@ -8,34 +8,21 @@ from typing import Any
 from aiohttp import web
 
 from seatrial.clusters.local.api.answers import answer
-from seatrial.clusters.local.api.kinds import KINDS, Kind
-from seatrial.clusters.local.api.schema import data
+from seatrial.clusters.local.api.kinds import KINDS, VIRTUAL, Kind
+from seatrial.clusters.local.api.schema import git_version
 
 Obj = dict[str, Any]
 ALL_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 STATUS_VERBS = ["get", "patch", "update"]
 
-# Resources that hold no objects: (name, kind, namespaced, verbs) by group version.
-VIRTUAL: dict[str, list[tuple[str, str, bool, list[str]]]] = {
-    "authorization.k8s.io/v1": [
-        ("selfsubjectaccessreviews", "SelfSubjectAccessReview", False, ["create"]),
-        ("selfsubjectrulesreviews", "SelfSubjectRulesReview", False, ["create"]),
-    ],
-    "metrics.k8s.io/v1beta1": [
-        ("nodes", "NodeMetrics", False, ["get", "list"]),
-        ("pods", "PodMetrics", True, ["get", "list"]),
-    ],
-}
-
 
 def version() -> Obj:
     """The answer to `/version`: the server whose types and rules these are."""
-    git_version = data()["version"]
-    major, minor, _ = git_version.removeprefix("v").split(".", 2)
+    major, minor, _ = git_version().removeprefix("v").split(".", 2)
     return {
         "major": major,
         "minor": minor,
-        "gitVersion": f"{git_version}+seatrial",
+        "gitVersion": git_version(),
         "gitCommit": "",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",

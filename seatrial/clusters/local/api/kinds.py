@@ -92,6 +92,18 @@ KINDS: dict[str, Kind] = {
     )
 }
 
+# Resources that hold no objects: (name, kind, namespaced, verbs) by group version.
+VIRTUAL: dict[str, list[tuple[str, str, bool, list[str]]]] = {
+    "authorization.k8s.io/v1": [
+        ("selfsubjectaccessreviews", "SelfSubjectAccessReview", False, ["create"]),
+        ("selfsubjectrulesreviews", "SelfSubjectRulesReview", False, ["create"]),
+    ],
+    "metrics.k8s.io/v1beta1": [
+        ("nodes", "NodeMetrics", False, ["get", "list"]),
+        ("pods", "PodMetrics", True, ["get", "list"]),
+    ],
+}
+
 BY_GVK: dict[tuple[str, str], Kind] = {(kind.api_version, kind.kind): kind for kind in KINDS.values()}
 
 

@@ -56,6 +56,11 @@ def data() -> dict[str, Any]:
     return content
 
 
+def git_version() -> str:
+    """Of the server whose types and rules these are, with this project's mark: `v1.34.4+seatrial`."""
+    return f"{data()['version']}+seatrial"
+
+
 @cache
 def definition_names() -> dict[tuple[str, str, str], str]:
     """(group, version, kind) to the name of its definition."""
