@@ -6,6 +6,7 @@ the time that groups take against their members one by one, must agree.
 
 from seatrial.contract import Batching, Metrics
 from seatrial.suite import check
+from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
 from seatrial.trials.concurrency import (
     LEAST_FOR_S,
     LONE,
@@ -111,8 +112,13 @@ def by_time(concurrent: ConcurrentLoad) -> Verdict:
     if most > MOST_OF_TIME:
         return ground.inconclusive(
             f"{expected}, the delay of {concurrent.delay_s * 1000:g} ms left out of theirs",
-            f"between {least:.0%} and {most:.0%}: beside work this short, the delay hides which it was",
-            "declare metrics.batch_size and metrics.model_runs, or let a Helm value govern batching.max_delay_ms",
+            f"between {least:.0%} and {most:.0%}: beside work this short, the delay hides which it was"
+            + (
+                f"; {NOT_REPLACED} {concurrent.unreached}, which was to make it shorter" if concurrent.unreached else ""
+            ),
+            ROLL_OUT
+            if concurrent.unreached
+            else "declare metrics.batch_size and metrics.model_runs, or let a Helm value govern batching.max_delay_ms",
         )
     return ground.passed(
         expected,

@@ -5,9 +5,10 @@ Source: contract `batching.max_size`; sizes as the service's histogram counts th
 
 from collections.abc import Sequence
 
-from seatrial.contract import Batching, Metrics
+from seatrial.contract import Batching, Governed, Metrics
 from seatrial.suite import check
 from seatrial.trials.batching import BURST, BURST_OF, NO_BURSTS, RACE, Batches, Setting
+from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
 from seatrial.verdict import Ground, Measurement, Verdict, skipped
 from seatrial.watch.metrics import Sizes, around, counted, sizes
 
@@ -25,11 +26,14 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
     above = [too_large(metrics, batches, *pair) for pair in counted]
     if over := next(filter(None, above), ""):
         until_then = counted[: above.index(over) + 1]
-        size = until_then[-1][0].size
+        setting = until_then[-1][0]
+        reached = setting.replaced or not isinstance(batching.max_size, Governed)
         return ground_of(until_then).failed(
-            f"no batch above {size} when that is the largest",
-            over,
-            "count every item of every request before it joins a batch, whatever closes the batch",
+            f"no batch above {setting.size} when that is the largest",
+            over if reached else f"{over}; {NOT_REPLACED} {batching.max_size.value}, which did not reach them",
+            "count every item of every request before it joins a batch, whatever closes the batch"
+            if reached
+            else ROLL_OUT,
         )
     doubts = [unburst(batches, setting, at) if at else uncounted(metric, setting) for setting, at in seen]
     if doubt := next(filter(None, doubts), None):

@@ -4,10 +4,11 @@ Source: contract `limits.rate`; a token bucket admits at most burst + rate x t +
 it is empty exactly the rate.
 """
 
-from seatrial.contract import Limits, RateLimit
+from seatrial.contract import Governed, Limits, RateLimit
 from seatrial.ledger import Ledger, Mask
 from seatrial.stats.buckets import BucketJudgement, judge_bucket
 from seatrial.suite import check
+from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
 from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited, Window
 from seatrial.trials.slots import for_being_full
 from seatrial.verdict import Ground, Measurement, Verdict
@@ -40,6 +41,8 @@ def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited
             f"{len(first)} in the first second"
         )
         ground = ground.with_(n=len(rows), measurements=once_empty(at, bucket), evidence=[fact])
+        if bucket.decision == "fail" and not window.replaced:
+            return unreached(ground, limit, limited.windows[0], rows, admitted, how_it_failed(at, bucket) or fact)
         if bucket.decision == "fail":
             return ground.failed(
                 "admissions of a token bucket of the configured rate and burst",
@@ -71,6 +74,18 @@ def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited
         "admissions of a token bucket of the configured rate and burst, at two settings",
         "; ".join(ground.evidence),
         detects="a rate off by 5%, or a burst off by 2",
+    )
+
+
+def unreached(ground: Ground, limit: RateLimit, before: Window, rows: Ledger, admitted: Mask, how: str) -> Verdict:
+    """A changed rate that the pods do not keep, for they are those from before the change."""
+    as_before = judge_bucket(rows.sent_s, rows.first_byte_s, admitted, before.per_second, before.burst)
+    value = limit.per_second.value if isinstance(limit.per_second, Governed) else "the rate"
+    still = f", and keep {before.per_second:g}/s" if as_before.decision != "fail" else ""
+    return ground.failed(
+        "admissions of a token bucket of the configured rate and burst, once the rate is another",
+        f"{how}; {NOT_REPLACED} {value}{still}",
+        ROLL_OUT,
     )
 
 

@@ -7,7 +7,7 @@ Source: contract `batching`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Patience, time_waited
+from seatrial.trials.changed_setting import changed
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
@@ -56,6 +57,7 @@ class Setting:
     size: int
     pod: str
     span: Span
+    replaced: bool = True  # the pod from before the change to this size; False: it may not have reached it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,9 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
         sandbox.note(rounds=rounds)
         if half := _halved(promise):
-            sandbox.release.upgrade(merged(values, half), replicas=1)
-            successor = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
-            settings.append(_bursts(sandbox, successor, size // 2, delay_s, windows.bursts))
+            after = changed(sandbox, merged(values, half), [pod], 1)
+            setting = _bursts(sandbox, after.pods[0], size // 2, delay_s, windows.bursts)
+            settings.append(replace(setting, replaced=after.replaced))
         return Batches(
             **sandbox.seen(),
             pod=pod.name,

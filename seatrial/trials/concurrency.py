@@ -21,6 +21,7 @@ from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import ClosedLoop, Exchange, Load, Lone, OpenLoop, PodTarget
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned
+from seatrial.trials.changed_setting import changed
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox, lone_latency_s
 from seatrial.trials.slots import slots_of
@@ -88,6 +89,7 @@ class ConcurrentLoad(Observation):
     slots: int | None = None  # the concurrency limit of the release, where one is in force
     together: int = TOGETHER  # of a group
     delay_s: float = 0.0  # for which a request may have waited for company, when groups were timed
+    unreached: str = ""  # the Helm value of a shorter delay, where its change replaced no pod
 
     def open_at_once(self) -> float:
         """Requests of the closed loop that were open at a time, on average (Little's law); 0 without any."""
@@ -168,13 +170,15 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
             not_full = max(1, min(size, slots or MANY) // 2)
             few = _loop(sandbox, pod, FEW, not_full, windows.few_for_s, 0, windows.most_for_s)
         sandbox.traffic.scrape(target)
-        pods = [pod]
+        pods, unreached = [pod], ""
         if batching and not metrics_tell(contract):
             if shorter := _shorter(batching, sandbox.traffic.lone_s):
-                delay_s = float(shorter.set) / 1000
-                sandbox.release.upgrade(merged(values, placed(iter([shorter]))), replicas=1)
-                sandbox.watch.wait(lambda _: pod.name not in {p.name for p in sandbox.workload().pods()}, 60)
-                pods += sandbox.workload().wait_pods(1, contract.ready_within_s)
+                after = changed(sandbox, merged(values, placed(iter([shorter]))), pods, 1)
+                if after.replaced:
+                    pods += after.pods
+                    delay_s = float(shorter.set) / 1000
+                else:
+                    unreached = shorter.value
                 _lone(sandbox, pods[-1], WARM_UP, together)
             for repetition in range(windows.repetitions):
                 _at_once(sandbox, pods[-1], repetition, together)
@@ -189,6 +193,7 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
             slots=slots,
             together=together,
             delay_s=delay_s,
+            unreached=unreached,
         )
 
 

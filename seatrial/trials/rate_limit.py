@@ -6,7 +6,7 @@ Source: contract `limits.rate`: a token bucket of `burst` tokens, refilled at `p
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -18,6 +18,7 @@ from seatrial.traffic.arrivals import poisson
 from seatrial.traffic.plan import Load, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
+from seatrial.trials.changed_setting import changed
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.slots import slots_of
@@ -56,6 +57,7 @@ class Window:
     burst: float
     start_s: float
     end_s: float
+    replaced: bool = True  # the pods from before the change to this rate; False: it may not have reached them
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +102,9 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
         probed = _probe(sandbox, pods, rate, burst, windows)
         sandbox.note(probed=probed)
         if isinstance(limit.per_second, Governed):
-            sandbox.release.upgrade(_values(context, limit, 2.0), replicas=REPLICAS)
-            sandbox.watch.wait(lambda _: not {p.name for p in sandbox.workload().pods()} & {p.name for p in pods}, 60)
-            fresh = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
-            saturated.append(_saturate(sandbox, fresh[0], 1, 2 * rate, burst, windows.saturated_s))
+            after = changed(sandbox, _values(context, limit, 2.0), pods, REPLICAS)
+            window = _saturate(sandbox, after.pods[0], 1, 2 * rate, burst, windows.saturated_s)
+            saturated.append(replace(window, replaced=after.replaced))
         return RateLimited(
             **sandbox.seen(),
             windows=tuple(saturated),

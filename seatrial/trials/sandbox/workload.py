@@ -18,7 +18,7 @@ from seatrial.trials.sandbox.reach import reach
 from seatrial.watch.api import ApiRefused
 from seatrial.watch.exec import run_in_pod
 from seatrial.watch.ownership import bystanders, pods_of
-from seatrial.watch.pods import gone_at_s, latest, ready_pods
+from seatrial.watch.pods import gone_at_s, latest, living, ready_pods
 from seatrial.watch.trouble import trouble
 from seatrial.watch.watcher import Watcher
 
@@ -69,6 +69,17 @@ class DeployedWorkload:
         for pod in self.pods():
             self._refuse_another_container(pod.spec)
         return self.pods()
+
+    def wait_replaced(self, before: Sequence[Pod], timeout_s: float) -> bool:
+        """Whether none of these pods was left, but for those on their way out, within timeout_s.
+
+        They are told by their uid: a StatefulSet's pods have the names of those before them.
+        """
+        old = {pod.uid for pod in before}
+        return self._watch.wait(
+            lambda changes: old.isdisjoint(item["metadata"]["uid"] for item in living(changes, self.identity).values()),
+            timeout_s,
+        )
 
     def wait_gone(self, pod: Pod, timeout_s: float) -> float | None:
         """When the pod's object was gone; None if it was still there after timeout_s."""

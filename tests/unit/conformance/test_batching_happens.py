@@ -139,6 +139,14 @@ def test_a_wait_for_company_is_no_work(lone_s, group_s, delay_s, outcome):
     assert judged("B2", contract(batching=BATCHING), seen).outcome == outcome
 
 
+def test_a_shorter_delay_that_no_rollout_brings_to_the_pod_is_told_as_that():
+    seen = replace(groups_of(0.1, 0.224, delay_s=0.08), unreached="batch.wait")
+    verdict = judged("B2", contract(batching=BATCHING), seen)
+    assert verdict.outcome == INCONCLUSIVE
+    assert "the pods are those from before the change of batch.wait" in verdict.found
+    assert "checksum" in verdict.do
+
+
 @pytest.mark.parametrize(
     ("delay", "lone_s", "set_ms"),
     [

@@ -60,6 +60,20 @@ def test_a_batch_above_the_largest_fails(counted):
     assert judged("B3", batching(), bursts(counted=counted)).outcome == FAIL
 
 
+def test_a_changed_size_that_no_rollout_brings_to_the_pods_is_told_as_that():
+    full, half = (seen := bursts(counted={4: [8, 8, 5]})).settings
+    verdict = judged("B3", batching(), replace(seen, settings=(full, replace(half, replaced=False))))
+    assert verdict.outcome == FAIL
+    assert verdict.found.endswith("; the pods are those from before the change of batch.max, which did not reach them")
+    assert "checksum" in verdict.do
+    assert "checksum" not in judged("B3", batching(), seen).do
+
+
+def test_a_server_that_reads_its_size_again_needs_no_rollout():
+    full, half = (seen := bursts()).settings
+    assert judged("B3", batching(), replace(seen, settings=(full, replace(half, replaced=False)))).outcome == PASS
+
+
 def test_more_answers_than_the_runs_can_hold_fail_whatever_the_sizes_say():
     """A multi-item request counted as one shows in the runs of the model."""
     assert "more than 8 in one" in judged("B3", batching(), bursts(runs={8: 5})).found

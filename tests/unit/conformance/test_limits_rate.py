@@ -36,6 +36,36 @@ def test_nothing_seen_is_never_a_pass(id):
 # L3
 
 
+def with_the_pods_of_before(seen):
+    """The change to the second rate replaced no pod."""
+    first, second = seen.windows
+    return replace(seen, windows=(first, replace(second, replaced=False)))
+
+
+def test_a_changed_rate_that_no_rollout_brings_to_the_pods_is_told_as_that():
+    seen = with_the_pods_of_before(rate_limited(admits=value_ignored))
+    verdict = judged("L3", CONTRACT, seen)
+    assert verdict.outcome is FAIL
+    assert verdict.found.startswith("at 20/s with burst 20: ")
+    assert verdict.found.endswith("; the pods are those from before the change of rate, and keep 10/s")
+    assert "checksum" in verdict.do
+    ignored = judged("L3", CONTRACT, rate_limited(admits=value_ignored))
+    assert "checksum" not in ignored.do, "new pods that ignore the value have another fault"
+
+
+def test_a_rate_that_is_neither_the_new_one_nor_the_old_one_is_not_called_the_old_one():
+    def neither(arrivals_s, rate):
+        return bucket()(arrivals_s, 10.0 if rate == 10 else 14.0)
+
+    verdict = judged("L3", CONTRACT, with_the_pods_of_before(rate_limited(admits=neither)))
+    assert verdict.outcome is FAIL
+    assert verdict.found.endswith("before the change of rate")
+
+
+def test_a_server_that_reads_its_configuration_again_needs_no_rollout():
+    assert outcome("L3", with_the_pods_of_before(rate_limited())) is PASS
+
+
 def per_minute(arrivals_s, rate):
     left = 60 * rate
     return [n < left for n in range(len(arrivals_s))]

@@ -1,5 +1,6 @@
 """What a trial does with one workload, against an API and a watch that are written down here."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,6 +95,23 @@ def test_a_selector_that_matches_nothing_is_told_with_the_pods_there_were():
     said = str(refused.value)
     assert said.startswith("c.yaml, workloads.typo.selector: expected pods with app=enigne, found none of them among ")
     assert "database-0 (StatefulSet database), engine-f (no owner), " in said
+
+
+def test_pods_are_replaced_when_none_of_their_uid_is_left_but_on_its_way_out():
+    """A StatefulSet's pods have the names of those before them."""
+    gateway = deployed("gateway")
+    before = gateway.pods()
+    assert [pod.name for pod in before] == ["gateway-1-a", "gateway-2-b"]
+    assert not gateway.wait_replaced(before, 1.0)
+    assert not gateway.wait_replaced(before[:1], 1.0)
+    namesakes = [replace(pod, uid=f"{pod.uid}-of-before") for pod in before]
+    assert gateway.wait_replaced(namesakes, 1.0)
+    leaving = [change for change in NAMESPACE if change.name in ("gateway-1-a", "gateway-2-b")]
+    on_their_way = [
+        replace(change, object={**change.object, "metadata": {**change.object["metadata"], "deletionTimestamp": "now"}})
+        for change in leaving
+    ]
+    assert deployed("gateway", changes=[*NAMESPACE, *on_their_way]).wait_replaced(before, 1.0)
 
 
 def test_a_container_that_the_pods_do_not_have_is_told():
