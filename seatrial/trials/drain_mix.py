@@ -17,39 +17,51 @@ from seatrial.trials import workload
 SERVICE_RPS = 10.0
 LIGHT = 0.3  # of what both replicas carry
 CONNECT, NEAR_BUDGET, STREAM = "connect", "nearly", "stream"
+LARGE, LARGE_HALF_SENT = "large", "large-half-sent"
 STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
 NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
+LARGE_IN = 8  # slots: with fewer there is no place for large ones
 PLENTY = 24  # slots, with which nothing of the mix meets the limit while it waits for SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How much of each load the victim gets in a round."""
+    """How much of each load the victim gets in a round, and how long before SIGTERM."""
 
     longs: int = 8
     kept: int = 4
     half_sent: int = 2
     streams: int = len(STREAMS_BEGIN_S)
-    nearly_before_s: tuple[float, ...] = (0.15,)  # SIGTERM
+    nearly_before_s: tuple[float, ...] = (0.15,)
+    shorts_before_s: float = 0.3
+    # After the request near the budget: what large ones take must not hold it up.
+    large_before_s: tuple[float, ...] = (0.1, 0.06)
+    large_half_sent_before_s: tuple[float, ...] = (0.12,)
     service_rps: float = SERVICE_RPS
 
     @staticmethod
-    def fitting(slots: int | None, replicas: int, lone_s: float, *, streams: bool) -> Mix:
+    def fitting(slots: int | None, replicas: int, lone_s: float, *, streams: bool, large: bool) -> Mix:
         """What a replica of so many slots can take, with one of them left for the request near the budget.
 
-        That one is sent before the short ones, which then fill what is left. With one or two slots it is sent three
-        times: a request of the Service's may be there already.
+        That one is sent before the large and the short ones, which then fill what is left. With one or two slots it is
+        sent three times: a request of the Service's may be there already.
         """
         if slots is None or slots >= PLENTY:
-            return Mix()
+            return Mix() if large else Mix(large_before_s=(), large_half_sent_before_s=())
         kept = min(4, slots // 4)
-        streamed = min(len(STREAMS_BEGIN_S), max(0, slots - 3 - kept)) if streams else 0
+        large = large and slots >= LARGE_IN
+        held = 3 + kept + 2 * large
+        streamed = min(len(STREAMS_BEGIN_S), max(0, slots - held)) if streams else 0
+        nearly_before_s = (0.3,) if slots >= 3 else (0.5, 0.4, 0.3)
         return Mix(
-            longs=min(8, max(0, slots - 3 - kept - streamed)),
+            longs=min(8, max(0, slots - held - streamed)),
             kept=kept,
             half_sent=2 if slots >= 3 else 0,
             streams=streamed,
-            nearly_before_s=(0.3,) if slots >= 3 else (0.5, 0.4, 0.3),
+            nearly_before_s=nearly_before_s,
+            shorts_before_s=min(nearly_before_s) - 0.05,
+            large_before_s=(0.28,) if large else (),
+            large_half_sent_before_s=(0.27,) if large else (),
             service_rps=min(SERVICE_RPS, LIGHT * slots * replicas / max(lone_s, 0.001)),
         )
 
@@ -88,10 +100,8 @@ def loads(
         return OpenLoop(name, target, cases, arrivals_s, picks, groups, timeout_s=patience_s, **how)  # type: ignore[arg-type]
 
     arrivals = poisson(mix.service_rps, at.start_s, end_s, seed).tolist()
-    # Short ones come after the request near the budget, where the slots are few.
-    shorts_from_s = 0.3 if mix == Mix() else min(mix.nearly_before_s) - 0.05
     found: list[Load] = [
-        shorts("short", list(workload.steps(sigterm_s - shorts_from_s, sigterm_s + 0.5, 1 / 50))),
+        shorts("short", list(workload.steps(sigterm_s - mix.shorts_before_s, sigterm_s + 0.5, 1 / 50))),
         *(
             shorts(f"kept-{n}", list(workload.steps(sigterm_s - 2.0 + n * 0.05, end_s, 0.2)), connection="keep-alive")
             for n in range(mix.kept)
@@ -113,6 +123,16 @@ def loads(
         begin_s = [sigterm_s - before_s for before_s in STREAMS_BEGIN_S[-mix.streams :]]
         groups = [index] * len(begin_s)
         found.append(OpenLoop(STREAM, target, (stream,), begin_s, (), groups, timeout_s=patience_s, keep="all"))
+    if large := workload.large_case(contract):
+        for name, before_s, pause_s in (
+            (LARGE, mix.large_before_s, None),
+            (LARGE_HALF_SENT, mix.large_half_sent_before_s, 1.0),
+        ):
+            if sent_s := [sigterm_s - each_s for each_s in before_s]:
+                groups = [index] * len(sent_s)
+                found.append(
+                    OpenLoop(name, target, (large,), sent_s, (), groups, timeout_s=patience_s, body_pause_s=pause_s)
+                )
     long = contract.api().long
     if long and mix.longs:
         spread = [sigterm_s - 0.2 - n * long.seconds / mix.longs for n in range(mix.longs)]

@@ -1,8 +1,8 @@
 """Delete loaded pods, one after the other, and watch each until it is gone.
 
 Every round aims a mix at the victim's own address, timed to the moment at which SIGTERM is due: long cases,
-short cases, bodies half sent, kept connections, a TCP connect every 20 ms, and streams where an API promises them; and
-Poisson arrivals go through the Service. A last pod is deleted with nothing to do.
+short cases, bodies half sent, kept connections, a TCP connect every 20 ms, large cases where there is one and streams
+where an API promises them; and Poisson arrivals go through the Service. A last pod is deleted with nothing to do.
 Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
 """
 
@@ -20,7 +20,7 @@ from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, nothing, without
 from seatrial.trials.context import TrialContext
-from seatrial.trials.drain_mix import CONNECT, NEAR_BUDGET, NEARLY, STREAM, Mix, Moments, loads
+from seatrial.trials.drain_mix import CONNECT, LARGE, LARGE_HALF_SENT, NEAR_BUDGET, NEARLY, STREAM, Mix, Moments, loads
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
@@ -29,7 +29,10 @@ from seatrial.watch.pods import Termination, ended_s, events, namesake_at_s, of_
 REPLICAS = 2
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
 UNDISTURBED_STREAM = "undisturbed-stream"
-REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, "kept-0", "kept-1", "kept-2", "kept-3")  # at the victim
+UNDISTURBED_LARGE = "undisturbed-large"
+LARGE_SHARE = 0.5  # of the drain budget: what takes longer undisturbed is not sent to a pod that has to stop
+KEPT = ("kept-0", "kept-1", "kept-2", "kept-3")
+REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, *KEPT, LARGE, LARGE_HALF_SENT)  # at the victim
 GONE_WITHIN_S = 15.0  # after the grace period
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 
@@ -85,11 +88,13 @@ class PodDeletion(Observation):
         return tuple(round for round in self.rounds if round.loaded)
 
     def over_budget(self, round: Round) -> Ledger:
-        """Requests of seconds that the victim still worked on when the whole drain budget was spent.
+        """Requests of seconds, and large ones, that the victim still worked on when the whole drain budget was spent.
 
         They fit into it undisturbed: what slowed them down was the machine, or the company that they had.
         """
-        rows = self.ledger.in_group(round.index).to(round.victim).of("long", NEAR_BUDGET, STREAM)
+        rows = (
+            self.ledger.in_group(round.index).to(round.victim).of("long", NEAR_BUDGET, STREAM, LARGE, LARGE_HALF_SENT)
+        )
         spent_s = round.told_s + self.budget_s - SPENT_SLACK_S
         promised = self.budget_s > 0  # without a promise there is no budget to spend
         return rows.select(~rows.right & (rows.sent_s <= round.told_s) & (rows.ended_s >= spent_s) & promised)
@@ -125,7 +130,8 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
         )
         budget_s = float(drain.budget_s) if drain else 0.0
         streams = bool(context.contract.streaming_api)
-        mix = Mix.fitting(slots_of(context, values), REPLICAS, sandbox.traffic.lone_s, streams=streams)
+        large = _large_fits(sandbox, budget_s)
+        mix = Mix.fitting(slots_of(context, values), REPLICAS, sandbox.traffic.lone_s, streams=streams, large=large)
         _undisturbed(sandbox, budget_s)
         rounds = tuple(
             _round(sandbox, windows, mix, budget_s, index, loaded=index < windows.rounds)
@@ -136,6 +142,16 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
     signed = tuple(_with_sign(round, sign, common["timeline"], common["logs"]) for round in rounds)
     propagation_s = drain.propagation_s if drain else PROPAGATION_S
     return PodDeletion(**common, rounds=signed, budget_s=budget_s, propagation_s=propagation_s)
+
+
+def _large_fits(sandbox: Sandbox, budget_s: float) -> bool:
+    """Whether the large case is answered rightly, with nobody disturbing it, and well within the budget."""
+    large = workload.large_case(sandbox.context.contract)
+    if large is None or not budget_s:
+        return False
+    target = sandbox.workload().target(sandbox.workload().pods()[0])
+    rows = sandbox.traffic.collect(sandbox.traffic.start_now(OpenLoop(UNDISTURBED_LARGE, target, (large,), (0.01,))))
+    return bool((rows.right & (rows.latency_s <= LARGE_SHARE * budget_s)).all())
 
 
 def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:

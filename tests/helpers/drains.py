@@ -42,6 +42,7 @@ class Story:
     serving_until_s: float | None = None
     kept_stay: bool = False  # kept connections are served after the listener has closed
     grace_s: float = 12.0
+    large: bool = False  # the contract has a large case, and it was sent
 
     @property
     def victim(self) -> str:
@@ -133,6 +134,10 @@ def rows_of(story: Story) -> Iterator[Row]:
     for at_s in (due_s - 0.1, due_s - 0.02):
         yield at_victim("half-sent", at_s, 1.2, body_sent_s=at_s + 1.0)
     yield at_victim("nearly", due_s - 0.05, NEARLY_S)
+    if story.large:
+        for at_s in (due_s - 0.1, due_s - 0.06):
+            yield at_victim("large", at_s, 0.6)
+        yield at_victim("large-half-sent", due_s - 0.12, 1.6, body_sent_s=due_s + 0.88)
     for client in range(4):
         for at_s in np.arange(due_s - 1.9 + 0.05 * client, zero + story.exit_s, 0.2):
             yield at_victim(f"kept-{client}", at_s, 0.1, connection=client)

@@ -87,6 +87,20 @@ def drain_drops_half_sent(server: Server, fired: Fired) -> None:
     on_sigterm(server, drop)
 
 
+@fault("drain-drops-large-bodies", breaks={"D1"})
+def drain_drops_large_bodies(server: Server, fired: Fired) -> None:
+    """At SIGTERM the connections of requests with a body of more than 1 KiB are reset; smaller ones are finished."""
+    open_requests = Open(server)
+
+    def drop() -> None:
+        for request in list(open_requests.begun):
+            if int(request.headers.get("content-length", 0)) > 1024:
+                fired()
+                reset_caller(request)
+
+    on_sigterm(server, drop)
+
+
 @fault("drain-drops-assembling-batch", breaks={"D1"})
 def drain_drops_assembling_batch(server: Server, fired: Fired) -> None:
     """At SIGTERM batches that are not yet closed are refused. They wait 250 ms at least, so that there are some."""

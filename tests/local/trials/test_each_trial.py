@@ -128,13 +128,21 @@ def saw_a_loaded_pod_go_and_an_idle_one(seen):
     (loaded,) = seen.loaded()
     asked = seen.ledger.in_group(0)
     assert {*pod_deletion.REQUESTS, pod_deletion.STREAM, "service"} <= set(asked.texts("load"))
-    assert {pod_deletion.CONNECT, pod_deletion.UNDISTURBED_STREAM, "undisturbed"} <= set(seen.ledger.texts("load"))
+    assert {
+        pod_deletion.CONNECT,
+        pod_deletion.UNDISTURBED_STREAM,
+        pod_deletion.UNDISTURBED_LARGE,
+        "undisturbed",
+    } <= set(seen.ledger.texts("load"))
     assert len(asked.to(loaded.victim).open_at(loaded.told_s)) >= 1
     assert (seen.budget_s, seen.propagation_s) == (2.0, 1.0)
 
 
 def saw_many_clients(seen):
     assert seen.clients == concurrency.LEAST_CLIENTS
+    large = seen.ledger.of(concurrency.LARGE)
+    assert [len(large.in_group(group)) for group in (concurrency.ALONE, concurrency.IN_COMPANY)] == [2, 3]
+    assert large.right.all()
     assert len(seen.ledger.of(concurrency.LONE)) == 4
     assert len(seen.ledger.of(concurrency.LOOP)) >= 50
     assert len(seen.ledger.of(concurrency.FEW)) >= 1

@@ -56,10 +56,46 @@ def test_accepted_requests_that_are_lost_fail_with_their_rows(fault, load, cut):
     assert loads == {load}
 
 
+def test_large_requests_that_are_finished_are_told_of_in_a_pass():
+    found = verdict(deletion(large=True))
+    assert found.outcome is PASS
+    assert found.detects.endswith("of the large ones, 28%")
+
+
+@pytest.mark.parametrize("load", ["large", "large-half-sent"])
+def test_a_pod_that_finishes_only_small_bodies_fails(load):
+    cut = where(lambda row, round: row["load"] == load, lambda row, round: reset(row, round.told_s + 0.01))
+    found = verdict(deletion(large=True, change=cut))
+    assert found.outcome is FAIL
+    assert f"the first ({load}) reset" in found.found
+
+
+def test_large_requests_that_were_sent_and_not_open_at_sigterm_are_inconclusive():
+    over = where(
+        lambda row, round: row["load"].startswith("large"), lambda row, round: {**row, "ended_s": row["sent_s"] + 0.05}
+    )
+    found = verdict(deletion(large=True, change=over))
+    assert (found.outcome, found.found) == (INCONCLUSIVE, "0 of 9 that were sent")
+
+
+def test_large_requests_that_a_limit_refused_are_no_losses():
+    busy = contract(drain=DRAIN, limits={"concurrency": {"limit": 8, "reject": {"status": 503, "body": {"e": "busy"}}}})
+    refusal = where(lambda row, round: row["load"] == "large", lambda row, round: wrong(row, '{"e":"busy"}', 503))
+    assert verdict(deletion(large=True, change=refusal), busy).outcome is PASS
+
+
+def test_large_requests_that_outlast_the_budget_are_put_down_to_the_machine():
+    slow = where(
+        lambda row, round: row["load"] == "large", lambda row, round: reset(row, round.told_s + deletion().budget_s)
+    )
+    found = verdict(deletion(large=True, change=slow))
+    assert (found.outcome, found.found) == (INCONCLUSIVE, "6 cut when the whole budget was spent")
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_single_request_in_flight_that_goes_wrong_fails_and_is_named(data):
-    seen = deletion()
+    seen = deletion(large=True)
     rows = [
         row
         for round in seen.loaded()

@@ -17,6 +17,7 @@ FAULTS = (
     "drain-drop-last-100ms",
     "drain-drops-queued",
     "drain-drops-half-sent",
+    "drain-drops-large-bodies",
     "drain-drops-assembling-batch",
     "drain-cap-1s",
     "drain-budget-halved",
@@ -57,7 +58,9 @@ class Deletion:
     """What callers saw of a server that got SIGTERM at 0 s; statuses are None where a connection just ended."""
 
     code: int | None
-    old: list[int | None] = field(default_factory=list)  # in work at SIGTERM, and for some 5 s more
+    old: list[int | None] = field(
+        default_factory=list
+    )  # in work at SIGTERM, and for some 5 s more; the first has a large body
     recent: int | None = None  # the last before SIGTERM
     half_sent: int | None = None  # its body was
     old_done_at_s: float = 0.0
@@ -91,7 +94,8 @@ async def _deleted_idle(subject: Process) -> Deletion:
 async def _deleted_under_load(subject: Process, arrived: Callable[[int], Awaitable[None]]) -> Deletion:
     idle = await subject.open_post(extract())
     await idle.status()
-    old = [await subject.open_post(extract(f"{index} [[slow 5]]")) for index in range(4)]
+    texts = ["word " * 400 + "[[slow 5]]", *(f"{index} [[slow 5]]" for index in range(3))]
+    old = [await subject.open_post(extract(text)) for text in texts]
     half_sent = await subject.open_post(extract(), send_share=0.5)
     await arrived(5)
     recent = await subject.open_post(extract("[[slow 1]]"))
@@ -209,6 +213,12 @@ def test_a_drain_that_drops_what_is_queued(deletions: dict[str | None, Deletion]
 def test_a_drain_that_drops_half_sent_bodies(deletions: dict[str | None, Deletion]) -> None:
     seen = deletions["drain-drops-half-sent"]
     assert (seen.old, seen.recent, seen.half_sent) == ([200] * 4, 200, None)
+    assert seen.fired
+
+
+def test_a_drain_that_drops_large_bodies(deletions: dict[str | None, Deletion]) -> None:
+    seen = deletions["drain-drops-large-bodies"]
+    assert (seen.old, seen.recent, seen.half_sent) == ([None, 200, 200, 200], 200, 200)
     assert seen.fired
 
 
