@@ -15,6 +15,12 @@ from semantics.kube import Kube, Recording, condition, eventually, is_true, reco
 from semantics.workload import LISTENING, Said, Witness, field_env, probe
 
 SLEEP = "time.sleep(600)"
+OVER_NOTHING = {
+    "maxSkew": 1,
+    "topologyKey": "example.com/no-such-label",
+    "whenUnsatisfiable": "DoNotSchedule",
+    "labelSelector": {"matchLabels": {"app": "uneven"}},
+}
 LIMITED = {"limits": {"cpu": "1", "memory": "64Mi"}}
 
 
@@ -71,6 +77,9 @@ def pods(witness: Witness) -> list[dict]:
         witness.pod("root", SLEEP, securityContext={"runAsNonRoot": True}),
         witness.pod("nowhere", SLEEP, spec={"nodeSelector": {"kubernetes.io/hostname": "no-such-node"}}),
         witness.pod("too-large", SLEEP, resources={"requests": {"cpu": "1000"}}),
+        witness.pod("uneven", SLEEP, spec={"topologySpreadConstraints": [OVER_NOTHING]}),
+        witness.pod("claimant", SLEEP, spec={"resourceClaims": [{"name": "a", "resourceClaimTemplateName": "none"}]}),
+        witness.pod("another-schedulers", SLEEP, spec={"schedulerName": "volcano"}),
         {**absent, "spec": {"containers": no_such_image}},
         witness.pod(
             "told-to-stop", STOPS_ITSELF, readinessProbe=probe("ready"), livenessProbe=probe("live"), **LISTENING
@@ -231,7 +240,7 @@ class TestCannotRun:
     def test_as_root_when_that_is_forbidden(self, seen):
         eventually(lambda: seen.waiting("root") == "CreateContainerConfigError", within_s=60)
 
-    @pytest.mark.parametrize("pod", ["nowhere", "too-large"])
+    @pytest.mark.parametrize("pod", ["nowhere", "too-large", "uneven"])
     def test_without_a_node_that_suits(self, seen, pod):
         unscheduled = eventually(lambda: condition(seen.kube.get("Pod", pod), "PodScheduled"))
         assert (unscheduled["status"], unscheduled["reason"]) == ("False", "Unschedulable")
@@ -240,6 +249,13 @@ class TestCannotRun:
     def test_without_its_image(self, seen):
         eventually(lambda: seen.waiting("absent") in ("ErrImagePull", "ImagePullBackOff"), within_s=60)
         assert seen.kube.get("Pod", "absent")["status"]["phase"] == "Pending"
+
+    @pytest.mark.parametrize("pod", ["claimant", "another-schedulers"])
+    def test_waits_for_somebody_who_is_not_there(self, seen, pod):
+        eventually(lambda: seen.kube.get("Pod", "too-large")["status"].get("conditions"))
+        found = seen.kube.get("Pod", pod)
+        assert found["status"]["phase"] == "Pending"
+        assert "nodeName" not in found["spec"]
 
     def test_longer_than_its_deadline(self, seen):
         eventually(lambda: seen.kube.get("Pod", "in-time")["status"].get("reason") == "DeadlineExceeded", within_s=60)

@@ -334,7 +334,9 @@ def test_without_a_change_all_are_taken(kube, kind):
     try_to_create(kube, with_change(kind, "metadata.labels", {"a": "b"}))
 
 
-@pytest.mark.parametrize(("field", "said"), [("serviceAccountName", "nope"), ("priorityClassName", "nope")])
+@pytest.mark.parametrize(
+    ("field", "said"), [(key, "nope") for key in ("serviceAccountName", "priorityClassName", "runtimeClassName")]
+)
 def test_a_pod_that_names_what_is_not_there_is_forbidden(kube, field, said):
     with pytest.raises(Refused, match=said) as refusal:
         try_to_create(kube, with_change("Pod", f"spec.{field}", "nope"))

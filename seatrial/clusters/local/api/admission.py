@@ -56,7 +56,7 @@ def on_update(objects: Objects, kind: Kind, new: Obj, stored: Obj, subresource: 
 
 
 def _pod(objects: Objects, kind: Kind, pod: Obj) -> None:
-    """The admission plugins ServiceAccount, Priority and DefaultTolerationSeconds."""
+    """The admission plugins ServiceAccount, Priority, RuntimeClass and DefaultTolerationSeconds."""
     metadata, spec = pod["metadata"], pod["spec"]
     account = spec.setdefault("serviceAccountName", "default")
     spec["serviceAccount"] = account
@@ -65,6 +65,8 @@ def _pod(objects: Objects, kind: Kind, pod: Obj) -> None:
         why = f'error looking up service account {named}: serviceaccount "{account}" not found'
         raise forbidden(kind.qualified, metadata["name"], why)
     _set_priority(objects, kind, pod)
+    if runtime := spec.get("runtimeClassName"):  # no kind of the cluster's: there is none
+        raise forbidden(kind.qualified, metadata["name"], f'pod rejected: RuntimeClass "{runtime}" not found')
     tolerations = spec.setdefault("tolerations", [])
     for key in _NOT_READY:
         if not any(_tolerates(entry, key) for entry in tolerations):

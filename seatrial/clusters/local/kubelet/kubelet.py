@@ -17,7 +17,7 @@ from seatrial.clusters.local.kubelet.images import Images
 from seatrial.clusters.local.kubelet.isolation import Isolation, probe
 from seatrial.clusters.local.kubelet.logs import LogOptions
 from seatrial.clusters.local.kubelet.metrics import WINDOW_S, Meter, PodMetrics
-from seatrial.clusters.local.kubelet.node import NODE_NAME, Capacity, node_object
+from seatrial.clusters.local.kubelet.node import DEFAULT_SCHEDULER, NODE_NAME, Capacity, node_object
 from seatrial.clusters.local.kubelet.pod import PodWorker
 from seatrial.clusters.local.kubelet.sandbox import ApiAccess, Context
 from seatrial.clusters.local.kubelet.tasks import spawn
@@ -161,8 +161,10 @@ class Kubelet:
                 self._place(pod)
 
     def _place(self, pod: Obj) -> None:
-        metadata = pod["metadata"]
-        if "deletionTimestamp" in metadata or pod["spec"].get("schedulingGates"):
+        metadata, spec = pod["metadata"], pod["spec"]
+        # Pods of another scheduler wait for it.
+        is_another = spec.get("schedulerName", DEFAULT_SCHEDULER) != DEFAULT_SCHEDULER
+        if "deletionTimestamp" in metadata or spec.get("schedulingGates") or is_another:
             return
         node = self._store.get("nodes", None, NODE_NAME)
         others = [

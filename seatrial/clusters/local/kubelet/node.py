@@ -10,6 +10,7 @@ from seatrial.clusters.local.store import timestamp
 Obj = dict[str, Any]
 
 NODE_NAME = "local-node"
+DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Capacity:
     cpus: int
     memory_bytes: int
     pods: int = 110
+    disk_bytes: int = 200 << 30  # reserved, never counted
 
     @classmethod
     def default(cls) -> "Capacity":
@@ -33,6 +35,7 @@ class Capacity:
 def node_object(capacity: Capacity) -> Obj:
     """The Node as a kubelet registers it, its status included."""
     amounts = {"cpu": str(capacity.cpus), "memory": f"{capacity.memory_bytes >> 10}Ki", "pods": str(capacity.pods)}
+    amounts["ephemeral-storage"] = f"{capacity.disk_bytes >> 10}Ki"
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     now = timestamp()
     labels = {"hostname": NODE_NAME, "os": "linux", "arch": architecture}

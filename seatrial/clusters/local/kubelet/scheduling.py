@@ -1,19 +1,20 @@
 """Whether a pod fits the one node. Pure.
 
-Source: the scheduler's filters NodeResourcesFit, NodeAffinity, NodeUnschedulable, TaintToleration and
-VolumeBinding, and their messages.
+Source: the scheduler's filters NodeResourcesFit, NodeAffinity, NodeUnschedulable, TaintToleration, VolumeBinding and
+DynamicResources, and their messages. Nothing here allocates resource claims: no pod gets one.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from seatrial.clusters.local.controllers.quantity import milli
+from seatrial.clusters.local.kubelet.neighbours import unwanted
 
 Obj = dict[str, Any]
 
 
-def unschedulable(pod: Obj, node: Obj, others: Iterable[Obj], claims: set[str]) -> str:
+def unschedulable(pod: Obj, node: Obj, others: Sequence[Obj], claims: set[str]) -> str:
     """Why the pod cannot be placed, in the scheduler's words; empty when it can.
 
     `others` are the pods already on the node, `claims` the names of the namespace's PersistentVolumeClaims.
@@ -26,6 +27,8 @@ def unschedulable(pod: Obj, node: Obj, others: Iterable[Obj], claims: set[str]) 
             reasons.append(f"1 node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}")
     if not _selected(pod, node):
         reasons.append("1 node(s) didn't match Pod's node affinity/selector")
+    reasons += unwanted(pod, node, others)
+    reasons += [f'resource claim "{claim["name"]}" not found' for claim in pod["spec"].get("resourceClaims") or ()]
     return f"0/1 nodes are available: {', '.join(reasons)}." if reasons else ""
 
 
@@ -50,7 +53,7 @@ def _requests(container: Obj) -> Counter[str]:
     return Counter({name: milli(amount) for name, amount in amounts.items()})
 
 
-def _insufficient(pod: Obj, node: Obj, others: Iterable[Obj]) -> list[str]:
+def _insufficient(pod: Obj, node: Obj, others: Sequence[Obj]) -> list[str]:
     free = Counter({name: milli(amount) for name, amount in node["status"]["allocatable"].items()})
     for other in others:
         free.subtract(requests(other))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from seatrial.clusters.local.kubelet.node import Capacity, node_object
 from seatrial.clusters.local.kubelet.scheduling import requests, unschedulable
 
 NODE = {
@@ -31,6 +32,11 @@ def test_a_pod_that_is_too_large_by_a_thousandth() -> None:
 def test_a_resource_the_node_does_not_have() -> None:
     gpu = {"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}
     assert "1 Insufficient nvidia.com/gpu" in why(pod(containers=[gpu]))
+
+
+def test_the_node_has_room_for_files_as_any_node_has() -> None:
+    files = {"name": "main", "resources": {"requests": {"ephemeral-storage": "2Gi"}}}
+    assert why(pod(containers=[files]), node=node_object(Capacity.default())) == ""
 
 
 def test_no_more_pods_than_the_node_takes() -> None:
@@ -89,3 +95,8 @@ def test_a_claim_that_does_not_exist() -> None:
     volumes = [{"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}}]
     assert 'persistentvolumeclaim "cache" not found' in why(pod(volumes=volumes))
     assert why(pod(volumes=volumes), claims={"cache"}) == ""
+
+
+def test_claims_of_devices_that_nobody_allocates() -> None:
+    claims = [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]
+    assert why(pod(resourceClaims=claims)) == '0/1 nodes are available: resource claim "gpu" not found.'
