@@ -47,7 +47,7 @@ def described(check: Check, contract: Contract | None) -> dict[str, Any]:
     """A check as JSON has it; `unmade`: the promises that it needs and the contract does not make ("" without one)."""
     return {
         "id": check.id,
-        "name": check.slug,
+        "name": check.name,
         "level": check.level,
         "group": check.group,
         "promise": check.promise,

@@ -171,7 +171,7 @@ class RunRecord:
         return read_lines(data, str(path), self._upgraded)
 
     def _upgraded(self, entry: Any) -> Any:
-        return schema_1.entry(entry, self.trials()) if self.schema == schema_1.SCHEMA else entry
+        return _named(schema_1.entry(entry, self.trials()) if self.schema == schema_1.SCHEMA else entry)
 
     # Whether all is as it was recorded
 
@@ -227,6 +227,8 @@ class RunRecord:
 
 def _header(folder: Path, run: Any) -> RunHeader:
     """The header with the text of what was promised, which is a file of its own."""
+    if isinstance(run, dict) and isinstance(checks := run.get("checks"), list):
+        run = {**run, "checks": [_named(asked) for asked in checks]}
     header = codec.structured(run, RunHeader, str(folder / RECORD))
     kept = folder / PROMISES[header.kind]
     try:
@@ -234,6 +236,13 @@ def _header(folder: Path, run: Any) -> RunHeader:
     except OSError as error:
         raise InputError(f"{kept}: expected what was promised, found {error}") from error
     return replace(header, scenario=text) if header.kind == "load" else replace(header, contract=text)
+
+
+def _named(check: Any) -> Any:
+    """A check's or a verdict's fields, with its name as it is written today: with dashes; it had underscores."""
+    if not isinstance(check, dict) or not isinstance(name := check.get("name"), str):
+        return check
+    return {**check, "name": name.replace("_", "-")}
 
 
 def _version_in(document: Any) -> str:

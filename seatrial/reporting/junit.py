@@ -57,7 +57,7 @@ def _run(suite: ElementTree.Element, report: Report) -> None:
 
 
 def _unjudged(suite: ElementTree.Element, asked: Asked, word: str) -> None:
-    name = f"{asked.id} {(asked.name or asked.title).replace('_', '-')}"
+    name = f"{asked.id} {asked.name or asked.title}"
     case = ElementTree.SubElement(suite, "testcase", classname=_clean(group_of(asked)), name=_clean(name))
     never = ElementTree.SubElement(case, "error", message=f"{word}: never judged", type=word.lower())
     never.text = _clean(f"{asked.title}\n{asked.level}; the run ended before it was judged")
@@ -65,7 +65,7 @@ def _unjudged(suite: ElementTree.Element, asked: Asked, word: str) -> None:
 
 def _case(suite: ElementTree.Element, judged: Judged) -> None:
     entry, verdict = judged.entry, judged.entry.verdict
-    name = f"{entry.id} {(entry.name or entry.title).replace('_', '-')}"
+    name = f"{entry.id} {entry.name or entry.title}"
     case = ElementTree.SubElement(suite, "testcase", classname=_clean(judged.group), name=_clean(name))
     message = _clean(sentence(verdict))
     tag = {Outcome.FAIL: "failure", Outcome.INCONCLUSIVE: "error", Outcome.ERROR: "error", Outcome.SKIPPED: "skipped"}

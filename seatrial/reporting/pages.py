@@ -73,7 +73,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["kebab"] = lambda name: str(name).replace("_", "-")
     environment.filters["cell"] = _cell
     environment.filters["indented"] = _indented
     environment.globals["style"] = Markup(environment.get_template("report.css").render())

@@ -42,7 +42,7 @@ def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
         verdict = entry.verdict
         outcome = click.style(f"{SIGNS[verdict.outcome]} {verdict.outcome:<12}", fg=COLOURS[verdict.outcome])
         n = f"n={verdict.n}" if verdict.n is not None else ""
-        name = (entry.name or entry.title).replace("_", "-")
+        name = entry.name or entry.title
         head = f"{outcome} {entry.id:<{id_width}}  {entry.level:<6}  {n:<{n_width + 2}}  "
         indent = " " * len(click.unstyle(head))
         if verdict.outcome in (Outcome.PASS, Outcome.SKIPPED):
@@ -64,8 +64,7 @@ def unjudged_table(unjudged: Sequence[Asked]) -> str:
     id_width = max([len(asked.id) for asked in unjudged], default=2)
     word = click.style(f"{NEVER} {'not judged':<12}", fg=COLOURS[Outcome.ERROR])
     return "\n".join(
-        f"{word} {asked.id:<{id_width}}  {asked.level:<6}  {(asked.name or asked.title).replace('_', '-')}"
-        for asked in unjudged
+        f"{word} {asked.id:<{id_width}}  {asked.level:<6}  {asked.name or asked.title}" for asked in unjudged
     )
 
 

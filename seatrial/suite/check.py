@@ -29,7 +29,8 @@ class Check:
 
     `timed` says that its oracle counts from the times at which requests were due: it is judged only where the
     generator kept them. A check that judges rows by the times at which they were really sent does without: a late
-    start does not undo a lost answer. `ablations` take its stimulus away.
+    start does not undo a lost answer. `ablations` take its stimulus away. `name` is its function's, with dashes:
+    `drain-in-flight-finishes`.
     """
 
     id: str
@@ -42,18 +43,13 @@ class Check:
     ablations: tuple[Ablation, ...] = ()
 
     @property
-    def slug(self) -> str:
-        """Its name as reports write it: `drain-in-flight-finishes`."""
-        return self.name.replace("_", "-")
-
-    @property
     def group(self) -> str:
         """The folder that its file is in: `drain`."""
         return self.source.parent.name
 
     def is_called(self, word: str) -> bool:
         """Whether this is its id, its name or its group, in either case, with dashes or underscores."""
-        return word.lower().replace("_", "-") in (self.id.lower(), self.slug.lower(), self.group.lower())
+        return word.lower().replace("_", "-") in (self.id.lower(), self.name, self.group.lower())
 
     def parameters(self) -> tuple[Parameter, ...]:
         """What the function asks for, in its order."""
@@ -123,7 +119,8 @@ def check(
     def declare(function: Judge) -> Judge:
         source = Path(inspect.getsourcefile(function) or "").resolve()
         title = (inspect.getdoc(inspect.getmodule(function)) or function.__name__).splitlines()[0]
-        declared = Check(id, level, timed, function.__name__, title, function, source, ablations)
+        name = function.__name__.replace("_", "-")
+        declared = Check(id, level, timed, name, title, function, source, ablations)
         setattr(function, DECLARED, declared)
         return function
 

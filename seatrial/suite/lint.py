@@ -41,7 +41,7 @@ def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
     yield from _images(subject)
     for check in checks.values():
         if unmade := check.unmade(subject.contract):
-            yield Remark("note", f"{check.id} {check.slug} is skipped: the contract has no {unmade}")
+            yield Remark("note", f"{check.id} {check.name} is skipped: the contract has no {unmade}")
 
 
 def _images(subject: Subject) -> Iterator[Remark]:

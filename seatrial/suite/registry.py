@@ -76,7 +76,7 @@ def selected(checks: Mapping[str, Check], words: Iterable[str]) -> dict[str, Che
     """The checks with these ids or names, and those of these groups. Raises InputError for a word that is none."""
     wanted = list(words)
     if unknown := [word for word in wanted if not any(check.is_called(word) for check in checks.values())]:
-        known = [name for check in checks.values() for name in (check.id, check.slug, check.group)]
+        known = [name for check in checks.values() for name in (check.id, check.name, check.group)]
         near = get_close_matches(unknown[0], known, n=1)
         groups = ", ".join(dict.fromkeys(check.group for check in checks.values()))
         raise InputError(

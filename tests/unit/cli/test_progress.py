@@ -58,7 +58,7 @@ def test_the_forecast_is_said_first_and_then_in_every_line_while_trials_are_left
         f"{'[0/2]':25} 8 trials, about 5 min",
         f"{'[0/2, about 2 min left]':25} images",
         f"{'[0/2, about 40 s left]':25} trial one took 12 s and broke: no room",
-        f"{'[1/2]':25} pass         D1   {d1.name}: 34 answered",
+        f"{'[1/2]':25} pass         D1   drain-in-flight-finishes: 34 answered",
     ]
 
 

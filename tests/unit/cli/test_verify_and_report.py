@@ -174,7 +174,7 @@ def test_the_command_does_not_confirm_a_rewritten_verdict(record, checks):
 
 def half(tmp_path: Path) -> RecordWriter:
     """A run of two checks, of which one is judged."""
-    asked = tuple(Asked(id, "MUST", "No request is lost.", "no_request_is_lost") for id in ("X1", "X2"))
+    asked = tuple(Asked(id, "MUST", "No request is lost.", "no-request-is-lost") for id in ("X1", "X2"))
     header = RunHeader(
         "run-3", "2026-01-01T00:00:00+00:00", "0.1.0", "local", "preflight", "echo", "ab", CONTRACT, checks=asked
     )

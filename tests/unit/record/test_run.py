@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from seatrial.errors import InputError
 from seatrial.observation import Observation
-from seatrial.record import FirstTry, RecordWriter, RunHeader, RunRecord, canonical
+from seatrial.record import Asked, FirstTry, RecordWriter, RunHeader, RunRecord, canonical
 from seatrial.record.codec import plain
 from seatrial.verdict import Measurement, failed, passed, skipped
 
@@ -258,3 +259,14 @@ def test_a_killed_run_stays_readable(tmp_path, header: RunHeader, after_s):
     assert 0 <= len(back.trials()) - len(back.verdicts()) <= 1
     for name in back.trials():
         assert len(back.ledger(name)) == 50
+
+
+def test_names_of_an_earlier_record_are_those_of_today(header, tmp_path):
+    """The functions of checks have underscores; whatever is read has dashes."""
+    asked = Asked("X1", "MUST", "No request is lost.", "no_request_is_lost")
+    asked_for = replace(header, run_id="earlier", checks=(asked, replace(asked, id="X2")))
+    writer = RecordWriter.create(tmp_path, asked_for)
+    writer.add_verdict("X1", "MUST", "No request is lost.", passed("a", "b", n=1), [], name="no_request_is_lost")
+    record = RunRecord.open(writer.folder)
+    assert [entry.name for entry in record.verdicts()] == ["no-request-is-lost"]
+    assert [each.name for each in record.unjudged()] == ["no-request-is-lost"]

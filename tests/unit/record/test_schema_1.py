@@ -50,6 +50,7 @@ def test_reading_changes_no_file(tmp_path):
 
 def test_names_are_those_of_today(record):
     assert record.trials() == ["autoscaling", "concurrency", "overload", "rate-limit"]
+    assert record.verdicts_in_order()[0].name == "replicas-follow-formula"
     assert record.trial_failures() == {"install": "the image could not be pulled"}
     assert [step.load for step in record.observation("autoscaling", Scaling).steps] == ["step-1", "step-2"]
     concurrent = record.observation("concurrency", ConcurrentLoad)
