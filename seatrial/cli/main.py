@@ -18,20 +18,31 @@ EPILOG = "Exit status: 0 all MUSTs held, 1 a MUST or a gate failed, 2 could not 
 NOT_COMMANDS = ("main",)
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands, each with the whole first sentence of its help."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, but for cutting each text to one line."""
+        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=sys.maxsize)) for name, command in commands])
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="seatrial")
 def seatrial_command() -> None:
     """Sea trials for inference services: deploy a chart, apply what production applies, judge with evidence."""
 
 
-def _add_commands() -> None:
-    """Every module beside this one that holds a click command of its own name is a command."""
+def commands() -> click.Group:
+    """All of them: every module beside this one that holds a click command of its own name."""
     for found in pkgutil.iter_modules(seatrial.cli.__path__):
         if found.name in NOT_COMMANDS or found.name.startswith("_"):
             continue
         command = getattr(importlib.import_module(f"seatrial.cli.{found.name}"), found.name, None)
         if isinstance(command, click.Command):
             seatrial_command.add_command(command)
+    return seatrial_command
 
 
 def _terminate(*_: object) -> None:
@@ -41,10 +52,9 @@ def _terminate(*_: object) -> None:
 
 def main() -> None:
     """Run the command line."""
-    _add_commands()
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(seatrial_command(standalone_mode=False) or 0)
+        sys.exit(commands()(standalone_mode=False) or 0)
     except SeatrialError as error:
         click.echo(f"seatrial: {error}", err=True)
         sys.exit(error.exit_code)

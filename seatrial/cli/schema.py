@@ -14,6 +14,9 @@ def schema() -> None:
     """Print the JSON Schema of contract.yaml.
 
     With it an editor completes and explains keys, and marks those that mean nothing. A contract names it in its first
-    line: # yaml-language-server: $schema=contract.schema.json
+    line:
+
+    \b
+        # yaml-language-server: $schema=contract.schema.json
     """
     click.echo(json.dumps(contract_schema(), indent=2, ensure_ascii=False))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, RootModel
 
-from seatrial.cli.main import seatrial_command
+from seatrial.cli import main
 from seatrial.content import content
 from seatrial.contract import AdapterFile, Case, Contract, Governed, Pattern, read_contract
 from seatrial.suite.registry import load_checks
@@ -205,10 +205,7 @@ def test_the_guide_lists_the_smallest_example_whole_and_every_file_to_the_letter
 
 
 def commands() -> dict[str, click.Command]:
-    from seatrial.cli import main
-
-    main._add_commands()
-    return dict(seatrial_command.commands)
+    return dict(main.commands().commands)
 
 
 def test_the_check_that_contributors_are_shown_is_one(tmp_path):

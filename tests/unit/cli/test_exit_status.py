@@ -12,8 +12,7 @@ def busy(**options):
     threading.Thread(target=time.sleep, args=(600,)).start()
     raise KeyboardInterrupt
 
-module.seatrial_command = busy
-module._add_commands = lambda: None
+module.commands = lambda: busy
 module.main()
 """
 
