@@ -40,6 +40,12 @@ def write_report(file: Path, text: str) -> None:
         ) from failed
 
 
+def wrote(file: Path | None) -> None:
+    """Says on stderr where a file lies that was asked for; nothing where none was."""
+    if file is not None:
+        click.echo(f"wrote {file}", err=True)
+
+
 @contextmanager
 def page_of_run(file: Path | None, chart: Path, folder: Path) -> Iterator[None]:
     """The run's page in `file`, if there is one: *unfinished* until the run is left, then what its record says.
@@ -58,8 +64,10 @@ def page_of_run(file: Path | None, chart: Path, folder: Path) -> Iterator[None]:
         ended = refused(str(stopped)) if isinstance(stopped, InputError) else unfinished(why_stopped(stopped))
         # A run that was refused at once has no record.
         write_report(file, _page(folder) or notice_page(ended, chart, begun))
+        wrote(file)
         raise
     write_report(file, _page(folder))
+    wrote(file)
 
 
 @contextmanager

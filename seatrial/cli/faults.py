@@ -12,7 +12,7 @@ import click
 from seatrial import faults as matrix
 from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
 from seatrial.cli._folders import own_checks
-from seatrial.cli._reports import write_report
+from seatrial.cli._reports import write_report, wrote
 from seatrial.clock import RunClock
 from seatrial.content import content
 from seatrial.reporting.text import plural
@@ -107,6 +107,8 @@ def faults(
         cluster.down()
     _write(cells, 0, markdown, json_file)
     click.echo(matrix.as_markdown(cells))
+    wrote(markdown)
+    wrote(json_file)
     return matrix.verdict_of(cells)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli._reports import write_report
+from seatrial.cli._reports import write_report, wrote
 from seatrial.record import RunRecord
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import read_report
@@ -41,7 +41,7 @@ def report(record: Path, html: Path | None, junit: Path | None, markdown: Path |
         for file, write in wanted:
             if file:
                 write_report(file, write(read))
-                click.echo(f"wrote {file}", err=True)
+                wrote(file)
     if damage:
         return 3
     return 0 if opened.is_whole else opened.exit_status([])

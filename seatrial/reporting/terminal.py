@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,17 +25,20 @@ COLOURS = {
     Outcome.ERROR: "magenta",
     Outcome.SKIPPED: "bright_black",
 }
-NARROWEST = 60
+NARROWEST, OF_A_FILE = 60, 110
 
 
-def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
+def verdict_table(entries: Iterable[VerdictEntry]) -> str:
     """One line a check, in their order: outcome, id, level, n, name.
 
-    Below a check that did not pass its sentence, what to do, and where the requests are that decided it.
+    Below a check that did not pass its sentence, what to do, and where the requests are that decided it. A line that
+    is too long for a terminal is cut there, and nowhere else.
 
     With colour codes: `click.echo` takes them out again in a pipe.
     """
     ordered = list(entries)
+    terminal = sys.stdout.isatty()
+    width = max(NARROWEST, shutil.get_terminal_size().columns) if terminal else OF_A_FILE
     id_width = max([len(entry.id) for entry in ordered], default=2)
     n_width = max([len(str(entry.verdict.n or "")) for entry in ordered], default=1)
     lines = []
@@ -46,7 +50,8 @@ def verdict_table(entries: Iterable[VerdictEntry], width: int = 100) -> str:
         head = f"{outcome} {entry.id:<{id_width}}  {entry.level:<6}  {n:<{n_width + 2}}  "
         indent = " " * len(click.unstyle(head))
         if verdict.outcome in (Outcome.PASS, Outcome.SKIPPED):
-            lines.append(head + _cut(f"{name}: {sentence(verdict)}", width - len(indent)))
+            said = f"{name}: {sentence(verdict)}"
+            lines.append(head + (_cut(said, width - len(indent)) if terminal else said))
             continue
         lines.append(head + name)
         places = decisive(verdict)
@@ -72,9 +77,8 @@ def as_text(folder: Path) -> str:
     """The table of a record's verdicts, the tally and what they come to. Raises InputError for no record."""
     record = RunRecord.open(folder)
     entries = record.verdicts_in_order()
-    width = max(NARROWEST, shutil.get_terminal_size((110, 24)).columns)
     stages = recorded_stages(record) if record.header.kind == "load" else []
-    tables = [verdict_table(entries, width), unjudged_table(record.unjudged())]
+    tables = [verdict_table(entries), unjudged_table(record.unjudged())]
     return "\n\n".join([*stages, *filter(None, tables), closing(record, entries)])
 
 

@@ -1,5 +1,6 @@
 """`seatrial faults CHART --list`: what would be planted, and what checks of one's own lack."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,20 @@ from seatrial.verdict import passed
 def something_holds(deletion: PodDeletion):
     return passed("a", "b", n=1)
 '''
+
+
+class Cluster:
+    name, certificate, context = "local", "preflight", None
+    up = down = lambda self: None
+
+
+def test_where_table_and_results_were_written_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("seatrial.cli.faults.chosen_cluster", lambda *_: Cluster())
+    monkeypatch.setattr("seatrial.cli.faults.opened", lambda *_, **__: nullcontext())
+    monkeypatch.setattr("seatrial.cli.faults.matrix.run_rows", lambda *_: [])
+    files = ["--markdown", str(tmp_path / "m.md"), "--json", str(tmp_path / "m.json")]
+    done = CliRunner().invoke(faults, [str(GREETER), *files], standalone_mode=False, catch_exceptions=False)
+    assert done.stderr == f"wrote {tmp_path / 'm.md'}\nwrote {tmp_path / 'm.json'}\n"
 
 
 def listed(tmp_path, level, ablation=""):

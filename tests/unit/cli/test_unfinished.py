@@ -35,12 +35,13 @@ def begin(tmp_path):
     return record
 
 
-def test_a_page_of_yesterday_is_gone_when_a_run_begins(page, tmp_path):
+def test_a_page_of_yesterday_is_gone_when_a_run_begins_and_it_is_said_where_todays_is(page, tmp_path, capsys):
     with page_of_run(page, tmp_path / "chart", tmp_path / "run-1"):
         assert "Preflight passed" not in page.read_text()
         assert "</span> Unfinished</h1>" in page.read_text()
         begin(tmp_path).finish(0)
     assert "X1" in page.read_text()
+    assert capsys.readouterr().err == f"wrote {page}\n"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,8 @@ def test_the_command_leaves_page_document_and_record_of_an_unfinished_run(page, 
     time.sleep(0.2)
     process.send_signal(number)
     said, told = process.communicate(timeout=60)
-    assert (process.returncode, told.strip()) == (status, f"seatrial: stopped by {by}")
+    assert process.returncode == status
+    assert [line for line in told.splitlines() if line] == [f"wrote {page}", f"seatrial: stopped by {by}"]
     document = json.loads(said)
     assert document["result"]["word"] == "Unfinished"
     assert len(document["unjudged"]) > 10

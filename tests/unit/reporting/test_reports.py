@@ -150,6 +150,19 @@ def test_text_in_a_pipe_has_no_colour_codes_left(record):
     assert str(record.folder) in text
 
 
+LONG = "34 answers, " * 20 + "and the last word"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_line_is_cut_on_a_terminal_only(tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    record = RecordWriter.create(tmp_path, made_up.header("run-1"))
+    record.add_verdict("X1", "MUST", "A title.", passed("a", LONG, n=1), [], name="long")
+    line = click.unstyle(as_text(record.folder)).splitlines()[0]
+    assert (line.endswith("and the last word"), len(line) <= 80) == (not terminal, terminal)
+
+
 def test_json_is_one_document_with_a_schema_version(record):
     document = json.loads(as_json(record.folder))
     assert (document["schema"], document["result"]["exit_status"], len(document["verdicts"])) == (2, 1, 10)
