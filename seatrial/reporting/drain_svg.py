@@ -11,7 +11,7 @@ from seatrial.reporting.drain_story import DrainStory, Fate, Lane, Marker, Segme
 from seatrial.reporting.svg import element, group, nice_step, picture, text_width
 
 EDGE = 10.0
-LABEL_HEIGHT = 16.0
+LABEL_HEIGHT, LINE_HEIGHT = 16.0, 14.0
 BAR_HEIGHT = 18.0
 LANE_GAP = 12.0
 MARKER_ROW = 15.0
@@ -40,14 +40,14 @@ class _Picture:
         top = y
         body: list[Markup] = []
         for title, segments in (("Pod", self.story.pod), ("Endpoint in the Service", self.story.endpoint)):
-            body.append(self._label(title, "", y))
-            body.append(self._bar(segments, y + LABEL_HEIGHT))
-            y += LABEL_HEIGHT + BAR_HEIGHT + LANE_GAP
+            label, height = self._label(title, "", y)
+            body += [label, self._bar(segments, y + height)]
+            y += height + BAR_HEIGHT + LANE_GAP
         for lane in self.story.lanes:
-            body.append(self._label(lane.label, lane.summary, y))
-            drawn, height = self._requests(lane, y + LABEL_HEIGHT)
-            body.append(drawn)
-            y += LABEL_HEIGHT + height + LANE_GAP
+            label, label_height = self._label(lane.label, lane.summary, y)
+            drawn, height = self._requests(lane, y + label_height)
+            body += [label, drawn]
+            y += label_height + height + LANE_GAP
         lines = group(
             element("line", class_=f"mark {m.kind}", x1=self.x(m.at_s), x2=self.x(m.at_s), y1=top - 3, y2=y)
             for m in self.story.markers
@@ -88,9 +88,18 @@ class _Picture:
         free_from[row:] = [left + width, *free_from[row + 1 :]]
         return at, row, "start" if left == at else "end"
 
-    def _label(self, title: str, summary: str, y: float) -> Markup:
-        rest = element("tspan", f"  {summary}", class_="quiet") if summary else ""
-        return element("text", element("tspan", title, class_="strong") + rest, class_="lane", x=EDGE, y=y + 11)
+    def _label(self, title: str, summary: str, y: float) -> tuple[Markup, float]:
+        """A lane's name and what became of its requests, in as many lines as the width asks for; and their height."""
+        width = self.width - 2 * EDGE
+        beside, *below = _lines(summary, first=width - text_width(f"{title}  "), rest=width)
+        quiet = element("tspan", f"  {beside}", class_="quiet") if beside else ""
+        lines = [element("tspan", title, class_="strong") + quiet]
+        lines += [element("tspan", line, class_="quiet") for line in below]
+        drawn = (
+            element("text", line, class_="lane", x=EDGE, y=y + 11 + number * LINE_HEIGHT)
+            for number, line in enumerate(lines)
+        )
+        return group(drawn), LABEL_HEIGHT + LINE_HEIGHT * len(below)
 
     def _bar(self, segments: tuple[Segment, ...], y: float) -> Markup:
         def pieces() -> Iterator[Markup]:
@@ -151,6 +160,18 @@ class _Picture:
             "text", "seconds from the deletion", class_="tick", x=self.width - EDGE, y=bottom + 29, text_anchor="end"
         )
         return group([*parts, caption])
+
+
+def _lines(text: str, *, first: float, rest: float) -> list[str]:
+    """The text in lines of these widths in pixels, broken at spaces; the first is "" where no word fits there."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer) <= (first if len(lines) == 1 else rest):
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _fitting(text: str, width: float) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-# Of a proportional 11 px font; text in a picture is never measured, only kept from running into its neighbour.
-CHARACTER_WIDTH = 6.1
+# Of a wide 11 px font such as DejaVu Sans; text in a picture is never measured, only kept from running into others.
+CHARACTER_WIDTH = 6.6
 
 
 def element(name: str, content: str | Markup = "", **attributes: object) -> Markup:

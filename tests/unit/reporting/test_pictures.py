@@ -12,7 +12,7 @@ from seatrial.reporting.bars import limit_bar
 from seatrial.reporting.drain_story import drain_story
 from seatrial.reporting.drain_svg import story_svg
 from seatrial.reporting.latency import latencies_of_loads, latency_svg, seconds
-from seatrial.reporting.svg import element, nice_step
+from seatrial.reporting.svg import element, nice_step, text_width
 from seatrial.verdict import Measurement
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -45,6 +45,26 @@ def test_every_request_of_the_victim_is_drawn_within_the_frame(deletion, width):
         drawn = strokes(root, fate)
         assert len(drawn) == len(shown)
         assert all(0 <= x1 <= x2 <= width and 0 <= y <= float(root.get("height", 0)) for x1, y, x2 in drawn)
+
+
+@pytest.mark.parametrize("width", [340.0, 1080.0])
+def test_what_is_said_of_a_load_is_whole_and_within_the_frame(deletion, width):
+    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0], width))
+    lines = [text for text in root.iter(f"{SVG}text") if text.get("class") == "lane"]
+    assert all(10 + text_width("".join(line.itertext())) <= width for line in lines)
+    said = " ".join(" ".join("".join(line.itertext()) for line in lines).split())
+    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0])
+    assert any(10 + text_width(f"{lane.label}  {lane.summary}") > 340 for lane in told.lanes)
+    assert [f"{lane.label} {lane.summary}" in said for lane in told.lanes] == [True] * len(told.lanes)
+
+
+def test_lines_of_loads_do_not_lie_on_each_other(deletion):
+    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0], 340.0))
+    labels = [float(text.get("y", 0)) for text in root.iter(f"{SVG}text") if text.get("class") == "lane"]
+    assert min(np.diff(labels)) >= 11
+    for fate in ("right", "cut", "turned-away", "after"):
+        for _, y, _ in strokes(root, fate):
+            assert not any(label - 8 < y < label + 2 for label in labels)
 
 
 def test_a_cut_request_ends_where_it_was_cut(deletion):

@@ -52,6 +52,17 @@ def test_the_page_needs_nothing_from_elsewhere(report):
     assert re.findall(r"url\(|@import", text) == []
 
 
+def test_on_a_phone_each_cell_of_a_wide_table_stands_beside_the_name_of_its_column(report):
+    text = html_page(report)
+    tables = re.findall(r'<table class="stacked">(.*?)</table>', text, re.DOTALL)
+    assert len(tables) > len(report.trials)
+    for table in tables:
+        header, *rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)
+        _, *columns = re.findall(r"<th[^>]*>([^<]+)</th>", header)
+        assert [re.findall(r'data-name="([^"]+)"', row) for row in rows] == [columns] * len(rows)
+        assert all(re.match(r'\s*<td class="(mono )?first"', row) for row in rows)
+
+
 def test_the_page_shows_every_check_with_its_sentence(report):
     text = html_page(report)
     for judged in report.judged:
