@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from seatrial.clusters.base import Cluster
 from seatrial.clusters.recipe import split_reference
 from seatrial.errors import InputError
 
+Command = Callable[..., Any]
 
-def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--cluster, --kubeconfig, --context, --registry, --process."""
-    for option in (
-        click.option("--process", "processes", multiple=True, metavar="IMAGE=COMMAND",
-                     help="local: the command that stands for an image; may be given again."),
-        click.option("--registry", metavar="PREFIX", help="existing: nodes pull Seatrial's own images from PREFIX."),
-        click.option("--context", help="existing: which context of the kubeconfig."),
-        click.option("--kubeconfig", type=click.Path(path_type=Path), help="existing, kind: the kubeconfig file."),
-        click.option("--cluster", "cluster_name", default="local", show_default=True,
-                     type=click.Choice(["local", "kind", "existing"]), help="The cluster to use."),
-    ):  # fmt: skip
+kubeconfig_option = click.option(
+    "--kubeconfig", type=click.Path(path_type=Path), help="existing, kind: the kubeconfig file."
+)
+context_option = click.option("--context", help="existing: which context of the kubeconfig.")
+registry_option = click.option(
+    "--registry", metavar="PREFIX", help="existing: nodes pull Seatrial's own images from PREFIX."
+)
+process_option = click.option(
+    "--process",
+    "processes",
+    multiple=True,
+    metavar="IMAGE=COMMAND",
+    help="local: the command that stands for an image; may be given again.",
+)
+
+
+def cluster_option(*names: str) -> Callable[[Command], Command]:
+    """--cluster, which may be one of these; local where it is one of them and none is given."""
+    default = "local" if "local" in names else None
+    return click.option(
+        "--cluster",
+        "cluster_name",
+        default=default,
+        show_default=default is not None,
+        type=click.Choice(names),
+        help="The cluster to use.",
+    )
+
+
+def trial_options(command: Command) -> Command:
+    """--cluster, --kubeconfig, --context, --registry, --process: for what puts a chart on trial."""
+    anywhere = cluster_option("local", "kind", "existing")
+    for option in (process_option, registry_option, context_option, kubeconfig_option, anywhere):
         command = option(command)
     return command
 
@@ -34,7 +58,11 @@ TAKES = {"local": {"--process"}, "kind": {"--kubeconfig"}, "existing": {"--kubec
 
 
 def chosen_cluster(
-    name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
+    name: str,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    registry: str | None = None,
+    processes: tuple[str, ...] = (),
 ) -> Cluster:
     """The cluster that the options name. Raises InputError for options that do not fit it."""
     given = {"--kubeconfig": kubeconfig, "--context": context, "--registry": registry, "--process": processes}
@@ -60,6 +88,18 @@ def chosen_cluster(
     from seatrial.clusters.local.cluster import LocalCluster
 
     return LocalCluster(processes=processes)
+
+
+def refuse_others(meaning: Collection[str], *, expected: str, found: str) -> None:
+    """Raises InputError for an option of this command line that means nothing, given what was `found`.
+
+    `meaning` are the names of the parameters that mean something; the others would need what is `expected`.
+    """
+    command = click.get_current_context()
+    for parameter in command.command.params:
+        given = command.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE
+        if given and parameter.name not in meaning:
+            raise InputError(f"{parameter.opts[0]}: expected {expected}, found {found}; leave it out")
 
 
 def refuse_unused(processes: Sequence[str], images: Sequence[str]) -> None:

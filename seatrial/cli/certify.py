@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
+from seatrial.cli._clusters import chosen_cluster, refuse_unused, trial_options, writable
 from seatrial.cli._folders import own_checks
 from seatrial.cli._progress import Narrator, Silence
 from seatrial.cli._reports import page_of_run, result_of_run
@@ -21,7 +21,7 @@ from seatrial.suite.subject import read_subject
 
 @click.command(epilog="Example: seatrial certify CHART --json > verdicts.json")
 @click.argument("chart", type=click.Path(path_type=Path))
-@cluster_options
+@trial_options
 @click.option(
     "--only",
     "ids",

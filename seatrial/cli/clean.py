@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.cli._clusters import chosen_cluster, cluster_option, context_option, kubeconfig_option
 from seatrial.clusters.local.cluster import remove_leftovers
 from seatrial.trials.context import RUN_LABEL
 from seatrial.trials.sandbox.nodes import reopen
@@ -17,12 +17,12 @@ GONE_WITHIN_S = 120.0
 
 
 @click.command(epilog="Example: seatrial clean --cluster kind")
-@cluster_options
-def clean(
-    cluster_name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
-) -> int:
+@cluster_option("local", "kind", "existing")
+@kubeconfig_option
+@context_option
+def clean(cluster_name: str, kubeconfig: Path | None, context: str | None) -> int:
     """Delete the namespaces that Seatrial made, and open nodes it closed; on local, folders of clusters that ended."""
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
+    cluster = chosen_cluster(cluster_name, kubeconfig, context)
     if cluster_name == "local":
         removed = remove_leftovers()
         click.echo(f"removed {len(removed)} folders of local clusters that have ended")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from seatrial import faults as matrix
-from seatrial.cli._clusters import chosen_cluster, cluster_options, refuse_unused, writable
+from seatrial.cli._clusters import chosen_cluster, refuse_others, refuse_unused, trial_options, writable
 from seatrial.cli._folders import own_checks
 from seatrial.cli._reports import write_report, wrote
 from seatrial.clock import RunClock
@@ -23,7 +23,7 @@ from seatrial.suite.subject import read_subject
 
 @click.command(epilog="Example: seatrial faults CHART --only ID --cluster kind")
 @click.argument("chart", type=click.Path(path_type=Path))
-@cluster_options
+@trial_options
 @click.option(
     "--only",
     "ids",
@@ -59,6 +59,8 @@ def faults(
     Each planted fault is caught by the check named for it, each healthy variant passes, and no check decides anything
     when its stimulus is taken away.
     """
+    if list_only:
+        refuse_others(("chart", "ids", "folders", "list_only"), expected="rows that are run", found="--list")
     subject = read_subject(chart)
     checks = load_checks(content("conformance"), *folders)
     known = matrix.rows(subject, checks, content("charts") / "mutants")

@@ -12,7 +12,14 @@ from pathlib import Path
 import click
 import orjson
 
-from seatrial.cli._clusters import chosen_cluster, cluster_options, writable
+from seatrial.cli._clusters import (
+    chosen_cluster,
+    cluster_option,
+    context_option,
+    kubeconfig_option,
+    registry_option,
+    writable,
+)
 from seatrial.clusters.base import Cluster
 from seatrial.errors import InputError, why_stopped
 from seatrial.loads.bundle import bundle
@@ -30,6 +37,7 @@ from seatrial.suite.objectives import reported
 from seatrial.trials.context import Say
 
 SCHEMA = "seatrial.load/v1"
+WEB_PORT = 8089
 HEADLESS = ["--headless", "--only-summary"]
 
 
@@ -44,14 +52,15 @@ HEADLESS = ["--headless", "--only-summary"]
     help="Locust workers that share the load.",
 )
 @click.option("--in-cluster", is_flag=True, help="Send from pods of the cluster that --cluster names.")
-@cluster_options
+@cluster_option("kind", "existing")
+@kubeconfig_option
+@context_option
+@registry_option
 @click.option(
     "--env", "environment", multiple=True, metavar="NAME", help="A variable that the pods get, too; may be given again."
 )
 @click.option("--web", is_flag=True, help="Show Locust's page; it stays open until Ctrl-C.")
-@click.option(
-    "--web-port", type=click.IntRange(1, 65535), default=8089, show_default=True, help="Of that page, on 127.0.0.1."
-)
+@click.option("--web-port", type=click.IntRange(1, 65535), help=f"Of that page, on 127.0.0.1; default: {WEB_PORT}.")
 @click.option(
     "--runs",
     type=click.Path(path_type=Path),
@@ -67,14 +76,13 @@ def load(
     host: str | None,
     workers: int,
     in_cluster: bool,
-    cluster_name: str,
+    cluster_name: str | None,
     kubeconfig: Path | None,
     context: str | None,
     registry: str | None,
-    processes: tuple[str, ...],
     environment: tuple[str, ...],
     web: bool,
-    web_port: int,
+    web_port: int | None,
     runs: Path,
     out: Path | None,
     as_json: bool,
@@ -94,16 +102,15 @@ def load(
     service(order.host)  # a wrong one is refused before anything is brought up
     refuse_too_fast(scenario_file, scenario, workers)
     writable("--out" if out else "--runs", out or runs, folder=True)
-    refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *processes, *environment)
+    refuse_combination(in_cluster, cluster_name, web, kubeconfig, context, registry, *environment)
     handed_on = values_of(environment)
-    if web:
-        refuse_taken(web_port)
+    page_port = page_of(web, web_port)
 
     def say(text: str) -> None:
         if not quiet:
             click.echo(f"{scenario_file.name}: {text}", err=True)
 
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes) if in_cluster else None
+    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry) if cluster_name else None
     if cluster is None:
         refuse_unreachable(order.host)
     run_id = new_run_id()
@@ -116,7 +123,7 @@ def load(
         if cluster:
             recorded = carried_by_pods(order, cluster, handed_on, folder, say)
         else:
-            recorded = carried_here(order, folder, web_port if web else None, say)
+            recorded = carried_here(order, folder, page_port, say)
         report = reported(scenario, recorded)
         document = as_document(scenario, report, recorded)
         said = [*lines(scenario, report, recorded.workers), f"record    {folder}"]
@@ -184,16 +191,16 @@ def carried_by_pods(order: Order, cluster: Cluster, environment: dict[str, str],
         return run_workers(order.workers, pods, order.locust_file, order.scenario, order.host, folder, HEADLESS)
 
 
-def refuse_combination(in_cluster: bool, cluster_name: str, web: bool, *of_clusters: object) -> None:
+def refuse_combination(in_cluster: bool, cluster_name: str | None, web: bool, *of_clusters: object) -> None:
     """Raises InputError for options that do not go together; `of_clusters` are values of those of a cluster's pods."""
-    if in_cluster and cluster_name == "local":
+    if in_cluster and cluster_name is None:
         raise InputError("--in-cluster: expected --cluster kind or --cluster existing, found neither; name the cluster")
     if in_cluster and web:
         raise InputError(
             "--web: expected a load that this machine carries, found --in-cluster, whose page nobody could reach; "
             "leave one of them out"
         )
-    if not in_cluster and (cluster_name != "local" or any(of_clusters)):
+    if not in_cluster and (cluster_name or any(of_clusters)):
         raise InputError(
             "--in-cluster: expected it with options that name a cluster or what its pods get, found none; "
             "give it, or leave them out for a load from this machine"
@@ -208,8 +215,16 @@ def values_of(names: Sequence[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names}
 
 
-def refuse_taken(web_port: int) -> None:
-    """Raises InputError where another program has the port already: the load would run without its page."""
+def page_of(web: bool, port: int | None) -> int | None:
+    """The port of Locust's page, if there is to be one.
+
+    Raises InputError for a port without a page, and where another program has it: the load would run without its page.
+    """
+    if not web:
+        if port is not None:
+            raise InputError(f"--web-port {port}: expected --web with it, found none; give it, or leave the port out")
+        return None
+    web_port = port or WEB_PORT
     with socket.socket() as page:
         page.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -218,6 +233,7 @@ def refuse_taken(web_port: int) -> None:
             raise InputError(
                 f"--web-port {web_port}: expected a free port of 127.0.0.1, found {refused.strerror}; name another"
             ) from None
+    return web_port
 
 
 def as_document(scenario: Scenario, report: Report, recorded: Recorded) -> bytes:

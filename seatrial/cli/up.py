@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from seatrial.cli._clusters import chosen_cluster, cluster_options
+from seatrial.cli._clusters import chosen_cluster, cluster_option, process_option
 
 
 @click.command(epilog="Example: seatrial up --cluster local")
-@cluster_options
-def up(
-    cluster_name: str, kubeconfig: Path | None, context: str | None, registry: str | None, processes: tuple[str, ...]
-) -> int:
+@cluster_option("local", "kind")
+@click.option("--kubeconfig", type=click.Path(path_type=Path), help="kind: the kubeconfig file, written if none is.")
+@process_option
+def up(cluster_name: str, kubeconfig: Path | None, processes: tuple[str, ...]) -> int:
     """Bring up a cluster and print its kubeconfig; a local one lives until Ctrl-C, a kind one until `seatrial down`."""
-    cluster = chosen_cluster(cluster_name, kubeconfig, context, registry, processes)
+    cluster = chosen_cluster(cluster_name, kubeconfig, processes=processes)
     cluster.up()
     click.echo(cluster.kubeconfig())
     if cluster_name == "local":

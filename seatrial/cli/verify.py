@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from seatrial.cli._clusters import refuse_others
 from seatrial.cli._folders import own_checks
 from seatrial.content import content
 from seatrial.record import Damage, RunRecord, summarise
@@ -42,6 +43,7 @@ def verify(record: Path, folders: tuple[Path, ...], adapters: tuple[Path, ...]) 
     for file, what in damage:
         click.echo(f"damaged: {file}: {what}", err=True)
     if opened.header.kind == "load":
+        refuse_others(("record",), expected="a record of checks", found="that of a load")
         replay = answer_again(opened, damage)
     else:
         replay = judge_again(opened, load_checks(content("conformance"), *folders), damage, folders, adapters)

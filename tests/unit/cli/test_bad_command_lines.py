@@ -72,7 +72,7 @@ def test_a_cluster_that_cannot_be_reached_is_told_with_file_and_server(seatrial,
         server = f"http://127.0.0.1:{taken.getsockname()[1]}"
         file = kubeconfig(tmp_path, server)
         where = ["--cluster", "existing", "--kubeconfig", file]
-        for command in (["certify", chart(), "--quiet", "--runs", tmp_path], ["clean"], ["up"]):
+        for command in (["certify", chart(), "--quiet", "--runs", tmp_path], ["clean"]):
             status, told = seatrial(*command, *where)
             assert status == 3
             assert f"{file}: expected a Kubernetes API at {server}, found " in told
@@ -101,21 +101,61 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_deployed(seat
 
 
 @pytest.mark.parametrize(
-    ("cluster", "option"),
+    ("command", "cluster", "option"),
     [
-        ("local", ["--kubeconfig", "x"]),
-        ("local", ["--context", "x"]),
-        ("kind", ["--context", "x"]),
-        ("kind", ["--process", "a=b"]),
-        ("existing", ["--process", "a=b"]),
-        ("kind", ["--registry", "r"]),
+        ("certify", "local", ["--kubeconfig", "x"]),
+        ("certify", "local", ["--context", "x"]),
+        ("certify", "kind", ["--context", "x"]),
+        ("certify", "kind", ["--process", "a=b"]),
+        ("certify", "existing", ["--process", "a=b"]),
+        ("certify", "kind", ["--registry", "r"]),
+        ("up", "local", ["--kubeconfig", "x"]),
+        ("up", "kind", ["--process", "a=b"]),
+        ("clean", "local", ["--kubeconfig", "x"]),
+        ("clean", "kind", ["--context", "x"]),
     ],
 )
-@pytest.mark.parametrize("command", ["certify", "up", "clean"])
 def test_an_option_of_another_cluster_is_refused_rather_than_ignored(seatrial, chart, command, cluster, option):
     folder = [chart()] if command == "certify" else []
     status, told = seatrial(command, *folder, "--cluster", cluster, *option)
     assert (status, f"{option[0]}: expected --cluster " in told) == (3, True), told
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("clean", "--process"),
+        ("clean", "--registry"),
+        ("up", "--context"),
+        ("up", "--registry"),
+        ("load", "--process"),
+        ("check", "--only"),
+        ("lint", "--cluster"),
+        ("report", "--conformance"),
+    ],
+)
+def test_a_command_has_no_option_that_means_nothing_there(seatrial, command, option):
+    arguments = ["x"] if command in ("load", "check", "lint", "report") else []
+    status, told = seatrial(command, *arguments, option, "a=b")
+    assert (status, "No such option" in told, option in told) == (3, True, True), told
+
+
+@pytest.mark.parametrize("cluster", [["up", "--cluster", "existing"], ["load", "x", "--cluster", "local"]])
+def test_a_command_has_no_cluster_with_which_it_would_do_nothing(seatrial, cluster):
+    status, told = seatrial(*cluster)
+    assert (status, f"'{cluster[-1]}' is not one of" in told) == (3, True), told
+
+
+@pytest.mark.parametrize(
+    "option", [["--lanes", "3"], ["--seed", "1"], ["--cluster", "local"], ["--json", "x"], ["--markdown", "x"]]
+)
+def test_an_option_of_rows_that_run_is_refused_beside_a_list_of_them(seatrial, chart, option):
+    """Also one that has the value it has when it is not given."""
+    status, told = seatrial("faults", chart(), "--list", *option)
+    assert (status, told.strip()) == (
+        3,
+        f"seatrial: {option[0]}: expected rows that are run, found --list; leave it out",
+    )
 
 
 @pytest.mark.parametrize("command", ["certify", "faults"])

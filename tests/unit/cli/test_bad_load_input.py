@@ -47,6 +47,7 @@ def test_a_host_that_is_none_is_told_before_pods_are_brought_up(seatrial):
         (["--in-cluster"], "--in-cluster: expected --cluster kind or --cluster existing"),
         (["--in-cluster", "--cluster", "kind", "--web"], "--web: expected a load that this machine carries"),
         (["--cluster", "kind"], "--in-cluster: expected it with options that name a cluster or what"),
+        (["--web-port", "8089"], "--web-port 8089: expected --web with it, found none; give it, or leave the port out"),
         (["--env", "HOME"], "--in-cluster: expected it with options that name a cluster or what"),
         (["--in-cluster", "--cluster", "kind", "--env", "NOT_SET_AT_ALL"], "--env NOT_SET_AT_ALL: expected a variable"),
         (["--registry", "acme"], "--in-cluster: expected it with options that name a cluster or what"),

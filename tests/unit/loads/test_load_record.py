@@ -138,6 +138,12 @@ def test_what_decides_an_objective_is_not_judged_once_it_was_changed(folder, fil
     assert read_report(RunRecord.open(folder)).headline.word == "Evidence damaged"
 
 
+@pytest.mark.parametrize("option", ["--conformance", "--adapter"])
+def test_what_only_checks_are_judged_with_is_refused(carried, option):
+    with pytest.raises(InputError, match=f"{option}: expected a record of checks, found that of a load; leave it out"):
+        run(verify, carried.folder, option, "x")
+
+
 def test_a_rewritten_verdict_is_found(folder):
     lines = (folder / "verdicts.jsonl").read_text()
     (folder / "verdicts.jsonl").write_text(lines.replace('"found":"', '"found":"7 ', 1))
