@@ -11,7 +11,6 @@ import json
 import math
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,10 +24,12 @@ from typing import Any, Literal, Protocol
 
 from seatrial.errors import ClusterError
 from seatrial.lifetime import ending_with_us
+from seatrial.programs import on_path
 
 Values = Mapping[str, Any]
 
 ANSWER_WITHIN_S = 120.0
+NEVER_HELMS = (126, 127)  # a shell's, for a command that cannot run or is not there
 WAITS = 3  # of one action, each as long as its timeout
 
 
@@ -103,9 +104,9 @@ class Helm(Protocol):
 
 @functools.cache
 def available() -> Helm:
-    """The helm program where PATH has one, else the library."""
-    program = shutil.which("helm")
-    return HelmProgram(Path(program)) if program else HelmSdk()
+    """The helm program where PATH has one that runs, else the library."""
+    program = on_path("helm")
+    return HelmProgram(program.path) if program.path and program.runs else HelmSdk()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,11 @@ class HelmProgram:
 
     def _run(self, *arguments: str | Path, within_s: float = ANSWER_WITHIN_S) -> str:
         done = self._start(*arguments, within_s=within_s)
+        if done.returncode in NEVER_HELMS:
+            raise ClusterError(
+                f"{self.program}: expected Helm, found a program that ended with {done.returncode}: {_said(done)}; "
+                "mend it, or take it off PATH: Seatrial brings Helm as a Python package"
+            )
         if done.returncode:
             raise HelmRefused(_said(done))
         return done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Literal
 import click
 
 from seatrial.clusters.local import isolation_offered
+from seatrial.programs import on_path
 
 Need = Literal["local", "kind", "reference", "reports"]
 
@@ -42,8 +42,7 @@ def findings() -> Iterator[Finding]:
     yield Finding(
         "local", "two cores", str(cores) if cores >= 2 else "", "a run on one core is inconclusive more often"
     )
-    helm = shutil.which("helm") or ("helm-python-sdk" if importlib.util.find_spec("helm_python") else "")
-    yield Finding("local", "Helm", helm, "pip install helm-python-sdk, or put helm on PATH")
+    yield Finding("local", "Helm", _helm(), "pip install helm-python-sdk, or put helm on PATH")
     yield Finding(
         "local",
         "isolation of containers",
@@ -58,7 +57,9 @@ def findings() -> Iterator[Finding]:
         ("kind", "install kind: https://kind.sigs.k8s.io"),
         ("kubectl", "install kubectl: https://kubernetes.io/docs/tasks/tools/"),
     ):
-        yield Finding("kind", f"program {program}", shutil.which(program) or "", how)
+        there = on_path(program)
+        mend = f"{there.found}; mend it, or {how}" if there.broken else how
+        yield Finding("kind", f"program {program}", str(there.path) if there.runs else "", mend)
     yield Finding("kind", "a Docker engine that answers", _engine(), "start the Docker engine")
     found = "pytest-kind" if importlib.util.find_spec("pytest_kind") else ""
     yield Finding(
@@ -66,13 +67,21 @@ def findings() -> Iterator[Finding]:
     )
 
 
+def _helm() -> str:
+    """The program where it runs, else the package; with what is wrong with the program."""
+    program = on_path("helm")
+    if program.runs:
+        return str(program.path)
+    package = "helm-python-sdk" if importlib.util.find_spec("helm_python") else ""
+    return f"{package} in place of {program.found}" if package and program.broken else package
+
+
 def _engine() -> str:
-    docker = shutil.which("docker")
-    if docker is None:
+    docker = on_path("docker")
+    if not docker.runs:
         return ""
-    done = subprocess.run(
-        [docker, "info", "--format", "{{.ServerVersion}}"], capture_output=True, text=True, check=False
-    )
+    command = [str(docker.path), "info", "--format", "{{.ServerVersion}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 
 import click
 
 from seatrial.errors import ClusterError, InputError
+from seatrial.programs import on_path
 
 
 @click.command(epilog="Example: seatrial down --name seatrial")
@@ -17,9 +17,10 @@ def down(name: str) -> int:
     """Delete the kind cluster NAME. A local cluster ends with the command that started it."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
         raise InputError(f"--name {name!r}: expected the name of a kind cluster, found none; see `kind get clusters`")
-    kind = shutil.which("kind")
-    if kind is None:
-        raise ClusterError("expected `kind` on PATH to delete a cluster, found none; see `seatrial doctor`")
+    program = on_path("kind")
+    if not program.runs:
+        raise ClusterError(f"expected `kind` on PATH to delete a cluster, found {program.found}; see `seatrial doctor`")
+    kind = str(program.path)
     known = subprocess.run([kind, "get", "clusters"], capture_output=True, text=True, check=False).stdout.split()
     if name not in known:
         click.echo(f"there is no kind cluster {name}")

@@ -105,12 +105,12 @@ def faults(
             say=lambda _: None,
         ) as context_of_rows:
             cells = matrix.run_rows(context_of_rows, rows, checks, tell, lanes, folders)
+        _write(cells, 0, markdown, json_file)
+        click.echo(matrix.as_markdown(cells))
     finally:
         cluster.down()
-    _write(cells, 0, markdown, json_file)
-    click.echo(matrix.as_markdown(cells))
-    wrote(markdown)
-    wrote(json_file)
+        wrote(markdown)
+        wrote(json_file)
     return matrix.verdict_of(cells)
 
 

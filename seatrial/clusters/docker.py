@@ -13,12 +13,13 @@ from pathlib import Path
 from seatrial.clusters.recipe import Build
 from seatrial.content import content
 from seatrial.errors import ClusterError, InputError
+from seatrial.programs import on_path
 
 
 def build(image: str, how: Build) -> None:
     """Build `image`; $PYTHON_IMAGE is the base where it is set. Raises InputError without Docker, else ClusterError."""
-    if not shutil.which("docker"):
-        raise InputError(f"{image}: expected `docker` on PATH to build it, found none; see `seatrial doctor`")
+    if not (docker := on_path("docker")).runs:
+        raise InputError(f"{image}: expected `docker` on PATH to build it, found {docker.found}; see `seatrial doctor`")
     command = ["docker", "build", "--quiet", "--network", "host", "--file", str(how.dockerfile), "--tag", image]
     if base := os.environ.get("PYTHON_IMAGE"):
         command += ["--build-arg", f"PYTHON_IMAGE={base}"]
@@ -34,8 +35,8 @@ def build(image: str, how: Build) -> None:
 
 
 def has(image: str) -> bool:
-    """Whether this machine's Docker has the image; False where there is no Docker."""
-    if not shutil.which("docker"):
+    """Whether this machine's Docker has the image; False where no Docker runs."""
+    if not on_path("docker").runs:
         return False
     return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0
 

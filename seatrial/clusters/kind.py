@@ -7,7 +7,6 @@ output of the tools through to stdout, where results belong.
 """
 
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from seatrial.clusters.base import Address
 from seatrial.clusters.connection import ask, connect, contexts, in_cluster_address, kubernetes_version
 from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
+from seatrial.programs import on_path
 
 NODE_IMAGE = "kindest/node:v1.34.4"
 NODES_READY_WITHIN_S = 180.0
@@ -210,10 +210,12 @@ def _unready(nodes: list[Any]) -> list[str]:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
-        raise ClusterError(f"expected the program `{name}` on PATH, found none; install it, or use the local cluster")
-    return found
+    program = on_path(name)
+    if not program.runs:
+        raise ClusterError(
+            f"expected the program `{name}` on PATH, found {program.found}; install it, or use the local cluster"
+        )
+    return str(program.path)
 
 
 def _run(program: str, *arguments: str) -> str:

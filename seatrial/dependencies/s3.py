@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import shutil
 import subprocess
 from pathlib import Path
 
 from seatrial.contract import ObjectStore
 from seatrial.dependencies.base import DATA, Objects, Server, random_text
 from seatrial.errors import InputError
+from seatrial.programs import on_path
 
 
 class ObjectStoreKind:
@@ -44,8 +44,10 @@ class ObjectStoreKind:
         return self._minio(self._wanted.image, f"image {self._wanted.image}", ())
 
     def by_process(self, agent: str) -> Server:
-        if program := shutil.which("minio"):
-            return self._minio(agent, f"process {_version_of(program)} (minio on PATH)", (program,))
+        program = on_path("minio")
+        if program.runs:
+            path = str(program.path)
+            return self._minio(agent, f"process {_version_of(path)} (minio on PATH)", (path,))
         if not importlib.util.find_spec("moto"):
             raise InputError(
                 f"{self._key}: expected `minio` on PATH or the package moto, which the embedded "

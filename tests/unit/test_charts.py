@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import tarfile
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import yaml
 from seatrial import charts, helm
 from seatrial.chart_values import known_values
 from seatrial.errors import ClusterError, InputError
+from seatrial.programs import on_path
+from tests.helpers.programs import why_skipped
 
 TEMPLATE = """\
 apiVersion: v1
@@ -51,10 +52,10 @@ SCHEMA = {"properties": {"model": {"properties": {"threshold": {"type": "number"
 def any_helm(request, monkeypatch):
     """The same test, once with each way to call Helm."""
     if request.param == "program":
-        program = shutil.which("helm")
-        if not program:
-            pytest.skip("no helm program on PATH")
-        chosen = helm.HelmProgram(Path(program))
+        program = on_path("helm")
+        if why := why_skipped(program):
+            pytest.skip(why)
+        chosen = helm.HelmProgram(program.path)
     else:
         chosen = helm.HelmSdk()
     monkeypatch.setattr(helm, "available", lambda: chosen)

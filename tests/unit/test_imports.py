@@ -17,6 +17,7 @@ LAYERS = (
         "explain",
         "clock",
         "lifetime",
+        "programs",
         "contract",
         "ledger",
         "observation",

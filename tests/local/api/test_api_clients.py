@@ -1,7 +1,6 @@
 """The clients themselves: kubectl, Helm 3, Helm 4 through its SDK, and the official Python client."""
 
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,11 +12,9 @@ import yaml
 from api_manifests import config_map, deployment, service
 from kubernetes import client, config, dynamic, watch
 
+from tests.helpers.programs import needs
+
 pytestmark = pytest.mark.local
-
-
-def needs(program):
-    return pytest.mark.skipif(shutil.which(program) is None, reason=f"no {program} on PATH")
 
 
 @pytest.fixture

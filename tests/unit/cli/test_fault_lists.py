@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from seatrial.cli.faults import faults
+from seatrial.errors import ClusterError
 
 GREETER = Path(__file__).parents[3] / "examples" / "greeter"
 CHECK = '''"""Something holds."""
@@ -25,12 +26,20 @@ class Cluster:
     up = down = lambda self: None
 
 
-def test_where_table_and_results_were_written_is_said(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stopped", [False, True])
+def test_where_table_and_results_were_written_is_said_whatever_it_ended_with(tmp_path, monkeypatch, stopped):
+    def run_rows(*_):
+        if stopped:
+            raise ClusterError("no node")
+        return []
+
     monkeypatch.setattr("seatrial.cli.faults.chosen_cluster", lambda *_: Cluster())
     monkeypatch.setattr("seatrial.cli.faults.opened", lambda *_, **__: nullcontext())
-    monkeypatch.setattr("seatrial.cli.faults.matrix.run_rows", lambda *_: [])
+    monkeypatch.setattr("seatrial.cli.faults.matrix.run_rows", run_rows)
+    monkeypatch.setattr("seatrial.suite.subject.Subject.on", lambda subject, cluster: subject)
     files = ["--markdown", str(tmp_path / "m.md"), "--json", str(tmp_path / "m.json")]
-    done = CliRunner().invoke(faults, [str(GREETER), *files], standalone_mode=False, catch_exceptions=False)
+    done = CliRunner().invoke(faults, [str(GREETER), *files], standalone_mode=False)
+    assert isinstance(done.exception, ClusterError) == stopped
     assert done.stderr == f"wrote {tmp_path / 'm.md'}\nwrote {tmp_path / 'm.json'}\n"
 
 

@@ -49,17 +49,18 @@ def test_every_request_of_the_victim_is_drawn_within_the_frame(deletion, width):
 
 @pytest.mark.parametrize("width", [340.0, 1080.0])
 def test_what_is_said_of_a_load_is_whole_and_within_the_frame(deletion, width):
-    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0], width))
+    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0], 0.0)
+    root = ElementTree.fromstring(story_svg(told, width))
     lines = [text for text in root.iter(f"{SVG}text") if text.get("class") == "lane"]
     assert all(10 + text_width("".join(line.itertext())) <= width for line in lines)
     said = " ".join(" ".join("".join(line.itertext()) for line in lines).split())
-    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0])
     assert any(10 + text_width(f"{lane.label}  {lane.summary}") > 340 for lane in told.lanes)
     assert [f"{lane.label} {lane.summary}" in said for lane in told.lanes] == [True] * len(told.lanes)
 
 
 def test_lines_of_loads_do_not_lie_on_each_other(deletion):
-    root = ElementTree.fromstring(drain_svg(deletion.ledger, deletion.timeline, deletion.rounds[0], 340.0))
+    told = drain_story(deletion.ledger, deletion.timeline, deletion.rounds[0], 0.0)
+    root = ElementTree.fromstring(story_svg(told, 340.0))
     labels = [float(text.get("y", 0)) for text in root.iter(f"{SVG}text") if text.get("class") == "lane"]
     assert min(np.diff(labels)) >= 11
     for fate in ("right", "cut", "turned-away", "after"):
