@@ -1,12 +1,17 @@
 """A saturated limiter admits what its configuration says, at two settings.
 
-Source: contract `limits.rate`; a token bucket admits at most burst + rate x t + 1 in any window of length t, and once
-it is empty exactly the rate.
+Source: contract `limits.rate`; a token bucket is full at first, admits at most burst + rate x t + 1 in any window of
+length t, and once it is empty exactly the rate.
 """
+
+import math
+
+import numpy as np
 
 from seatrial.contract import Governed, Limits, RateLimit
 from seatrial.ledger import Ledger, Mask
-from seatrial.stats.buckets import BucketJudgement, judge_bucket
+from seatrial.stats.buckets import EPSILON_S, EPSILON_SHARE, SMALL_BURST, BucketJudgement, judge_bucket
+from seatrial.stats.full_buckets import worst_shortfall
 from seatrial.suite import check
 from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
 from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited, Window
@@ -23,11 +28,11 @@ def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited
     doubts: list[Verdict] = []
     unsure: list[str] = []
     for window in limited.windows:
-        rows = limited.ledger.of(SATURATE).in_group(window.index)
-        full = for_being_full(rows, limits, limited.slots)
-        if other := unlike_a_limiter(limit, full, rows):
+        rows, asked = limited.ledger.of(SATURATE).in_group(window.index), limited.asked(window)
+        full = for_being_full(asked, limits, limited.slots)
+        if other := unlike_a_limiter(limit, full, asked):
             return other
-        if doubt := unfit(window, full, rows):
+        if doubt := unfit(window, asked.select(full), rows):
             doubts.append(doubt)
         if full.any():
             continue  # whether such a request took a token, nobody can say
@@ -48,6 +53,13 @@ def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited
                 "admissions of a token bucket of the configured rate and burst",
                 how_it_failed(at, bucket) or fact,
                 "keep one bucket for the declared scope, with the configured rate and burst",
+            )
+        if window.since_first and (kept_back := refused_with_tokens_left(at, window, asked, limit)):
+            return ground.failed(
+                "every case admitted for which a token was left, from the pod's first request on",
+                kept_back,
+                "let a new bucket be full, refill it at the configured rate and without steps, and take tokens for "
+                "admitted requests only",
             )
         if window.burst >= 2 * window.per_second:
             offered_first = int((rows.sent_s < at_first_s).sum())
@@ -73,7 +85,7 @@ def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited
     return Ground(ground.n, ground.measurements).passed(
         "admissions of a token bucket of the configured rate and burst, at two settings",
         "; ".join(ground.evidence),
-        detects="a rate off by 5%, or a burst off by 2",
+        detects=what_would_show(limited),
     )
 
 
@@ -87,6 +99,36 @@ def unreached(ground: Ground, limit: RateLimit, before: Window, rows: Ledger, ad
         f"{how}; {NOT_REPLACED} {value}{still}",
         ROLL_OUT,
     )
+
+
+def refused_with_tokens_left(at: str, window: Window, asked: Ledger, limit: RateLimit) -> str:
+    """The refusal for which a bucket as configured had the most tokens left; "" where it had none."""
+    admitted = asked.status != limit.reject.status
+    beyond, refusal = worst_shortfall(asked.sent_s, asked.first_byte_s, admitted, window.per_second, window.burst)
+    if beyond <= 0 or refusal is None:
+        return ""
+    return (
+        f"{at}: one refused {refusal.at_s - float(asked.sent_s.min()):.1f} s after the first request, when at most "
+        f"{refusal.admitted} of {refusal.due:.1f} tokens were taken"
+    )
+
+
+def what_would_show(limited: RateLimited) -> str:
+    """How far a rate or a burst has to be off to fail for certain, by the bounds of the judgements."""
+    if not all(window.since_first for window in limited.windows):
+        return "a rate off by 5%, or a burst off by 2"
+    if any(window.burst < SMALL_BURST for window in limited.windows):
+        return "a rate lower by a fifth, or higher by half"
+    shares, tokens = [], []
+    for window in limited.windows:
+        rows = limited.ledger.of(SATURATE).in_group(window.index)
+        due = window.per_second * (window.end_s - window.start_s)
+        while_open = window.per_second * float(np.median((rows.first_byte_s - rows.sent_s)[rows.right]))
+        # A token that nobody had taken yet, and what the judgements bear.
+        few, many = 3 + window.per_second * EPSILON_S, 2 + while_open
+        shares.append(max(few / due + EPSILON_SHARE, many / due))
+        tokens.append(max(few, many))
+    return f"a rate off by {math.ceil(100 * max(shares))}%, or a burst off by {math.ceil(min(tokens))}"
 
 
 def unlike_a_limiter(limit: RateLimit, full: Mask, rows: Ledger) -> Verdict | None:
@@ -103,7 +145,7 @@ def unlike_a_limiter(limit: RateLimit, full: Mask, rows: Ledger) -> Verdict | No
     )
 
 
-def unfit(window: Window, full: Mask, rows: Ledger) -> Verdict | None:
+def unfit(window: Window, full: Ledger, rows: Ledger) -> Verdict | None:
     """What keeps these rows from passing: too little demand, or another limit at work; None if nothing does."""
     ground = Ground(n=len(rows))
     demand = len(rows) / (window.end_s - window.start_s)
@@ -113,12 +155,12 @@ def unfit(window: Window, full: Mask, rows: Ledger) -> Verdict | None:
             f"{demand:.1f}/s at a rate of {window.per_second:g}/s",
             "see that nothing holds back the generator",
         )
-    if full.any():
+    if len(full):
         return ground.inconclusive(
             "refusals by the rate limit alone",
-            f"{int(full.sum())} of {len(rows)} by the concurrency limit",
+            f"{len(full)} of {len(rows)} by the concurrency limit",
             "raise the concurrency limit, or switch it off, among limits.rate.values",
-            rows=rows.select(full),
+            rows=full,
         )
     return None
 

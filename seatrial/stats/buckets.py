@@ -7,6 +7,7 @@ slow network can hide a fault of the bucket but never invent one.
 Once a bucket is known to be empty, what it admits is determined by the arrivals, and is compared with an ideal
 bucket fed the same arrivals. Comparing with rate x length instead would accuse a small healthy bucket: one of a
 single token loses whatever drips in while no request waits, a quarter of the rate under Poisson demand of 3 x rate.
+What a bucket owes whose first request was seen: full_buckets.py.
 """
 
 from __future__ import annotations
@@ -96,14 +97,15 @@ def worst_excess(
     return best, Window(start_s, end_s, admitted, constant + slope_rps * (end_s - start_s))
 
 
-def proven_empty_s(sent_s: NDArray[np.float64], first_byte_s: NDArray[np.float64], admitted: Mask) -> float | None:
-    """When the bucket was certainly empty: the answer to the third rejection in a row, in order of sending."""
-    in_a_row = 0
-    for row in np.argsort(sent_s, kind="stable"):
-        in_a_row = 0 if admitted[row] else in_a_row + 1
-        if in_a_row == REJECTIONS_PROVING_EMPTY:
-            return float(first_byte_s[row])
-    return None
+def proven_empty(sent_s: NDArray[np.float64], admitted: Mask) -> NDArray[np.int64]:
+    """Rows at whose answer the bucket was certainly empty: each third rejection in a row, in order of sending."""
+    in_turn = np.argsort(sent_s, kind="stable")
+    rejected = ~admitted[in_turn]
+    in_a_row = rejected.copy()
+    for before in range(1, REJECTIONS_PROVING_EMPTY):
+        in_a_row[before:] &= rejected[:-before]
+        in_a_row[:before] = False
+    return in_turn[in_a_row]
 
 
 def ideal_admissions(arrivals_s: NDArray[np.float64], start_s: float, rate_rps: float, burst: float) -> Mask:
@@ -182,10 +184,34 @@ def judge_bucket(
         )
     _spans(sent_s, first_byte_s)
     above, excess = worst_excess(sent_s[admitted], first_byte_s[admitted], rate_rps, burst + 1)
-    empty_s = proven_empty_s(sent_s, first_byte_s, admitted)
-    if empty_s is None:
-        return BucketJudgement("fail" if above > 0 else "between", excess, None)
-    beyond, steady = steady_deviation(sent_s, first_byte_s, admitted, empty_s, rate_rps, burst)
+    beyond, steady = -np.inf, None
+    for empty_s in _moments_to_judge_from(sent_s, first_byte_s, admitted, rate_rps):
+        further, seen = steady_deviation(sent_s, first_byte_s, admitted, empty_s, rate_rps, burst)
+        if steady is None or further > max(beyond, 0.0):
+            beyond, steady = further, seen
     if above > 0 or beyond > 0:
         return BucketJudgement("fail", excess, steady)
     return BucketJudgement("between" if steady is None else "pass", excess, steady)
+
+
+def _moments_to_judge_from(
+    sent_s: NDArray[np.float64], first_byte_s: NDArray[np.float64], admitted: Mask, rate_rps: float
+) -> list[float]:
+    """The first moment at which the bucket was empty, and the one after which its rate shows best.
+
+    An admitted request that is open at that moment may be one of the bucket's later admissions: after a burst they
+    are many, and some time later few or none.
+    """
+    empty = proven_empty(sent_s, admitted)
+    if not len(empty):
+        return []
+    moments_s = first_byte_s[empty]
+    left_s = sent_s.max() - moments_s
+    usable = (rate_rps * left_s >= FEWEST_EXPECTED) & (moments_s - sent_s[empty] <= EPSILON_S)
+    if not usable.any():
+        return [float(moments_s[0])]
+    taken_s, answered_s = np.sort(sent_s[admitted]), np.sort(first_byte_s[admitted])
+    open_then = np.searchsorted(taken_s, moments_s, "right") - np.searchsorted(answered_s, moments_s, "right")
+    hidden = (open_then + 1 + rate_rps * EPSILON_S) / np.where(usable, left_s, 1.0)
+    best = int(np.argmin(np.where(usable, hidden, np.inf)))
+    return [float(moments_s[0]), float(moments_s[best])]

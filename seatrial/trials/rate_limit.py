@@ -21,6 +21,7 @@ from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.changed_setting import changed
 from seatrial.trials.context import TrialContext
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.sandbox.traffic import LONE
 from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
 
@@ -58,6 +59,7 @@ class Window:
     start_s: float
     end_s: float
     replaced: bool = True  # the pods from before the change to this rate; False: it may not have reached them
+    since_first: bool = False  # the ledger has all that its pod was asked, from the first request on; else not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class RateLimited(Observation):
     waits: tuple[Patience, ...] = ()
     probed: tuple[str, ...] = ()  # the pods that were probed while exhausted
     slots: int | None = None  # the concurrency limit of these releases, where one is in force
+
+    def asked(self, window: Window) -> Ledger:
+        """The cases that took tokens of a window's bucket, or may have: all that are known, until its end."""
+        if not window.since_first:
+            return self.ledger.of(SATURATE).in_group(window.index)
+        cases = self.ledger.of(LONE, SATURATE, EXHAUST, RETRY, SEARCH, FLOOD).answered_by(window.pod)
+        return cases.select(cases.sent_s <= window.end_s)
 
 
 @trial("rate-limit", promise=RateLimit, order=40, lasts_s=84)
@@ -104,7 +113,8 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
         if isinstance(limit.per_second, Governed):
             after = changed(sandbox, _values(context, limit, 2.0), pods, REPLICAS)
             window = _saturate(sandbox, after.pods[0], 1, 2 * rate, burst, windows.saturated_s)
-            saturated.append(replace(window, replaced=after.replaced))
+            # A bucket of before has a past at another rate.
+            saturated.append(replace(window, replaced=after.replaced, since_first=after.replaced))
         return RateLimited(
             **sandbox.seen(),
             windows=tuple(saturated),
@@ -139,7 +149,7 @@ def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float,
     sandbox.traffic.send(
         OpenLoop(SATURATE, sandbox.workload().target(pod), cases, arrivals, picks, groups, timeout_s=15.0)
     )
-    return Window(index, pod.name, rate, burst, start_s, end_s)
+    return Window(index, pod.name, rate, burst, start_s, end_s, since_first=True)
 
 
 def _rounds_of_waiting(sandbox: Sandbox, pod: Pod, rate: float, burst: float, windows: Windows) -> list[Patience]:

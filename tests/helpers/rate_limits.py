@@ -10,6 +10,7 @@ import numpy as np
 
 from seatrial.ledger import Ledger, ledger
 from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, RateLimited, Window
+from seatrial.trials.sandbox.traffic import LONE
 from tests.helpers.drains import request
 from tests.helpers.observations import common
 from tests.helpers.overloads import refusal
@@ -17,6 +18,7 @@ from tests.helpers.overloads import refusal
 Row = dict[str, Any]
 Admits = Callable[[list[float], float], list[bool]]
 RATE, BURST = 10.0, 20.0
+ANSWERED_S, REFUSED_S = 0.05, 0.005
 LIMIT = {
     "per_second": {"value": "rate", "set": 10},
     "burst": {"value": "burst", "set": 20},
@@ -24,13 +26,19 @@ LIMIT = {
 }
 
 
-def bucket(burst: float = BURST, factor: float = 1.0, tokens: float | None = None) -> Admits:
-    """What a bucket admits of these arrivals: it holds `burst`, and is refilled at `factor` times the rate."""
+def bucket(burst: float = BURST, factor: float = 1.0, tokens: float | None = None, step_s: float = 0.0) -> Admits:
+    """What a bucket admits of these arrivals: it holds `burst`, and is refilled at `factor` times the rate.
+
+    It has `tokens` at first, else it is full. With a step, tokens come when a clock strikes, every `step_s`.
+    """
+
+    def struck(at_s: float) -> float:
+        return step_s * (at_s // step_s) if step_s else at_s
 
     def admits(arrivals_s: list[float], rate: float) -> list[bool]:
-        left, at_s, told = burst if tokens is None else tokens, arrivals_s[0], []
+        left, at_s, told = burst if tokens is None else tokens, struck(arrivals_s[0]), []
         for arrival_s in arrivals_s:
-            left, at_s = min(burst, left + factor * rate * (arrival_s - at_s)), arrival_s
+            left, at_s = min(burst, left + factor * rate * (struck(arrival_s) - at_s)), struck(arrival_s)
             told.append(left >= 1)
             left -= left >= 1
         return told
@@ -49,14 +57,17 @@ def rate_limited(
     probe_tokens: bool = False,
     pods: tuple[str, ...] = ("a", "b"),
     rate: float = RATE,
+    answered_s: float = ANSWERED_S,
+    since_first: bool = True,
 ) -> RateLimited:
     """All of it as it should be; `admits` is the bucket, `probe_tokens` lets probes take from it."""
-    made = (admits or bucket_as_configured, demand, retry_after, windows, probe_tokens, pods, rate)
+    made = (admits or bucket_as_configured, demand, retry_after, windows, probe_tokens, pods, rate, answered_s)
     kept = [new for row in _rows(*made) if (new := change(row)) is not None] if change else _ledger(*made)
     return RateLimited(
         **common(kept),
         windows=tuple(
-            Window(n, f"w{n}", (n + 1) * rate, BURST, _start_s(n), _start_s(n) + 20.0) for n in range(windows)
+            Window(n, f"w{n}", (n + 1) * rate, BURST, _start_s(n), _start_s(n) + 20.0, since_first=since_first)
+            for n in range(windows)
         ),
         waits=patience() if waits is None else waits,
         probed=pods,
@@ -82,10 +93,11 @@ def _rows(
     probe_tokens: bool,
     pods: tuple[str, ...],
     rate: float,
+    answered_s: float,
 ) -> list[Row]:
     rows: list[Row] = []
     for index in range(windows):
-        rows += _saturated(index, (index + 1) * rate, admits, demand, retry_after)
+        rows += _saturated(index, (index + 1) * rate, admits, demand, retry_after, answered_s)
     for index in range(15):
         rows += _exhausted(index, retry_after)
     for pod in pods:
@@ -108,13 +120,18 @@ def _answer(row: Row, admitted: bool, retry_after: str) -> Row:
     return row if admitted else {**refusal(row, status=429, body='{"error": "slow"}'), "headers": headers}
 
 
-def _saturated(index: int, rate: float, admits: Admits, demand: float, retry_after: str) -> Iterator[Row]:
+def _saturated(
+    index: int, rate: float, admits: Admits, demand: float, retry_after: str, answered_s: float
+) -> Iterator[Row]:
+    """The first pod is asked twelve lone cases before, and has the time to be full again."""
     start_s = _start_s(index)
+    lone = [start_s - 2.5 - 0.21 * n for n in range(12, 0, -1)] if index == 0 else []
     crowd = [start_s + 0.002 * n for n in range(int(BURST) + 5)]
     gaps = np.random.default_rng(index).exponential(1 / (demand * rate), int(20 * demand * rate))
-    arrivals_s = [*crowd, *(at for at in (crowd[-1] + np.cumsum(gaps)).tolist() if at < start_s + 20)]
-    for at_s, admitted in zip(arrivals_s, admits(arrivals_s, rate), strict=True):
-        made = request(SATURATE, at_s, 0.05, target=f"w{index}", pod=f"w{index}", group=index)
+    arrivals_s = [*lone, *crowd, *(at for at in (crowd[-1] + np.cumsum(gaps)).tolist() if at < start_s + 20)]
+    for n, (at_s, admitted) in enumerate(zip(arrivals_s, admits(arrivals_s, rate), strict=True)):
+        load, took_s = LONE if n < len(lone) else SATURATE, answered_s if admitted else REFUSED_S
+        made = request(load, at_s, took_s, target=f"w{index}", pod=f"w{index}", group=index)
         yield _answer(made, admitted, retry_after)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from openmed_service.errors import ApiError, rate_limited
 from openmed_service.server import Server
-from openmed_service.throttle import RateLimit
+from openmed_service.throttle import Bucket, RateLimit
 from planting import Fired, fault
 
 
@@ -117,3 +118,72 @@ def rate_off_by_10_percent(server: Server, fired: Fired) -> None:
 def rate_value_ignored(server: Server, fired: Fired) -> None:
     """A built-in limit of 100 a second with a burst of 100, whatever is configured."""
     _replaced(server, fired, 100.0, 100.0)
+
+
+def _kept_back(server: Server, fired: Fired) -> None:
+    """Reports each refusal of a request that the configured limit would have admitted."""
+    rate = server.service.rate
+    meant = _another(server, rate.rps, rate.burst)
+    take = rate.take
+
+    def stingy(key: str) -> None:
+        meant_to = True
+        try:
+            meant.take(key)
+        except ApiError:
+            meant_to = False
+        try:
+            take(key)
+        except ApiError:
+            if meant_to:
+                meant.give_back(key)
+                fired()
+            raise
+
+    rate.take = stingy  # type: ignore[method-assign]
+
+
+@fault("rate-5-percent-slow", breaks={"L3"})
+def rate_5_percent_slow(server: Server, fired: Fired) -> None:
+    """Tokens come back at 95 % of the configured rate."""
+    rate = server.service.rate
+    if rate.on:
+        _kept_back(server, fired)
+        rate.rps *= 0.95
+
+
+@fault("rate-starts-empty", breaks={"L3"})
+def rate_starts_empty(server: Server, fired: Fired) -> None:
+    """A new bucket has no token in it: who comes first waits as long as who comes after a burst."""
+    rate = server.service.rate
+    if not rate.on:
+        return
+    _kept_back(server, fired)
+    take = rate.take
+
+    def from_empty(key: str) -> None:
+        if key not in rate.buckets:
+            rate.buckets[key] = Bucket(0.0, rate.clock())
+        take(key)
+
+    rate.take = from_empty  # type: ignore[method-assign]
+
+
+@fault("rate-refills-each-second", breaks={"L3"})
+def rate_refills_each_second(server: Server, fired: Fired) -> None:
+    """Tokens come back when the clock strikes a whole second, all of them at once."""
+    rate = server.service.rate
+    if not rate.on:
+        return
+    _kept_back(server, fired)
+    filled = rate._filled
+
+    def by_whole_seconds(key: str) -> Bucket:
+        clock = rate.clock
+        rate.clock = lambda: math.floor(clock())
+        try:
+            return filled(key)
+        finally:
+            rate.clock = clock
+
+    rate._filled = by_whole_seconds  # type: ignore[method-assign]

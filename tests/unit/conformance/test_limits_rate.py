@@ -7,6 +7,7 @@ import pytest
 
 from seatrial.ledger import Request, ledger
 from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, promised_wait_s
+from seatrial.trials.sandbox.traffic import LONE
 from seatrial.verdict import Outcome
 from tests.helpers.observations import common, contract, judged
 from tests.helpers.overloads import broken, late, refusal
@@ -93,17 +94,49 @@ def value_ignored(arrivals_s, rate):
         per_minute,
         bucket(factor=1.1),
         bucket(factor=0.9),
+        bucket(factor=0.95),
+        bucket(tokens=0.0),
+        bucket(step_s=1.0),
         value_ignored,
         bucket(burst=BURST + 3),
         lambda arrivals_s, rate: [True] * len(arrivals_s),
     ],
     ids=[
         "rate-per-process", "rate-rejects-burn-tokens", "rate-burst-ignored", "rate-per-minute",
-        "rate-off-by-10-percent", "ten percent too few", "rate-value-ignored", "burst of three more", "no limit",
+        "rate-off-by-10-percent", "ten percent too few", "rate-5-percent-slow", "rate-starts-empty",
+        "rate-refills-each-second", "rate-value-ignored", "burst of three more", "no limit",
     ],
 )  # fmt: skip
-def test_another_bucket_than_configured_fails(admits):
-    assert outcome("L3", rate_limited(admits=admits)) is FAIL
+@pytest.mark.parametrize("answered_s", [0.05, 0.16])
+def test_another_bucket_than_configured_fails(admits, answered_s):
+    assert outcome("L3", rate_limited(admits=admits, answered_s=answered_s)) is FAIL
+
+
+def test_a_bucket_is_judged_from_its_pods_first_request_on():
+    """The lone cases before the saturation are the first; and the bucket has filled when that comes."""
+    found = judged("L3", CONTRACT, rate_limited(admits=bucket(tokens=0.0)))
+    assert found.outcome is FAIL
+    assert "one refused 0.0 s after the first request, when at most 0 of 20.0 tokens were taken" in found.found
+
+
+def test_where_nobody_knows_what_a_pod_was_asked_before_its_bucket_need_not_have_been_full():
+    """As in records of an earlier state: they say nothing of it."""
+    assert outcome("L3", rate_limited(admits=bucket(tokens=0.0), since_first=False)) is PASS
+    assert judged("L3", CONTRACT, rate_limited(since_first=False)).detects == "a rate off by 5%, or a burst off by 2"
+
+
+@pytest.mark.parametrize(
+    ("answered_s", "excluded"),
+    [(0.05, "a rate off by 3%, or a burst off by 4"), (2.0, "a rate off by 11%, or a burst off by 22")],
+)
+def test_a_pass_says_how_far_off_would_show(answered_s, excluded):
+    """Admissions lie somewhere between sending and answer: how many too many there were shows the less, the longer."""
+    assert judged("L3", CONTRACT, rate_limited(answered_s=answered_s)).detects == excluded
+
+
+def test_a_lone_request_that_is_neither_right_nor_refused_counts():
+    lost = rate_limited(change=lambda row: {**row, "status": 500, "correct": 0} if row["load"] == LONE else row)
+    assert outcome("L3", lost) is FAIL
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,8 @@ def test_a_healthy_server_admits_its_rate() -> None:
         ("rate-burst-ignored", range(4, 7), range(94, 97)),
         ("rate-off-by-10-percent", range(9, 12), range(103, 107)),
         ("rate-value-ignored", range(40, 41), range(760, 761)),
+        ("rate-5-percent-slow", range(9, 11), range(89, 92)),
+        ("rate-starts-empty", range(4, 6), range(94, 97)),
     ],
 )
 def test_another_number_than_configured(
@@ -143,6 +145,12 @@ def test_another_number_than_configured(
     assert counts[0] in first
     assert sum(counts[1:]) in rest
     assert_fired(capsys, name)
+
+
+def test_tokens_that_come_by_the_second(capsys: pytest.CaptureFixture[str]) -> None:
+    """The clock begins on a whole second: the last request of each second is the first after a stroke."""
+    assert admitted_per_second(armed("rate-refills-each-second", **RATE), 3, demand_rps=32) == [6, 5, 5]
+    assert_fired(capsys, "rate-refills-each-second")
 
 
 def test_a_minute_s_worth_at_once(capsys: pytest.CaptureFixture[str]) -> None:

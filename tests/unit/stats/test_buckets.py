@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
-from seatrial.stats.buckets import ideal_admissions, judge_bucket, proven_empty_s, worst_excess
+from seatrial.stats.buckets import ideal_admissions, judge_bucket, proven_empty, worst_excess
 
 NO_ONE = np.array([])
 
@@ -125,8 +125,19 @@ def test_without_admissions_nothing_exceeds():
 def test_three_rejections_in_a_row_prove_the_bucket_empty():
     sent = np.arange(7.0)
     admitted = np.array([True, False, False, True, False, False, False])
-    assert proven_empty_s(sent, sent + 0.5, admitted) == 6.5
-    assert proven_empty_s(sent[:6], sent[:6] + 0.5, admitted[:6]) is None
+    assert proven_empty(sent, admitted).tolist() == [6]
+    assert proven_empty(sent[:6], admitted[:6]).tolist() == []
+    assert proven_empty(sent[3:5], admitted[3:5]).tolist() == []
+    in_another_order = np.array([6, 5, 4, 3, 2, 1, 0])
+    assert proven_empty(sent[in_another_order], admitted[in_another_order]).tolist() == [0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("factor", [0.9, 0.95])
+def test_requests_that_are_open_when_the_bucket_is_first_empty_hide_no_slow_rate(factor, seed):
+    """Of the burst of 20 all are; some time later one or two."""
+    sent, first_byte, admitted = traffic(10 * factor, 20, demand_rps=36, answer_s=0.16, seed=seed)
+    assert judge_bucket(sent, first_byte, admitted, 10, 20).decision == "fail"
 
 
 def test_an_ideal_bucket_of_one_loses_what_drips_in_while_no_one_waits():
