@@ -30,6 +30,7 @@ __all__ = [
     "crds",
     "history",
     "install",
+    "is_hook",
     "lint",
     "patched",
     "read_manifests",
@@ -135,7 +136,8 @@ def _items(document: Any) -> list[Any]:
     return [document]
 
 
-def _is_hook(manifest: Manifest) -> bool:
+def is_hook(manifest: Manifest) -> bool:
+    """Whether Helm makes the object at a moment of its own, and not with the release's others."""
     return "helm.sh/hook" in (manifest["metadata"].get("annotations") or {})
 
 
@@ -150,7 +152,7 @@ def _as_installed(offline: list[Manifest], dry_run: Callable[[], str], chart: Pa
         if "no matches for kind" in str(refusal):
             return offline
         raise
-    return [*(manifest for manifest in seen if not _is_hook(manifest)), *filter(_is_hook, offline)]
+    return [*(manifest for manifest in seen if not is_hook(manifest)), *filter(is_hook, offline)]
 
 
 def _is_object(manifest: object) -> bool:

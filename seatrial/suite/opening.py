@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from seatrial.clusters.base import Cluster
 from seatrial.errors import InputError
 from seatrial.images import AGENT, own_recipes, take_in, try_pulls
 from seatrial.suite.subject import Subject
-from seatrial.trials.context import TrialContext
+from seatrial.trials.context import Manifest, TrialContext, with_replicas
 from seatrial.trials.harness import Harness
 from seatrial.trials.sandbox.dependencies import refuse_what_cannot_be_brought
 from seatrial.trials.workload import probe_agent
 from seatrial.watch.api import Api
+
+MOST_REPLICAS = 3
 
 
 @contextmanager
@@ -70,9 +72,41 @@ def opened(
 
 
 def refuse_what_the_cluster_lacks(subject: Subject, cluster: Cluster) -> None:
-    """Raises InputError with the list of what the chart has and the cluster cannot run: nothing is deployed then."""
-    if lacking := cluster.lacks([*subject.manifests, *charts.crds(subject.chart)]):
+    """Raises InputError with the list of what the chart has and the cluster cannot run: nothing is deployed then.
+
+    Of the workload under load there are as many pods as trials install at most.
+    """
+    definitions = charts.crds(subject.chart)
+    manifests = with_replicas(subject.manifests, subject.workload, MOST_REPLICAS)
+    if lacking := cluster.lacks([*manifests, *definitions]):
         raise InputError(
-            f"{subject.chart}: expected a chart that cluster `{cluster.name}` can run, found {'; '.join(lacking)}; "
+            f"{_expected(subject, cluster)}{'; '.join(lacking)}; "
             "switch them off under `values` in the contract, or put it on trial with --cluster kind"
         )
+    if unserved := list(_unserved(subject, definitions)):
+        raise InputError(
+            f"{_expected(subject, cluster)}{'; '.join(unserved)}; "
+            "switch them off under `values` in the contract, or install what defines them there"
+        )
+
+
+def _expected(subject: Subject, cluster: Cluster) -> str:
+    return f"{subject.chart}: expected a chart that cluster `{cluster.name}` can run, found "
+
+
+def _unserved(subject: Subject, definitions: Sequence[Manifest]) -> Iterator[str]:
+    """Kinds that a cluster that is up does not have, and that the chart does not define in its `crds/`.
+
+    Hooks are left out: what they are about may be there by then.
+    """
+    known = {*subject.capabilities.api_versions, *(name for each in definitions for name in _defined_by(each))}
+    for manifest in subject.manifests if subject.capabilities.kubeconfig else ():
+        name, kind = manifest["metadata"]["name"], manifest["kind"]
+        if f"{manifest.get('apiVersion')}/{kind}" not in known and not charts.is_hook(manifest):
+            yield f"{kind} {name}, of {manifest.get('apiVersion')}, which it does not serve"
+
+
+def _defined_by(definition: Manifest) -> Iterator[str]:
+    spec = definition.get("spec") or {}
+    for version in spec.get("versions") or ():
+        yield f"{spec.get('group')}/{version.get('name')}/{(spec.get('names') or {}).get('kind')}"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from seatrial.errors import ClusterError, InputError, Terminated
+from seatrial.helm import Capabilities
 from seatrial.observation import Observation
 from seatrial.record import RunRecord
 from seatrial.suite import certify as module
@@ -92,8 +93,9 @@ SUBJECT = SimpleNamespace(
     rendered=lambda values: [],
     images=[],
     recipes=(),
+    workload=WORKLOAD,
     workloads={"": WORKLOAD},
-    capabilities=None,
+    capabilities=Capabilities("v1.34.0", ()),
     on=lambda cluster: SUBJECT,
 )
 CLUSTER = SimpleNamespace(

@@ -19,7 +19,13 @@ def unschedulable(pod: Obj, node: Obj, others: Sequence[Obj], claims: set[str]) 
 
     `others` are the pods already on the node, `claims` the names of the namespace's PersistentVolumeClaims.
     """
-    reasons = _missing_claims(pod, claims) + _insufficient(pod, node, others)
+    reasons = [*_missing_claims(pod, claims), *unfit(pod, node, others), *unwanted(pod, node, others)]
+    return f"0/1 nodes are available: {', '.join(reasons)}." if reasons else ""
+
+
+def unfit(pod: Obj, node: Obj, others: Sequence[Obj]) -> list[str]:
+    """What of the pod does not suit the node, or would not fit in beside what others have reserved."""
+    reasons = _insufficient(pod, node, others)
     if node["spec"].get("unschedulable") and not _tolerates(pod, {"key": "node.kubernetes.io/unschedulable"}):
         reasons.append("1 node(s) were unschedulable")
     for taint in node["spec"].get("taints") or ():
@@ -27,9 +33,8 @@ def unschedulable(pod: Obj, node: Obj, others: Sequence[Obj], claims: set[str]) 
             reasons.append(f"1 node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}")
     if not _selected(pod, node):
         reasons.append("1 node(s) didn't match Pod's node affinity/selector")
-    reasons += unwanted(pod, node, others)
     reasons += [f'resource claim "{claim["name"]}" not found' for claim in pod["spec"].get("resourceClaims") or ()]
-    return f"0/1 nodes are available: {', '.join(reasons)}." if reasons else ""
+    return reasons
 
 
 def requests(pod: Obj) -> Counter[str]:

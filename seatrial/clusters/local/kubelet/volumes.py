@@ -1,6 +1,6 @@
 """The volumes of one pod as folders of this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,8 @@ class Volumes:
             return self._bound_claim(claim)
         if "hostPath" in volume:
             return _host_path(volume["hostPath"])
-        kinds = set(volume) - {"name", "emptyDir"}
-        if kinds:
-            raise NotReady(f"the local cluster has no volumes of kind {', '.join(sorted(kinds))}")
+        if kind := unknown_kind(volume):
+            raise NotReady(f"the local cluster has no volumes of kind {kind}")
         return _shared(own)
 
     def _write_payload(self, volume: Obj, pod: Obj) -> None:
@@ -100,10 +99,34 @@ def _shared(folder: Path) -> Path:
     return folder
 
 
+def unknown_kind(volume: Obj) -> str:
+    """The kind of a volume that no folder can stand for; "" for all others."""
+    known = {"name", "emptyDir", "persistentVolumeClaim", "hostPath"}
+    return "" if payload.is_payload(volume) else ", ".join(sorted(set(volume) - known))
+
+
+HOST_PATHS: dict[str, tuple[str, Callable[[Path], bool]]] = {
+    "": ("path", Path.exists),
+    "Directory": ("directory", Path.is_dir),
+    "DirectoryOrCreate": ("directory", Path.is_dir),
+    "File": ("file", Path.is_file),
+    "FileOrCreate": ("file", Path.is_file),
+    "Socket": ("socket", Path.is_socket),
+    "CharDevice": ("character device", Path.is_char_device),
+    "BlockDevice": ("block device", Path.is_block_device),
+}
+
+
+def missing_on_host(source: Obj) -> str:
+    """Why a hostPath cannot be mounted; "" where it can. Only what is there: pods leave no folders on this machine.
+
+    Source: Kubernetes, "Volumes", hostPath volume types.
+    """
+    noun, fits = HOST_PATHS[source.get("type") or ""]
+    return "" if fits(Path(source["path"])) else f"{source['path']} is no {noun} of this machine"
+
+
 def _host_path(source: Obj) -> Path:
-    """Only what exists: a pod must not leave folders on this machine."""
-    path, kind = Path(source["path"]), source.get("type") or ""
-    fits = {"Directory": path.is_dir, "DirectoryOrCreate": path.is_dir, "File": path.is_file}.get(kind, path.exists)
-    if not fits():
-        raise NotReady(f"hostPath type check failed: {path} is not a {kind or 'path'} of this machine")
-    return path
+    if missing := missing_on_host(source):
+        raise NotReady(f"hostPath type check failed: {missing}")
+    return Path(source["path"])
