@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seatrial.contract import Api, Batching, Case, Limits, Metrics
-from seatrial.ledger import Ledger, Request
+from seatrial.contract import Api, Batching, Limits, Metrics
+from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
-from seatrial.traffic.answers import contains
 from seatrial.trials.concurrency import (
     ALONE,
     ANSWERS,
@@ -23,6 +22,7 @@ from seatrial.trials.concurrency import (
     LARGE,
     LARGE_ALONE,
     LEAST_CLIENTS,
+    LONE,
     LOOP,
     MOST_OF_TIME,
     ONE_CLIENT,
@@ -30,6 +30,7 @@ from seatrial.trials.concurrency import (
     ConcurrentLoad,
     Span,
 )
+from seatrial.trials.wrong_answers import WrongAnswers
 from seatrial.verdict import Ground, Measurement, Verdict
 
 DISTINCT = 64
@@ -48,27 +49,23 @@ def response_belongs_to_request(
     crowd, wrong = rows.of(LOOP, FEW), rows.select(~rows.right)
     if len(wrong) and len(wrong) == len(wrong.of(LARGE)):
         return only_the_large(rows.of(LARGE), wrong)
-    swapped = [(row, owner) for row in wrong if (owner := owner_of(api, row)) and owner != row.case]
     ground = Ground(n=len(rows))
     if len(wrong):
-        first, owner = swapped[0] if swapped else (next(iter(wrong)), "")
-        lost = first.error or (f"answered {first.status}" if first.status >= 400 else "an answer that no case has")
-        return ground.with_(
-            evidence=[f"row {row.row}: {row.case} got the answer of {owner}" for row, owner in swapped[:5]]
-        ).failed(
+        answers = WrongAnswers.of(api, wrong)
+        astray = [f"row {each.row.row}: {each.row.case} got the answer of {each.owner}" for each in answers.foreign[:5]]
+        return ground.with_(evidence=astray).failed(
             f"{len(rows)} requests, each with its own answer",
-            f"{len(swapped)} got the answer of another, {len(wrong) - len(swapped)} none that is right; "
-            + (f"{first.case} got that of {owner}" if owner else f"{first.case}: {lost}"),
-            "keep each answer with its request through batch, cache and handler; share no variable between them",
-            rows=[row for row, _ in swapped] or wrong,
+            answers.told(),
+            answers.do(crowd, concurrent.ledger.of(LONE).to(concurrent.pod)),
+            rows=answers.decisive,
         )
     if doubt := next(missing(api, batching, metrics, concurrent, rows), None):
         return ground.inconclusive(*doubt)
     names = set(crowd.texts("case"))
     fewer = f"; judged with the {len(names)} inputs that the contract has" if len(names) < DISTINCT else ""
     bound, name = zero_event_bound(len(rows)), "answers not their request's"
-    astray = Measurement(name, 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0")
-    return ground.with_(measurements=[astray]).passed(
+    measured = Measurement(name, 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0")
+    return ground.with_(measurements=[measured]).passed(
         f"{ANSWERS} or more requests of {concurrent.clients} clients at once, each with its own answer",
         f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{', and a large one' if api.large else ''}{fewer}",
         detects=f"{bound:.2%} of the answers going astray, at 95% confidence"
@@ -92,23 +89,6 @@ def answered(limits: Limits | None, rows: Ledger) -> Ledger:
     """Without those refused as the contract says the service may."""
     refusals = [reject.status for reject in limits.rejects] if limits else []
     return rows.select((rows.error != rows.code("")) | ~np.isin(rows.status, refusals))
-
-
-def owner_of(api: Api, row: Request) -> str:
-    """The case whose answer this is; "" if it is nobody's."""
-    if row.error or not 200 <= row.status < 300:
-        return ""
-    return next((name for name, case in api.named_cases() if is_its_answer(case, row.body, api.tolerance)), "")
-
-
-def is_its_answer(case: Case, body: str, tolerance: float) -> bool:
-    """Whether a body is the answer of a case, or has the text in it that was to be generated."""
-    if case.comparator != "subset":
-        return bool(case.right) and json.dumps(case.right)[1:-1] in body
-    try:
-        return contains(json.loads(body), case.right, tolerance)
-    except ValueError:
-        return False
 
 
 def missing(

@@ -15,6 +15,7 @@ from seatrial.contract.base import Json, Part, Promise, Seconds, with_texts
 
 REPEAT: Final = "{repeat}"
 MOST_REPEATED: Final = 16 * 2**20  # characters: more than a generator should hold for one request
+MOST_TOLD: Final = 120  # characters of an answer in a sentence
 
 Comparator = Literal["subset", "equals", "contains", "any"]
 Text = Annotated[str, Field(min_length=1)]
@@ -53,6 +54,14 @@ class Answer(Part):
         if self.any:
             return "any"
         return "subset" if self.equals is self.contains is None else "equals" if self.contains is None else "contains"
+
+    def described(self) -> str:
+        """What a right answer is, as a sentence tells it: its beginning, where it is long."""
+        if self.comparator == "any":
+            return "any whole answer"
+        told = json.dumps(self.right, ensure_ascii=False)
+        told = told if len(told) <= MOST_TOLD else f"{told[:MOST_TOLD]}…"
+        return {"subset": told, "equals": f"the text {told}", "contains": f"a text with {told} in it"}[self.comparator]
 
     @property
     def right(self) -> Json:

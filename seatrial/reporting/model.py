@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import yaml
 
+from seatrial.contract import read_contract
 from seatrial.errors import InputError
 from seatrial.ledger import Ledger, Request
 from seatrial.observation import Timeline
 from seatrial.record import Asked, Damage, FirstTry, RunRecord, Summary, VerdictEntry, summarise
 from seatrial.record.codec import read_json
 from seatrial.record.header import Kind
+from seatrial.record.layout import CONTRACT
 from seatrial.reporting.drain_story import DrainStory, drain_story
 from seatrial.reporting.headline import Headline, headline
 from seatrial.reporting.latency import LoadLatencies, latencies_of_loads
@@ -31,12 +33,21 @@ NO_PROMISES = frozenset({"apiVersion", "name", "chart", "service", "container", 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One check with the requests that decided it, each of which knows its trial; `lost` says which are not found."""
+    """One check with the requests that decided it, each of which knows its trial; `lost` says which are not found.
+
+    `expected` has, by the name of a case, what a right answer to it is.
+    """
 
     entry: VerdictEntry
     group: str
     rows: tuple[Request, ...]
     lost: tuple[str, ...] = ()
+    expected: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shows_expected(self) -> bool:
+        """Some of the rows had another answer than its case's."""
+        return any(row.case in self.expected and not row.right for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +137,13 @@ def read_report(record: RunRecord) -> Report:
     damaged = record.damaged_trials()
     intact = [name for name in record.trials() if name not in damaged]
     ledgers = {name: record.ledger(name) for name in intact if _has(record, name, "ledger.npz")}
+    whole = all(each.file != CONTRACT for each in damage)
+    expected = _expected(record) if record.header.kind != "load" and whole else {}
     return Report(
         record=record,
         headline=headline(record, entries, summary, damage),
         summary=summary,
-        judged=tuple(_judged(entry, _group(entry, record.header.kind), ledgers) for entry in entries),
+        judged=tuple(_judged(entry, _group(entry, record.header.kind), ledgers, expected) for entry in entries),
         trials=tuple(_view(record, name, ledgers.get(name)) for name in intact),
         trial_failures=record.trial_failures(),
         first_tries=record.first_tries(),
@@ -146,7 +159,25 @@ def _has(record: RunRecord, trial: str, file_name: str) -> bool:
     return (record.trial_folder(trial) / file_name).is_file()
 
 
-def _judged(entry: VerdictEntry, group: str, ledgers: Mapping[str, Ledger]) -> Judged:
+def _expected(record: RunRecord) -> dict[str, str]:
+    """What a right answer to each case is; not of a case whose name two APIs give to different ones.
+
+    Nothing where the contract is not one of this version's: verdicts and rows can be shown without.
+    """
+    try:
+        contract = read_contract(record.folder / CONTRACT)
+    except InputError:
+        return {}
+    found: dict[str, str] = {}
+    twice: set[str] = set()
+    for api in contract.every_api().values():
+        for name, case in api.named_cases():
+            if found.setdefault(name, case.described()) != case.described():
+                twice.add(name)
+    return {name: told for name, told in found.items() if name not in twice}
+
+
+def _judged(entry: VerdictEntry, group: str, ledgers: Mapping[str, Ledger], expected: Mapping[str, str]) -> Judged:
     found: list[Request] = []
     lost: list[str] = []
     for trial in dict.fromkeys(place.trial for place in entry.verdict.decisive):
@@ -163,7 +194,7 @@ def _judged(entry: VerdictEntry, group: str, ledgers: Mapping[str, Ledger]) -> J
             lost.append(f"{rows_named(wanted)} of {trial}: the record has no ledger of that trial that could be read")
         else:
             lost.append(f"{rows_named(wanted)}: of which trial, the record does not say ({' or '.join(entry.trials)})")
-    return Judged(entry, group, tuple(found), tuple(lost))
+    return Judged(entry, group, tuple(found), tuple(lost), expected)
 
 
 def _group(entry: VerdictEntry, kind: Kind) -> str:

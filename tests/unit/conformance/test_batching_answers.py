@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from seatrial.ledger import ledger
 from seatrial.trials.concurrency import ALONE, FEW, IN_COMPANY, LARGE
 from seatrial.verdict import Outcome
-from tests.helpers.batches import BATCHING, alone, answer, batching, concurrent_load, loop_rows
+from tests.helpers.batches import BATCHING, alone, answer, as_rows, batching, concurrent_load, loop_rows
 from tests.helpers.observations import METRICS, contract, judged, lost, row, wrong
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -55,6 +56,55 @@ def test_an_answer_of_nobody_fails(body, status):
     verdict = judged("B1", batching(), concurrent_load(with_row(rows, 5, wrong(rows[5], body, status))))
     assert verdict.outcome == FAIL
     assert verdict.found.startswith("0 got the answer of another")
+
+
+def test_expected_stands_beside_found():
+    rows = loop_rows()
+    verdict = judged("B1", batching(), concurrent_load(with_row(rows, 100, wrong(rows[100], answer(55)))))
+    assert verdict.found.endswith('c28 got that of c55: expected {"answer": 28}, found {"answer": 55}')
+    assert "share no variable" in verdict.do
+
+
+def test_where_no_answer_is_as_the_contract_expects_the_contract_is_in_doubt():
+    """All 2,977 answers were wrong, and the advice was to share no variable."""
+    nobodys = '{"answer": "none"}'
+    everything = [wrong(each, nobodys) for each in loop_rows()]
+    seen = concurrent_load(everything)
+    verdict = judged("B1", batching(), seen)
+    assert "2016 an answer that no case has, c0: expected {" in verdict.found
+    assert verdict.found.endswith('found {"answer": "none"}')
+    assert "c0" in {row.case for row in seen.ledger.of("lone") if row.right}, "alone, one of them was right"
+    assert "at other times" in verdict.do
+    lone = [wrong(each, nobodys) if each["load"] == "lone" else each for each in as_rows(seen.ledger)]
+    bodies = [{**each, "body": nobodys} for each in lone]
+    verdict = judged("B1", batching(), replace(seen, ledger=ledger(bodies)))
+    assert verdict.do.startswith("correct what the contract expects of c0, c1, c10 and 69 more, or what the service")
+    assert "alone neither" in verdict.do
+
+
+def test_a_case_that_is_right_at_other_times_is_no_mistake_of_the_contract():
+    rows = loop_rows()
+    verdict = judged("B1", batching(), concurrent_load(with_row(rows, 5, wrong(rows[5], '{"answer": null}'))))
+    assert "1 an answer that no case has, c5: expected" in verdict.found
+    assert "at other times" in verdict.do
+
+
+@pytest.mark.parametrize(("status", "do"), [(503, "declare 503"), (429, "declare 429"), (500, "see the pod's log")])
+def test_a_status_that_is_not_declared_is_told_and_what_to_do_about_it(status, do):
+    rows = loop_rows()
+    refused = [wrong(each, "busy", status) if n % 3 else each for n, each in enumerate(rows)]
+    verdict = judged("B1", batching(), concurrent_load(refused))
+    assert verdict.found.endswith(f"1344 answered {status}, which the contract does not declare (busy)")
+    assert verdict.do.startswith(do)
+
+
+def test_what_went_astray_goes_before_whatever_else_was_wrong():
+    rows = loop_rows()
+    mixed = [wrong(each, "busy", 503) if n % 2 else each for n, each in enumerate(rows)]
+    verdict = judged("B1", batching(), concurrent_load(with_row(mixed, 100, wrong(rows[100], answer(55)))))
+    assert verdict.found.startswith("1 got the answer of another, 1008 none that is right; c28 got that of c55: ")
+    assert "share no variable" in verdict.do
+    assert len(verdict.rows) == 1
 
 
 def test_a_wrong_answer_among_the_few_fails_too():

@@ -10,13 +10,15 @@ import pytest
 
 from seatrial.ledger import ledger
 from seatrial.record import RecordWriter
+from seatrial.record.header import contract_text
 from seatrial.reporting.junit import junit_xml
 from seatrial.reporting.model import Judged, read_report
 from seatrial.reporting.pages import html_page, markdown_text
 from seatrial.reporting.terminal import as_json, as_text
 from seatrial.verdict import Evidence, Outcome, Verdict, failed
 from tests.helpers import overloads, rate_limits
-from tests.helpers.observations import contract, judged
+from tests.helpers.batches import answer, batching, concurrent_load, loop_rows
+from tests.helpers.observations import contract, judged, wrong
 
 LIMITS = {"rate": rate_limits.LIMIT, "concurrency": overloads.CONCURRENCY}
 
@@ -74,6 +76,32 @@ def test_every_report_names_the_trial_of_the_requests(record):
     assert f"<td>overload</td><td>{first}</td><td>hold</td>" in cells
     (entry,) = json.loads(as_json(record.folder))["verdicts"]
     assert entry["verdict"]["decisive"] == [{"trial": "overload", "row": row} for row in (first, second)]
+
+
+def answered_by_another(tmp_path, contract_file):
+    """A record whose B1 found an answer that went astray."""
+    rows = loop_rows()
+    astray = concurrent_load([*rows[:100], wrong(rows[100], answer(55)), *rows[101:]])
+    seen = replace(astray, trial="concurrency")
+    record = RecordWriter.create(tmp_path, replace(made_up.header("run-1"), contract=contract_file))
+    record.add_trial("concurrency", seen)
+    verdict = judged("B1", batching(), seen)
+    record.add_verdict("B1", "MUST", "Everyone gets their own answer.", verdict, ["concurrency"])
+    record.finish(1)
+    return html_page(read_report(record))
+
+
+def test_the_page_has_what_was_expected_beside_what_was_found(tmp_path):
+    page = answered_by_another(tmp_path, contract_text(batching()))
+    assert "<th>case</th><th>expected</th><th>found</th>" in page
+    assert '<td class="wide mono" data-name="expected">{&#34;answer&#34;: 28}</td>' in page
+    assert '<td class="wide mono" data-name="found">{&#34;answer&#34;: 55}</td>' in page
+
+
+def test_without_a_contract_that_can_be_read_the_page_has_what_was_found(tmp_path):
+    page = answered_by_another(tmp_path, made_up.CONTRACT)
+    assert "<th>error</th><th>answer</th></tr>" in page
+    assert '<td class="wide mono" data-name="answer">{&#34;answer&#34;: 55}</td>' in page
 
 
 def test_requests_of_several_trials_keep_theirs(record):
