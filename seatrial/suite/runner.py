@@ -14,7 +14,7 @@ from seatrial.record import FirstTry
 from seatrial.suite.agenda import Agenda
 from seatrial.suite.check import Check
 from seatrial.suite.judge import judge
-from seatrial.trials.context import TrialContext, WorkloadNotFound
+from seatrial.trials.context import ContractRefuted, TrialContext
 from seatrial.trials.trial import Trial, run_trial
 from seatrial.verdict import Verdict
 
@@ -84,7 +84,7 @@ class Suite:
                 for future in done:
                     trial = running.pop(future)
                     error = future.exception()
-                    if isinstance(error, WorkloadNotFound):
+                    if isinstance(error, ContractRefuted):
                         raise error
                     if error:
                         self._finish(trial, None, _why(error))

@@ -35,6 +35,7 @@ FIRST_STEP, SECOND_STEP = 0.6, 1.5  # above the fewest replicas; times the most
 LATELY_S = 15.0  # a sample is that old at most before the next replaces it
 MOST_CHEAPER = 4.0  # than declared
 CALIBRATE = "calibrate"
+FIRST_CASES = 3  # to see that cases are answered, before a minute of idling
 LOAD_FOR_S = 400.0  # longer than any step; stopped with it
 REQUEST_WITHIN_S = 30.0
 
@@ -95,6 +96,9 @@ def autoscaling(context: TrialContext, *, windows: Windows = Windows()) -> Scali
         pods = sandbox.workload().pods()  # a chart that renders more than the fewest is for the check to see
         if not pods:
             raise ClusterError(f"{sandbox.namespace}: expected {promise.min} Ready pods, found none; see its timeline")
+        sandbox.traffic.measure_lone(
+            sandbox.workload().target(pods[0]), workload.cases(context.contract), count=FIRST_CASES
+        )
         ready_s = sandbox.now()
         request_cores = cpu_request_cores(pods[0], context.contract.subject.container)
         idle_cores = _idle(sandbox, cpu, ready_s, windows)

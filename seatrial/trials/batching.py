@@ -147,7 +147,8 @@ def _scrape(sandbox: Sandbox, pod: Pod) -> None:
 
 def _full_batches(sandbox: Sandbox, pod: Pod, size: int, count: int) -> Ledger:
     """As many at once as fit in a batch: it is full at once, so nobody waits for the delay."""
-    _together(sandbox, pod, WARM_UP, 0, [0.0] * size)
+    first = _together(sandbox, pod, WARM_UP, 0, [0.0] * size)
+    sandbox.traffic.expect_answers(sandbox.workload().target(pod), workload.cases(sandbox.context.contract), first)
     return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(count))
 
 

@@ -39,8 +39,16 @@ class Injection:
     ablations: tuple[Ablation, ...] = ()  # what is taken away from the trials
 
 
-class WorkloadNotFound(InputError):
-    """What the contract says of a workload made at run time is not so: it ends the run, not only the trial."""
+class ContractRefuted(InputError):
+    """What the contract says of the service is not so: it ends the run, not only the trial."""
+
+
+class WorkloadNotFound(ContractRefuted):
+    """A workload made at run time, its container or its port is not there."""
+
+
+class CasesNotAnswered(ContractRefuted):
+    """A Ready pod answers every case as a request that is none of its API."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,11 @@ class TrialContext:
     def injected(self, injection: Injection) -> TrialContext:
         """The same context with something planted."""
         return replace(self, injection=injection)
+
+    @property
+    def is_planted(self) -> bool:
+        """Something is planted: whatever is seen then is to be judged, and says nothing of the contract."""
+        return self.injection != Injection()
 
     def withholds(self, ablation: Ablation) -> bool:
         """This step is to be left out: its ablation is on."""

@@ -156,10 +156,12 @@ def _large_fits(sandbox: Sandbox, budget_s: float) -> bool:
 
 def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
     """One request and one stream as long as those that must survive a drain, with nobody disturbing them."""
-    if stream := workload.long_stream(sandbox.context.contract.streaming_api):
+    streamed = sandbox.context.contract.streaming_api
+    if streamed and (stream := workload.long_stream(streamed)):
         target = sandbox.workload().target(sandbox.workload().pods()[0])
         alone = OpenLoop(UNDISTURBED_STREAM, target, (stream,), (0.01,), keep="all")
-        sandbox.traffic.collect(sandbox.traffic.start_now(alone))
+        rows = sandbox.traffic.collect(sandbox.traffic.start_now(alone))
+        sandbox.traffic.expect_answers(target, (stream,), rows, streamed.place)
     if sandbox.context.contract.api().long and budget_s:
         target = sandbox.workload().target(sandbox.workload().pods()[0])
         nearly = workload.long_case(sandbox.context.contract, NEARLY * budget_s)

@@ -13,8 +13,9 @@ from seatrial.ledger import Ledger, joined
 from seatrial.observation import GeneratorHealth, Scrape
 from seatrial.traffic.fleet import Fleet, FleetRun
 from seatrial.traffic.plan import Credentials, Exchange, Load, Lone, OpenLoop, PodTarget
-from seatrial.trials.context import RELEASE, TrialContext
+from seatrial.trials.context import RELEASE, CasesNotAnswered, TrialContext
 from seatrial.trials.credentials import of_environment, of_secret, signed
+from seatrial.trials.first_answers import AGAIN, AGAIN_TIMES, ASKED_AGAIN, is_mistaken, mistake
 from seatrial.trials.harness import BEACON_PORT
 from seatrial.trials.sandbox.reach import reach
 
@@ -157,10 +158,35 @@ class Traffic:
         return self.collect(self.start(*loads), timeout_s)
 
     def measure_lone(self, target: PodTarget, cases: Sequence[Exchange], count: int = 12) -> Ledger:
-        """Send cases one after the other to an idle pod; their median latency is kept as `lone_s`."""
+        """Send cases one after the other to an idle pod; their median latency is kept as `lone_s`.
+
+        Raises CasesNotAnswered as `expect_answers`.
+        """
         rows = self.collect(self.start_now(Lone(LONE, target, tuple(cases), 0.01, count, 0.05)))
+        self.expect_answers(target, cases, rows)
         self.lone_s = lone_latency_s(rows)
         return rows
+
+    def expect_answers(self, target: PodTarget, cases: Sequence[Exchange], rows: Ledger, place: str = "") -> None:
+        """See that an API's cases are answered as its API may, judging by the first ones, `rows`.
+
+        Where none of them is they are asked again, for a pod may be Ready before it is. `place` is where the API
+        stands in the contract, "" for the default one.
+
+        Raises CasesNotAnswered where that goes on for AGAIN_TIMES seconds (`seatrial.trials.first_answers`).
+        """
+        context, contract, asked = self._context, self._context.contract, [rows]
+        refusals = [reject.status for reject in contract.limits.rejects]
+        if context.is_planted:
+            return
+        while is_mistaken(asked[-1], refusals):
+            if len(asked) > AGAIN_TIMES:
+                place = place or contract.place_of()
+                said = mistake(place, contract.every_api()[place], cases, joined(asked))
+                raise CasesNotAnswered(f"{context.contract_file}, {said}")
+            context.limit.sleep(1.0)
+            again = Lone(ASKED_AGAIN, target, tuple(cases), 0.01, AGAIN, 0.05)
+            asked.append(self.collect(self.start_now(again)))
 
     def scrape(self, *targets: PodTarget) -> tuple[Scrape, ...]:
         """Read the metrics of each pod now, by its IP; none where the contract has no `metrics`.

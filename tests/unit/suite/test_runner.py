@@ -14,7 +14,7 @@ from seatrial.observation import Observation
 from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
 from seatrial.suite.runner import Suite
-from seatrial.trials.context import WorkloadNotFound
+from seatrial.trials.context import CasesNotAnswered, WorkloadNotFound
 from seatrial.trials.limit import TrialStopped
 from seatrial.trials.trial import USUAL_S, Trial
 from seatrial.verdict import Outcome, passed
@@ -317,13 +317,14 @@ def test_how_long_is_left_is_known_before_during_and_after():
     assert [*left, suite.left_s()] == pytest.approx([USUAL_S, USUAL_S, 0])
 
 
-def test_a_workload_that_is_not_there_ends_the_run_with_its_own_error():
+@pytest.mark.parametrize("refuted", [WorkloadNotFound, CasesNotAnswered])
+def test_a_contract_that_is_refuted_ends_the_run_with_its_own_error(refuted):
     """What the contract says is wrong: its author acts, and no other trial could do better."""
-    missing = WorkloadNotFound("c.yaml, workloads.a.selector: expected pods with app=x, found none of them")
+    missing = refuted("c.yaml, workloads.a.selector: expected pods with app=x, found none of them")
 
     def apply(context):
         raise missing
 
-    with pytest.raises(WorkloadNotFound) as raised:
+    with pytest.raises(refuted) as raised:
         run([check("A1", one), check("A2", two)], [trial(One, apply), trial(Two)], lanes=1)
     assert (raised.value, raised.value.exit_code) == (missing, 3)
