@@ -1,0 +1,63 @@
+"""Two charts of kinds that people publish, put on trial side by side on one cluster.
+
+The others are read by `tests/unit/test_public_kinds.py`.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from seatrial.clock import RunClock
+from seatrial.clusters.local.cluster import LocalCluster
+from seatrial.suite.opening import opened
+from seatrial.suite.registry import load_trials
+from seatrial.suite.subject import read_subject
+from seatrial.trials import install, starts
+from seatrial.trials.trial import run_trial
+from tests.helpers.public_kinds import unpacked
+
+pytestmark = [pytest.mark.local, pytest.mark.timeout(120)]
+
+KINDS = ("stateful_store", "umbrella")
+CASES = 3
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What the trial of an installation saw of each."""
+    cluster = LocalCluster()
+    cluster.up()
+    trial = load_trials()[install.Install]
+    short = replace(trial, run=partial(trial.run, windows=install.Windows(cases=CASES)))
+
+    def put_on_trial(name):
+        subject = read_subject(unpacked(name, tmp_path_factory.mktemp(name))).on(cluster)
+        told = {"clock": RunClock.start(), "run_id": f"pk{KINDS.index(name)}", "seed": 1, "doing": print, "say": print}
+        with opened(subject, cluster, **told) as context:
+            return run_trial(short, context, {})
+
+    try:
+        with ThreadPoolExecutor(len(KINDS)) as pool:
+            yield dict(zip(KINDS, pool.map(put_on_trial, KINDS), strict=True))
+    finally:
+        cluster.down()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_comes_up_as_often_as_it_is_wanted_and_answers_rightly(seen, name):
+    assert len(seen[name].pods) == install.REPLICAS
+    for start in seen[name].starts:
+        asked = seen[name].ledger.in_group(start.index).to(start.pod)
+        assert len(asked.of(starts.AT_READY)) == CASES
+        assert asked.of(starts.AT_READY).right.all()
+
+
+def test_the_pods_of_a_stateful_set_have_its_names(seen):
+    assert sorted(pod.name for pod in seen["stateful_store"].pods) == ["subject-0", "subject-1", "subject-2"]
+
+
+def test_an_umbrellas_pods_are_asked_though_no_container_declares_a_port(seen):
+    assert {container.get("ports") for pod in seen["umbrella"].pods for container in pod.spec["containers"]} == {None}
+    assert all("readinessProbe" in pod.spec["containers"][0] for pod in seen["umbrella"].pods)
