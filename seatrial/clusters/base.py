@@ -54,6 +54,9 @@ class Cluster(Protocol):
     def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         """What of these manifests it cannot run, a phrase each, as far as that is known before they are applied."""
 
+    def overlooks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What of these manifests it takes, and does less about than Kubernetes would, a phrase each."""
+
     @property
     def context(self) -> str | None:
         """The context within `kubeconfig()`; None is the one that file calls current."""

@@ -83,6 +83,9 @@ class ExistingCluster:
     def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
 
+    def overlooks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        return []
+
     def address(self, namespace: str, service: str, port: int) -> Address:
         return in_cluster_address(self._up_api(), namespace, service, port)
 

@@ -27,7 +27,7 @@ class Remark:
 
 
 def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
-    """What Helm's own lint says of the chart, what the local cluster cannot run of it, and which checks are skipped.
+    """What Helm's own lint says of the chart, what the local cluster cannot run or does not heed, and skipped checks.
 
     A subject that was read is one that its chart can keep, as far as rendering tells.
     """
@@ -38,6 +38,8 @@ def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
         refuse_what_the_cluster_lacks(subject, LocalCluster())
     except InputError as refused:
         yield Remark("note", str(refused))
+    if overlooked := LocalCluster().overlooks(subject.manifests):
+        yield Remark("note", f"--cluster local takes and does not heed: {'; '.join(overlooked)}")
     yield from _images(subject)
     for check in checks.values():
         if unmade := check.unmade(subject.contract):

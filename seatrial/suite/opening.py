@@ -40,6 +40,8 @@ def opened(
     ClusterError when it does not do as asked. The harness and what releases kept on disk are gone afterwards.
     """
     refuse_what_the_cluster_lacks(subject, cluster)
+    if overlooked := cluster.overlooks(subject.manifests):
+        doing(f"{cluster.name} takes and does not heed: {'; '.join(overlooked)}")
     brought = refuse_what_cannot_be_brought(cluster, subject.contract, subject.file)
     folder = Path(tempfile.mkdtemp(prefix="seatrial-"))
     try:

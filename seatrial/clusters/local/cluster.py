@@ -20,6 +20,7 @@ from typing import Any, Final
 from seatrial.clusters.base import Address
 from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound, SharedImages
 from seatrial.clusters.local.lacks import lacks
+from seatrial.clusters.local.overlooks import overlooks
 from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 
@@ -90,6 +91,9 @@ class LocalCluster:
 
     def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         return lacks(manifests)
+
+    def overlooks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+        return overlooks(manifests)
 
     def take_in(self, image: str, recipe: Recipe | None) -> None:
         """A process stands for it from now on; each recipe is for this cluster alone."""

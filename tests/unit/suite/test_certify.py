@@ -98,8 +98,10 @@ SUBJECT = SimpleNamespace(
     capabilities=Capabilities("v1.34.0", ()),
     on=lambda cluster: SUBJECT,
 )
+OVERLOOKED = "local takes and does not heed: NetworkPolicy web keeps nobody out"
 CLUSTER = SimpleNamespace(
     lacks=lambda manifests: [],
+    overlooks=lambda manifests: ["NetworkPolicy web keeps nobody out"],
     name="local",
     certificate="preflight",
     context=None,
@@ -144,7 +146,7 @@ def good(context):
 def test_a_run_tells_its_forecast_first_and_then_what_happens(api, run):
     record, told, error = run(good)
     assert error is None
-    assert told == ["1 trials, 7 s", "cluster local", "images", "harness", "one: ", "X1: pass"]
+    assert told == ["1 trials, 7 s", "cluster local", OVERLOOKED, "images", "harness", "one: ", "X1: pass"]
     assert (record.state.status, record.state.exit_status, record.trials()) == ("finished", 0, ["one"])
     assert api.deleted == []
 
@@ -235,7 +237,7 @@ def test_a_run_that_is_stopped_takes_its_namespaces_with_it(api, stop, run):
     assert error is stop
     assert api.deleted == ["mine", "mine-again"]
     assert record.state.reason == reason(stop)
-    assert told == ["1 trials, 7 s", "cluster local", "images"]
+    assert told == ["1 trials, 7 s", "cluster local", OVERLOOKED, "images"]
 
 
 @pytest.mark.parametrize("refusal", [ClusterError("no answer"), InputError("no kubeconfig")])
