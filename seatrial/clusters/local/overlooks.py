@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seatrial.images import pod_specs
+from seatrial.clusters.local.rendered_pods import PROBES, Pods, pods_of
 
 Manifest = Mapping[str, Any]
 KINDS = {
@@ -19,32 +19,22 @@ KINDS = {
     "ClusterRole": "forbids nothing: every account may do everything",
 }
 LOOPBACK = re.compile(r"\b(localhost|127\.0\.0\.1)\b|\[::1\]")
-PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
 
 
 def overlooks(manifests: Sequence[Manifest]) -> list[str]:
     """A phrase for each object and each field of pods that have another effect here, or none."""
     of_kinds = [f"{m['kind']} {m['metadata']['name']} {KINDS[m['kind']]}" for m in manifests if m["kind"] in KINDS]
-    return [*of_kinds, *(f"{_named(m)}: {phrase}" for m in manifests for phrase in _of_pods(m))]
+    pods = [found for manifest in manifests for found in pods_of(manifest)]
+    return [*of_kinds, *(f"{each.owner}: {phrase}" for each in pods for phrase in _of_pods(each))]
 
 
-def _named(manifest: Manifest) -> str:
-    return f"{manifest['kind']} {manifest['metadata']['name']}"
-
-
-def _of_pods(manifest: Manifest) -> Iterator[str]:
-    if manifest["kind"] in KINDS:
-        return
-    for spec in pod_specs(manifest):
-        containers = [each for key in ("initContainers", "containers") for each in spec.get(key) or ()]
-        if any((each.get("resources") or {}).get("limits") for each in containers):
-            yield "limits of CPU and memory hold nobody back"
-        for container in containers:
-            asked = [f"its {where}" for where, how in _inside(container) if LOOPBACK.search(json.dumps(how))]
-            if asked:
-                yield (
-                    f"in container {container.get('name')} {' and '.join(asked)} asks localhost, which is the machine's"
-                )
+def _of_pods(pods: Pods) -> Iterator[str]:
+    containers = pods.containers
+    if any("limits" in (each.get("resources") or ()) for each in containers):
+        yield "limits of CPU and memory hold nobody back"
+    for container in containers:
+        if asked := [f"its {where}" for where, how in _inside(container) if LOOPBACK.search(json.dumps(how))]:
+            yield f"in container {container.get('name')} {' and '.join(asked)} asks localhost, which is the machine's"
 
 
 def _inside(container: Manifest) -> Iterator[tuple[str, Any]]:

@@ -42,6 +42,7 @@ def test_limits_are_named_once_for_each_workload():
     two = named("StatefulSet", template={"spec": {"containers": [limited, limited]}})
     assert overlooks([two]) == ["StatefulSet web: limits of CPU and memory hold nobody back"]
     assert overlooks([running(resources={"requests": {"memory": "1Gi"}})]) == []
+    assert overlooks([running(resources="few", lifecycle=[], readinessProbe=3)]) == []
 
 
 @pytest.mark.parametrize("asked", ["curl localhost:8080/ready", "wget http://127.0.0.1:8080", "nc -z [::1] 80"])
