@@ -1,10 +1,10 @@
 """A request that comes alone waits no longer than declared, nor does one of a trickle.
 
 Source: contract `batching.max_delay_ms`. What a request takes that waits for nobody is measured in full batches.
-Lone requests are judged by their median, in at most two looks; single late ones count if both looks have some.
+Lone requests are judged by their median, and so are those of a trickle that opened a batch, in at most two looks: by
+class, for what one waits may depend on when a batch was closed before it. Single late ones count if both looks have
+some.
 """
-
-import numpy as np
 
 from seatrial.contract import Batching
 from seatrial.ledger import Ledger
@@ -12,6 +12,7 @@ from seatrial.stats.proportions import proportion_limits
 from seatrial.suite import check
 from seatrial.trials.batch_delay import (
     ALONE_RATIO,
+    ANY_GAP,
     FULL,
     LONE,
     LONE_ROWS,
@@ -34,20 +35,23 @@ MOST_DELAY_S = 0.5  # above it, a clock of one second could not be told from the
 def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdict:
     ledger = batches.ledger
     full, lone, trickle = (ledger.of(load).to(batches.pod) for load in (FULL, LONE, TRICKLE))
-    seen = time_waited(
-        ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.spacing_s, batches.looks
-    )
+    seen = time_waited(ledger.of(FULL, LONE, TRICKLE).to(batches.pod), batches.delay_s, batches.looks, batches.gaps)
     patience = Patience.of(full, batches.delay_s)
     if len(seen.late_looks) > 1:
         return too_late(seen, patience, len(lone) + len(trickle))
     if doubt := unmeasured(batches, full, lone, trickle):
         return doubt
     slowest_s, trickled_s = float(lone.latency_s.max()), float(trickle.latency_s.max())
-    lone = lone.select(alone(lone, batches.spacing_s))
-    median_s = float(np.median(lone.latency_s))
-    ground = Ground(n=seen.lone).with_(
+    worst = seen.worst
+    assert worst is not None
+    limit = f"<= {seen.bound_s:.3f} s"
+    which = "" if worst.called == ANY_GAP else f" ({worst.called})"
+    ground = Ground(n=sum(len(part.rows) for part in seen.lone)).with_(
         measurements=[
-            Measurement("lone request, median", median_s, "s", n=len(lone), limit=f"<= {seen.bound_s:.3f} s"),
+            *(
+                Measurement(f"{part.called}, median", part.median_s, "s", n=len(part.rows), limit=limit)
+                for part in seen.parts
+            ),
             Measurement("request in a full batch, median", seen.engine_s, "s", n=len(full)),
             Measurement("lone request, slowest", slowest_s, "s", limit=f"<= {patience.lone_s:.2f} s"),
             Measurement("trickle, slowest", trickled_s, "s", n=len(trickle), limit=f"<= {patience.trickle_s:.2f} s"),
@@ -60,23 +64,24 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
     if seen.median == "fail":
         return ground.failed(
             expected,
-            f"{seen.above} of {seen.lone} later, median {median_s * 1000:.0f} ms",
+            f"{worst.above} of {len(worst.rows)} later{which}, median {worst.median_s * 1000:.0f} ms",
             DO,
-            rows=seen.late if len(seen.late) else lone.select(lone.latency_s > seen.bound_s),
+            rows=seen.late if len(seen.late) else worst.rows.select(worst.rows.latency_s > seen.bound_s),
         )
     if seen.median == "between" or seen.late_looks:
         late = f", some too late in look {seen.late_looks[0] + 1} only" if seen.late_looks else ""
         return ground.inconclusive(
             expected,
-            f"{seen.above} of {seen.lone} later after {batches.looks} looks{late}",
+            f"{worst.above} of {len(worst.rows)} later{which} after {batches.looks} looks{late}",
             "run again on a quieter machine",
             rows=seen.late,
         )
-    limits = proportion_limits(seen.lone, 0.5)
+    above, fewest = sum(part.above for part in seen.lone), min(len(part.rows) for part in seen.parts)
+    limits = proportion_limits(fewest, 0.5)
     shown = f", or {limits.smallest_failing_share:.0%} of them above it" if limits.smallest_failing_share else ""
     return ground.passed(
         expected,
-        f"{seen.above} of {seen.lone} later; slowest {slowest_s * 1000:.0f} ms alone, "
+        f"{above} of {ground.n} later; slowest {slowest_s * 1000:.0f} ms alone, "
         f"{trickled_s * 1000:.0f} ms in a trickle",
         detects=f"a request later than {patience.lone_s:.2f} s alone or {patience.trickle_s:.2f} s in a trickle{shown}",
     )
@@ -112,7 +117,7 @@ def unmeasured(batches: Batches, full: Ledger, lone: Ledger, trickle: Ledger) ->
             f"{right}, {len(lone)}, {len(trickle)}",
             "see why the full batches failed (B1), or run again",
         )
-    kept = alone(lone, batches.spacing_s)
+    kept = alone(lone)
     if kept.sum() < ALONE_RATIO * wanted:
         return ground.inconclusive(
             f"{ALONE_RATIO * wanted:.0f} lone requests {batches.spacing_s * 1000:.0f} ms apart, with nothing else open",

@@ -1,5 +1,9 @@
 """How long requests wait for company: lone ones by their median, and none of them, nor of a trickle, for ever.
 
+What a lone request waits may depend on when a batch was closed before it. So they are sent after gaps of all lengths,
+in random order, and judged by class: soon, later and long after the answer to the one before. Of a trickle those are
+judged that opened a batch; they wait the longest.
+
 A request that the generator sent late comes close to the next. Neither of the two counts for the median: they may have
 had company. Full batches tell what a request takes that waits for nobody. Two looks at most, the second with three
 times the lone requests. Source: contract `batching.max_delay_ms`.
@@ -8,10 +12,12 @@ times the lone requests. Source: contract `batching.max_delay_ms`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from random import Random
 
 import numpy as np
 
-from seatrial.ledger import Ledger, Mask
+from seatrial.ledger import Floats, Ints, Ledger, Mask
 from seatrial.stats import Decision
 from seatrial.stats.proportions import judge_proportion
 from seatrial.stats.quantiles import quantile
@@ -21,6 +27,71 @@ LONE_ROWS = (60, 120)  # at the first look, and added at the second
 ALONE_RATIO = 0.9  # of these rows, at least so many have to have been alone
 SPACING_KEPT = 0.9  # of the spacing
 MARGIN_S = 0.02
+LEAST_GAP_S, LEAST_GAP_OF_WORK, MOST_GAP_S = 0.01, 0.1, 0.4
+LONG_GAP_DELAYS, MOST_GAP_DELAYS = 2.2, 2.6
+CLASSES = 3  # of gaps
+ANY_GAP = "lone request"
+TOGETHER_WITHIN_S = 0.01  # answers of one batch, or within a quarter of the delay
+WANTED_FIRSTS = 20  # fewer that opened a batch of a trickle are not judged by their median
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """How long after the answer to a lone request the next is sent; an answer is expected after work and delay.
+
+    Three classes, the first from `least_s` to the delay, the last from 2.2 delays to `most_s`. Where the delay is too
+    short for that, from `least_s` to `most_s` in three steps by the same factor.
+    """
+
+    work_s: float
+    delay_s: float
+    least_s: float
+    most_s: float
+
+    @staticmethod
+    def of(full: Ledger, delay_s: float) -> Gaps:
+        """From full batches, which do not wait. The shortest gap is no shorter than answers differ by."""
+        took_s = full.latency_s[full.right]
+        work_s = float(np.median(took_s)) if len(took_s) else 0.0
+        least_s = LEAST_GAP_S + LEAST_GAP_OF_WORK * work_s
+        return Gaps(work_s, delay_s, least_s, max(MOST_GAP_S, MOST_GAP_DELAYS * delay_s, 2 * least_s))
+
+    @property
+    def answer_s(self) -> float:
+        """How long after it was asked for an answer is expected."""
+        return self.work_s + self.delay_s
+
+    def edges_s(self) -> tuple[float, ...]:
+        """Where each class begins, and the last ends."""
+        if self.delay_s > 1.5 * self.least_s:
+            return (self.least_s, self.delay_s, LONG_GAP_DELAYS * self.delay_s, self.most_s)
+        step = (self.most_s / self.least_s) ** (1 / CLASSES)
+        return (self.least_s, self.least_s * step, self.least_s * step**2, self.most_s)
+
+    def drawn(self, count: int, random: Random) -> list[float]:
+        """Gaps in random order, as many of each class as of any other.
+
+        The shortest follow the longest: before a service that waits for twice the delay soon after a batch, a request
+        would else have the next for company, which then waits for less.
+        """
+        soon, later, long = (
+            [low_s * (high_s / low_s) ** random.random() for _ in range(number, count, CLASSES)]
+            for number, (low_s, high_s) in enumerate(pairwise(self.edges_s()))
+        )
+        paired = [gap_s for pair in zip(long, soon, strict=False) for gap_s in pair]
+        return [*paired, *soon[len(long) :], *later]
+
+    def classes(self, lone: Ledger) -> Ints:
+        """The class of each lone request, shape (n,); the first of a look comes long after another."""
+        spacing_s = spacing(lone)
+        gaps_s = np.where(np.isnan(spacing_s), np.inf, spacing_s - self.answer_s)
+        found: Ints = np.digitize(gaps_s, self.edges_s()[1:-1])
+        return found
+
+    def called(self, number: int) -> str:
+        """A class, in words."""
+        first_s, last_s = self.edges_s()[number : number + 2]
+        return f"{ANY_GAP} sent {first_s * 1000:.0f} to {last_s * 1000:.0f} ms after an answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +110,28 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
+class Waited:
+    """Requests that are judged by their median: `above` of them took longer than the bound."""
+
+    called: str
+    rows: Ledger
+    above: int
+    median: Decision
+
+    @property
+    def median_s(self) -> float:
+        """The median latency."""
+        return float(np.median(self.rows.latency_s))
+
+
+@dataclass(frozen=True, slots=True)
 class TimeWaited:
     """What lone and trickled requests show by the given look."""
 
     engine_s: float  # the median of a request in a full batch; NaN without one
     bound_s: float
-    lone: int  # those that were alone
-    above: int
-    median: Decision
+    lone: tuple[Waited, ...]  # by class; those that were alone
+    firsts: Waited | None  # of a trickle, that opened a batch; None of too few
     late_looks: tuple[int, ...]  # the looks in which some request was too late
     late: Ledger
 
@@ -55,27 +140,95 @@ class TimeWaited:
         """A further look would change nothing."""
         return self.median != "between" and not self.late_looks
 
+    @property
+    def parts(self) -> tuple[Waited, ...]:
+        """All that is judged by its median."""
+        return (*self.lone, *([self.firsts] if self.firsts else []))
 
-def alone(lone: Ledger, spacing_s: float) -> Mask:
+    @property
+    def worst(self) -> Waited | None:
+        """The part that decides: one that fails, else one that is undecided; of those, with the most above."""
+        order = ("fail", "between", "pass")
+        return min(self.parts, key=lambda part: (order.index(part.median), -part.above / len(part.rows)), default=None)
+
+    @property
+    def median(self) -> Decision:
+        """What the medians of all parts say together."""
+        return self.worst.median if self.worst else "between"
+
+
+def spacing(lone: Ledger) -> Floats:
+    """How long after the one before it each was due, within its look; NaN of the first, shape (n,)."""
+    apart_s: Floats = np.full(len(lone), np.nan)
+    apart_s[1:] = np.where(np.diff(lone.group) == 0, np.diff(lone.scheduled_s), np.nan)
+    return apart_s
+
+
+def alone(lone: Ledger) -> Mask:
     """Which lone requests were sent, within their look, as far from the others as planned, shape (n,)."""
-    same_look = np.diff(lone.group) == 0
-    close = same_look & (np.diff(lone.sent_s) < SPACING_KEPT * spacing_s)
-    kept: Mask = ~(np.append(close, False) | np.append(False, close))[: len(lone)]
+    close = np.append(np.diff(lone.sent_s) < SPACING_KEPT * spacing(lone)[1:], False)[: len(lone)]
+    kept: Mask = ~(close | np.append(False, close)[: len(lone)])
     return kept
 
 
-def time_waited(rows: Ledger, delay_s: float, spacing_s: float, looks: int) -> TimeWaited:
-    """Judge the loads FULL, LONE and TRICKLE; a request without an answer counts as too late."""
+def firsts_of_batches(trickle: Ledger, delay_s: float) -> Ledger:
+    """Of each batch the request that opened it, where nothing else was being worked on when it was due to close.
+
+    Answers that come together are of one batch. A batch that came due while the one before was still worked on may
+    rightly have waited for that.
+    """
+    answered = trickle.select(trickle.right)
+    if not len(answered):
+        return answered
+    order = np.lexsort((answered.ended_s, answered.group))
+    group, sent_s, ended_s = answered.group[order], answered.sent_s[order], answered.ended_s[order]
+    begins = np.append(True, (np.diff(group) != 0) | (np.diff(ended_s) > min(TOGETHER_WITHIN_S, delay_s / 4)))
+    starts = np.flatnonzero(begins)
+    before_s = np.append(-np.inf, np.where(np.diff(group) != 0, -np.inf, ended_s[:-1]))[starts]
+    opened = [
+        start + int(np.argmin(sent_s[start:end])) for start, end in zip(starts, [*starts[1:], len(order)], strict=True)
+    ]
+    idle = before_s <= sent_s[opened] + delay_s
+    chosen = np.zeros(len(answered), dtype=np.bool_)
+    chosen[order[opened][idle]] = True
+    return answered.select(chosen)
+
+
+def _waited(called: str, rows: Ledger, bound_s: float, looks: int) -> Waited:
+    above = int((~rows.right | (rows.latency_s > bound_s)).sum())
+    return Waited(called, rows, above, judge_proportion(above, len(rows), 0.5, look=1 if looks == 1 else 2))
+
+
+def _in_classes(lone: Ledger, gaps: Gaps, bound_s: float, looks: int) -> tuple[Waited, ...]:
+    classes = np.where(alone(lone), gaps.classes(lone), -1)
+    return tuple(
+        _waited(gaps.called(number), lone.select(classes == number), bound_s, looks)
+        for number in range(CLASSES)
+        if (classes == number).any()
+    )
+
+
+def time_waited(rows: Ledger, delay_s: float, looks: int, gaps: Gaps | None) -> TimeWaited:
+    """Judge the loads FULL, LONE and TRICKLE; a request without an answer counts as too late.
+
+    Without `gaps` (records of a time when all were the same) lone requests are one class, and a trickle has none.
+    """
     full, lone = rows.of(FULL), rows.of(LONE)
-    lone = lone.select(alone(lone, spacing_s))
     took_s = full.latency_s[full.right]
     engine_s = float(np.median(took_s)) if len(took_s) else float("nan")
     patience, bound_s = Patience.of(full, delay_s), engine_s + delay_s + MARGIN_S
-    above = int((~lone.right | (lone.latency_s > bound_s)).sum())
-    median = judge_proportion(above, len(lone), 0.5, look=1 if looks == 1 else 2) if len(lone) else "between"
+    parts: tuple[Waited, ...]
+    firsts: Waited | None = None
+    if gaps:
+        parts, opened = _in_classes(lone, gaps, bound_s, looks), firsts_of_batches(rows.of(TRICKLE), delay_s)
+        if len(opened) >= WANTED_FIRSTS:
+            firsts = _waited("request of a trickle that opened a batch", opened, bound_s, looks)
+    else:
+        kept = lone.select(alone(lone))
+        parts = (_waited(ANY_GAP, kept, bound_s, looks),) if len(kept) else ()
     too_late = ((rows.load == rows.code(LONE)) & ~(rows.latency_s <= patience.lone_s)) | (
         (rows.load == rows.code(TRICKLE)) & ~(rows.latency_s <= patience.trickle_s)
     )
     unanswered = np.isin(rows.load, [rows.code(LONE), rows.code(TRICKLE)]) & (rows.error != rows.code(""))
     late = rows.select(too_late | unanswered)
-    return TimeWaited(engine_s, bound_s, len(lone), above, median, tuple(sorted(set(late.group.tolist()))), late)
+    return TimeWaited(engine_s, bound_s, parts, firsts, tuple(sorted(set(late.group.tolist()))), late)

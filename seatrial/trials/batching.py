@@ -17,7 +17,7 @@ from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
-from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Patience, time_waited
+from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Gaps, Patience, time_waited
 from seatrial.trials.changed_setting import changed
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
@@ -77,7 +77,8 @@ class Batches(Observation):
     pod: str = ""
     size: int = 0
     delay_s: float = 0.0
-    spacing_s: float = 0.0  # of the lone requests
+    spacing_s: float = 0.0  # of the lone requests, at least
+    gaps: Gaps | None = None  # between them; None: records of a time when all were the same
     looks: int = 0  # at lone requests and trickle
     settings: tuple[Setting, ...] = ()
     rounds: tuple[Round, ...] = ()
@@ -94,10 +95,11 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
         sandbox.release.install(values, replicas=1)
         pod = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
         sandbox.note(pod=pod.name, size=size, delay_s=delay_s)
-        spacing_s, looks = _lone_and_trickled(
-            sandbox, pod, _full_batches(sandbox, pod, size, windows.full_batches), delay_s, windows
-        )
-        sandbox.note(spacing_s=spacing_s, looks=looks)
+        full = _full_batches(sandbox, pod, size, windows.full_batches)
+        gaps = Gaps.of(full, delay_s)
+        spacing_s = gaps.answer_s + gaps.least_s
+        looks = _lone_and_trickled(sandbox, pod, full, gaps, delay_s, windows)
+        sandbox.note(spacing_s=spacing_s, gaps=gaps, looks=looks)
         settings = [_bursts(sandbox, pod, size, delay_s, windows.bursts)]
         sandbox.note(settings=tuple(settings))
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
@@ -112,6 +114,7 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
             size=size,
             delay_s=delay_s,
             spacing_s=spacing_s,
+            gaps=gaps,
             looks=looks,
             settings=tuple(settings),
             rounds=rounds,
@@ -152,22 +155,22 @@ def _full_batches(sandbox: Sandbox, pod: Pod, size: int, count: int) -> Ledger:
     return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(count))
 
 
-def _lone_and_trickled(sandbox: Sandbox, pod: Pod, full: Ledger, delay_s: float, windows: Windows) -> tuple[float, int]:
-    """Lone requests, then a trickle; sent a second time only where the first does not settle it."""
-    sandbox.traffic.lone_s = float(np.nanmedian(full.latency_s)) + delay_s
-    spacing_s = 2 * (delay_s + sandbox.traffic.lone_s)
+def _lone_and_trickled(sandbox: Sandbox, pod: Pod, full: Ledger, gaps: Gaps, delay_s: float, windows: Windows) -> int:
+    """Lone requests after gaps of all lengths, then a trickle; again only where the first look does not settle it."""
+    random = sandbox.context.random("batching")
+    sandbox.traffic.lone_s = gaps.answer_s
     step_s = max(TRICKLE_STEP * delay_s, AT_S)
     timeout_s = 2 * Patience.of(full, delay_s).lone_s + 1
     rows, looks = full, 0
     for look, count in enumerate(windows.lone_rows):
-        apart_s = workload.steps(LEAD_S, LEAD_S + (count - 0.5) * spacing_s, spacing_s)
-        lone = _at_times(sandbox, pod, LONE, look, apart_s, timeout_s)
+        apart_s = LEAD_S + np.cumsum([gaps.answer_s + gap_s for gap_s in gaps.drawn(count, random)])
+        lone = _at_times(sandbox, pod, LONE, look, apart_s.tolist(), timeout_s)
         closely_s = workload.steps(LEAD_S, LEAD_S + windows.trickle_for_s, step_s)
         trickle = _at_times(sandbox, pod, TRICKLE, look, closely_s, timeout_s)
         rows, looks = joined([rows, lone, trickle]), look + 1
-        if time_waited(rows, delay_s, spacing_s, looks).settled:
+        if time_waited(rows, delay_s, looks, gaps).settled:
             break
-    return spacing_s, looks
+    return looks
 
 
 def _at_times(

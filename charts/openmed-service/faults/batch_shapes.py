@@ -225,6 +225,48 @@ def batch_timer_restarts(server: Server, fired: Fired) -> None:
     batcher.add = add  # type: ignore[method-assign]
 
 
+@fault("batch-timer-extended-once", breaks={"B4"})
+def batch_timer_extended_once(server: Server, fired: Fired) -> None:
+    """The second member of a batch starts its wait again; further ones do not."""
+    batcher = server.service.batcher
+    plain = batcher.add
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        plain(member, model, options, route)
+        key = (id(model), options, route)
+        batch = batcher.open.get(key)
+        if batch is None or len(batch.members) != 2 or batch.timer is None:
+            return
+        fired()
+        batch.timer.cancel()
+        batch.timer = asyncio.get_running_loop().call_later(batcher.max_wait_s, batcher.close, key)
+
+    batcher.add = add  # type: ignore[method-assign]
+
+
+@fault("batch-waits-twice-after-another", breaks={"B4"})
+def batch_waits_twice_after_another(server: Server, fired: Fired) -> None:
+    """A batch that is opened within 100 ms after one was closed waits for twice the delay."""
+    batcher = server.service.batcher
+    plain, close, right_s = batcher.add, batcher.close, batcher.max_wait_s
+    closed_s = float("-inf")
+
+    def closed(key: Hashable) -> None:
+        nonlocal closed_s
+        closed_s = time.monotonic()
+        close(key)
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        if (id(model), options, route) not in batcher.open and time.monotonic() - closed_s < 0.1:
+            fired()
+            batcher.max_wait_s = 2 * right_s
+        plain(member, model, options, route)
+        batcher.max_wait_s = right_s
+
+    batcher.close = closed  # type: ignore[method-assign]
+    batcher.add = add  # type: ignore[method-assign]
+
+
 @fault("batch-flush-on-next-only", breaks={"B4"})
 def batch_flush_on_next_only(server: Server, fired: Fired) -> None:
     """Whether a batch has waited long enough is only looked at when the next request comes."""

@@ -1,26 +1,32 @@
 """B4 on made-up lone requests: how long one waits for others."""
 
 from dataclasses import replace
+from itertools import pairwise
+from random import Random
 
+import numpy as np
 import pytest
 
 from seatrial.ledger import ledger
-from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, time_waited
+from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, Gaps, firsts_of_batches, time_waited
 from seatrial.trials.batching import Batches
 from seatrial.verdict import Outcome
+from tests.helpers.batchers import batches, twice_soon_after_another
 from tests.helpers.batches import as_rows, batching
 from tests.helpers.observations import common, judged, lost, row
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 
-def waiting(lone_s=0.06, trickle_s=0.06, looks=1, changed=lambda n, look: None, spacing_s=0.16, full=96, delay_s=0.02):
-    """Full batches take 50 ms; lone requests and those of a trickle 60 ms, unless `changed` says otherwise."""
+def waiting(lone_s=0.06, trickle_s=0.06, looks=1, changed=lambda n, look: None, full=96, delay_s=0.02):
+    """As records of a time when all gaps were the same have it.
+
+    Full batches take 50 ms; lone requests and those of a trickle 60 ms, unless `changed` says otherwise."""
     rows = [row(FULL, i * 0.1, 0.05) for i in range(full)]
     for look in range(looks):
         for n in range((60, 120)[look]):
             took_s = changed(n, look)
-            at_s = 100 + look * 100 + n * spacing_s
+            at_s = 100 + look * 100 + n * 0.16
             rows.append(row(LONE, at_s, lone_s if took_s is None else took_s, group=look))
         rows += [row(TRICKLE, 150 + look * 100 + n * 0.016, trickle_s, group=look) for n in range(600)]
     return Batches(**common(rows), pod="a", size=8, delay_s=delay_s, spacing_s=0.16, looks=looks)
@@ -53,7 +59,7 @@ def test_a_generator_that_was_late_too_often_shows_nothing():
 
 def test_with_no_request_alone_a_look_settles_nothing():
     seen = held_up(waiting(), *range(0, 60, 2), by_s=0.15)
-    assert not time_waited(seen.ledger, seen.delay_s, seen.spacing_s, looks=1).settled
+    assert not time_waited(seen.ledger, seen.delay_s, looks=1, gaps=None).settled
 
 
 def test_a_request_that_does_not_count_can_be_too_late_all_the_same():
@@ -96,7 +102,7 @@ def test_a_lone_request_that_is_never_answered_fails_when_both_looks_have_one():
         waiting(delay_s=0.6),
         waiting(full=16),
         waiting(looks=0),
-        waiting(spacing_s=0.08),
+        held_up(waiting(), *range(0, 60, 3), by_s=0.08),
         Batches(**common(), pod="a", delay_s=0.02, looks=1, spacing_s=0.16),
     ],
     ids=[
@@ -111,3 +117,101 @@ def test_a_lone_request_that_is_never_answered_fails_when_both_looks_have_one():
 )
 def test_without_its_preconditions_b4_says_nothing(seen):
     assert judged("B4", batching(), seen).outcome == INCONCLUSIVE
+
+
+# gaps of all lengths
+
+
+SHORT_DELAYS = [
+    {"delay_s": 0.08, "work_s": 0.025},
+    {"delay_s": 0.02, "work_s": 0.002},
+    {"delay_s": 0.005, "work_s": 0.02},
+    {"delay_s": 0.2, "work_s": 0.3},
+]
+PROMISE = batching(max_delay_ms=80)
+
+
+@pytest.mark.parametrize("how", SHORT_DELAYS)
+@pytest.mark.parametrize("jitter_s", [0.002, 0.01])
+def test_a_batcher_that_keeps_its_delay_passes(how, jitter_s):
+    for seed in range(5):
+        verdict = judged("B4", PROMISE, batches(seed, jitter_s=jitter_s, **how))
+        assert (verdict.outcome, verdict.n) == (PASS, 60)
+
+
+def test_a_busy_machine_fails_no_batcher_that_keeps_its_delay():
+    outcomes = [judged("B4", PROMISE, batches(seed, jitter_s=0.03)).outcome for seed in range(20)]
+    assert FAIL not in outcomes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_batcher_that_waits_twice_as_long_soon_after_another_batch_fails(seed):
+    seen = batches(seed, wait=twice_soon_after_another)
+    verdict = judged("B4", PROMISE, seen)
+    assert verdict.outcome == FAIL
+    assert "later (" in verdict.found
+    soon, _, long = time_waited(seen.ledger, seen.delay_s, seen.looks, seen.gaps).lone
+    assert (soon.called.startswith("lone request sent 1"), soon.above >= 18, long.above) == (True, True, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_batcher_whose_second_member_starts_the_timer_anew_fails_by_its_trickle(seed):
+    verdict = judged("B4", PROMISE, batches(seed, extended=1))
+    assert verdict.outcome == FAIL
+    assert "request of a trickle that opened a batch" in verdict.found
+
+
+def gaps_of(work_s, delay_s):
+    return Gaps.of(ledger([row(FULL, n, work_s) for n in range(20)]), delay_s)
+
+
+@pytest.mark.parametrize(
+    ("work_s", "delay_s", "edges_ms"),
+    [
+        (0.025, 0.08, [12.5, 80, 176, 400]),
+        (0.3, 0.2, [40, 200, 440, 520]),
+        (0.02, 0.005, [12, 38.6, 124.3, 400]),
+        (2.0, 0.08, [210, 264.6, 333.4, 420]),
+    ],
+)
+def test_gaps_are_of_three_classes_in_random_order(work_s, delay_s, edges_ms):
+    gaps = gaps_of(work_s, delay_s)
+    drawn = gaps.drawn(60, Random(1))
+    assert [edge_s * 1000 for edge_s in gaps.edges_s()] == pytest.approx(edges_ms, rel=0.02)
+    assert [sum(low <= gap_s < high for gap_s in drawn) for low, high in pairwise(gaps.edges_s())] == [20, 20, 20]
+    assert drawn != sorted(drawn)
+
+
+def test_lone_requests_take_little_longer_than_with_gaps_of_one_length():
+    """Those took 2 x (work + delay) each: 12.6 s of the trial's 65."""
+    drawn = gaps_of(0.025, 0.08).drawn(60, Random(1))
+    assert 60 * 0.105 + sum(drawn) < 12.6 + 0.05 * 65
+
+
+def test_the_shortest_gaps_follow_the_longest():
+    """Else who waits for twice the delay has the next request for company, which then waits for less."""
+    gaps = gaps_of(0.025, 0.08)
+    lengths = np.digitize(gaps.drawn(60, Random(2)), gaps.edges_s()[1:-1]).tolist()
+    assert lengths == [2, 0] * 20 + [1] * 20
+
+
+def opened(*rows):
+    return [one.sent_s for one in firsts_of_batches(ledger(rows), 0.08)]
+
+
+def test_the_first_of_a_batch_is_who_was_sent_first_of_those_answered_together():
+    together = [row(TRICKLE, 1.0, 0.1), row(TRICKLE, 1.064, 0.036), row(TRICKLE, 1.128, 0.1), row(TRICKLE, 1.19, 0.038)]
+    assert opened(*together) == [1.0, 1.128]
+    assert opened(*reversed(together)) == [1.128, 1.0]
+
+
+def test_a_batch_that_came_due_while_another_was_worked_on_does_not_count():
+    assert opened(row(TRICKLE, 1.0, 0.5), row(TRICKLE, 1.2, 0.5)) == [1.0]
+
+
+def test_batches_of_two_looks_are_not_one():
+    assert opened(row(TRICKLE, 1.0, 0.1), row(TRICKLE, 1.001, 0.1, group=1)) == [1.0, 1.001]
+
+
+def test_a_trickle_without_answers_has_no_batches():
+    assert opened(lost(row(TRICKLE, 1.0, 0.1), "timeout")) == []

@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+import httpx
 import pytest
 from openmed_faults import PLANTED, armed, assert_fired
 from openmed_reference import at_once, client, extract, metric, server
@@ -123,6 +124,51 @@ async def test_a_batch_that_fills_up_while_it_waits_has_waited_too_long(capsys: 
         assert (await connected.post("/pii/extract", json=extract())).status_code == 200
         assert (await lone).status_code == 200
     assert_fired(capsys, "batch-delay-seconds-for-ms")
+
+
+async def due_s(subject: Server, members: int) -> float:
+    """When the open batch is to be closed, once it has so many members; on the event loop's clock."""
+    while True:
+        for batch in subject.service.batcher.open.values():
+            if len(batch.members) == members and batch.timer is not None:
+                return batch.timer.when()
+        await asyncio.sleep(0.001)
+
+
+def posts(connected: httpx.AsyncClient, *texts: str) -> list[asyncio.Task[httpx.Response]]:
+    return [asyncio.create_task(connected.post("/pii/extract", json=extract(text))) for text in texts]
+
+
+@pytest.mark.parametrize(("name", "times"), [(None, 1), ("batch-waits-twice-after-another", 2)])
+async def test_a_batch_right_after_another(name: str | None, times: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four fill a batch, and the fifth opens the next."""
+    settings = BATCHING | {"BATCH_MAX_WAIT_MS": "20000"}
+    subject = armed(name, **settings) if name else server(**settings)
+    async with client(subject) as connected:
+        asked_s = asyncio.get_running_loop().time()
+        sent = posts(connected, *(f"user{n}@example.com" for n in range(5)))
+        while sum(one.done() for one in sent) < 4:
+            await asyncio.sleep(0.001)
+        due = await due_s(subject, 1)
+        assert 20 * times - 1 < due - asked_s < 20 * times + 15
+        for one in sent:
+            one.cancel()
+    if name:
+        assert_fired(capsys, name)
+
+
+async def test_a_batch_whose_second_member_starts_its_wait_again(capsys: pytest.CaptureFixture[str]) -> None:
+    subject = armed("batch-timer-extended-once", **BATCHING | {"BATCH_MAX_WAIT_MS": "20000"})
+    async with client(subject) as connected:
+        sent = posts(connected, "a@b.com")
+        first = await due_s(subject, 1)
+        sent += posts(connected, "c@d.com")
+        second = await due_s(subject, 2)
+        sent += posts(connected, "e@f.com")
+        assert first < second == await due_s(subject, 3)
+        for one in sent:
+            one.cancel()
+    assert_fired(capsys, "batch-timer-extended-once")
 
 
 async def test_a_lone_request_goes_with_the_next(capsys: pytest.CaptureFixture[str]) -> None:
