@@ -7,7 +7,9 @@ import os
 import pkgutil
 import signal
 import sys
+import threading
 import traceback
+from typing import NoReturn
 
 import click
 
@@ -57,7 +59,7 @@ def main() -> None:
         sys.exit(commands()(standalone_mode=False) or 0)
     except SeatrialError as error:
         click.echo(f"seatrial: {error}", err=True)
-        sys.exit(error.exit_code)
+        _leave(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(3)
@@ -65,9 +67,7 @@ def main() -> None:
         # click makes an Abort of Ctrl-C.
         by = stopped if isinstance(stopped, Terminated) else KeyboardInterrupt()
         click.echo(f"seatrial: {why_stopped(by)}", err=True)
-        sys.stdout.flush()
-        # Not sys.exit: a trial in a thread of its own would go on to its end.
-        os._exit(143 if isinstance(stopped, Terminated) else 130)
+        _leave(143 if isinstance(stopped, Terminated) else 130)
     except Exception as defect:  # noqa: BLE001 - the interpreter's own status, 1, would say that a MUST failed
         click.echo(f"seatrial: a defect of Seatrial itself, nothing was judged: {_where(defect)}", err=True)
         if os.environ.get("SEATRIAL_TRACEBACK"):
@@ -75,6 +75,14 @@ def main() -> None:
         else:
             click.echo("set SEATRIAL_TRACEBACK=1 for all of it, and report it with the command line", err=True)
         sys.exit(SeatrialError.exit_code)
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit with this status: at once where trials run in threads of their own, which would go on to their ends."""
+    sys.stdout.flush()
+    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        os._exit(status)
+    sys.exit(status)
 
 
 def _where(defect: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C ends the program at once with its own status, whatever trials still run in threads of their own."""
+"""A run that is stopped or refused ends at once with its own status, whatever trials still run in threads."""
 
 import signal
 import subprocess
@@ -21,6 +21,27 @@ def test_ctrl_c_waits_for_no_trial():
     ended = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (130, "")
     assert ended.stderr == "seatrial: stopped by Ctrl-C\n"
+
+
+REFUSED = """
+import threading, time
+from seatrial.cli import main as module
+from seatrial.errors import InputError
+
+def busy(**options):
+    print("so far", end="")
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    raise InputError("contract.yaml, inference.path: correct it")
+
+module.commands = lambda: busy
+module.main()
+"""
+
+
+def test_a_run_that_is_refused_while_trials_run_waits_for_none_of_them():
+    ended = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (3, "so far")
+    assert ended.stderr == "seatrial: contract.yaml, inference.path: correct it\n"
 
 
 CANCELLED = """
