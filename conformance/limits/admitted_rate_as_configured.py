@@ -11,7 +11,7 @@ import numpy as np
 from seatrial.contract import Governed, Limits, RateLimit
 from seatrial.ledger import Ledger, Mask
 from seatrial.stats.buckets import EPSILON_S, EPSILON_SHARE, SMALL_BURST, BucketJudgement, judge_bucket
-from seatrial.stats.full_buckets import worst_shortfall
+from seatrial.stats.full_buckets import tokens_at_first, worst_shortfall
 from seatrial.suite import check
 from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
 from seatrial.trials.rate_limit import SATURATE, THIRD_OF_THE_DEMAND, RateLimited, Window
@@ -20,6 +20,7 @@ from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_DEMAND = 3.0
 FIRST_S = 1.0
+BURST_OFF = 2.0  # tokens, by which a burst that was seen may be off
 
 
 @check("L3", level="MUST", ablation=THIRD_OF_THE_DEMAND)
@@ -48,18 +49,20 @@ def admitted_rate_as_configured(limit: RateLimit, limits: Limits | None, limited
         ground = ground.with_(n=len(rows), measurements=once_empty(at, bucket), evidence=[fact])
         if bucket.decision == "fail" and not window.replaced:
             return unreached(ground, limit, limited.windows[0], rows, admitted, how_it_failed(at, bucket) or fact)
+        looks, small = what_it_looks_like(window, rows, admitted)
         if bucket.decision == "fail":
             return ground.failed(
                 "admissions of a token bucket of the configured rate and burst",
-                how_it_failed(at, bucket) or fact,
-                "keep one bucket for the declared scope, with the configured rate and burst",
+                (how_it_failed(at, bucket) or fact) + looks,
+                small or "keep one bucket for the declared scope, with the configured rate and burst",
             )
         if window.since_first and (kept_back := refused_with_tokens_left(at, window, asked, limit)):
             return ground.failed(
                 "every case admitted for which a token was left, from the pod's first request on",
-                kept_back,
-                "let a new bucket be full, refill it at the configured rate and without steps, and take tokens for "
-                "admitted requests only",
+                kept_back + looks,
+                small
+                or "let a new bucket be full, refill it at the configured rate and without steps, and take "
+                "tokens for admitted requests only",
             )
         if window.burst >= 2 * window.per_second:
             offered_first = int((rows.sent_s < at_first_s).sum())
@@ -99,6 +102,23 @@ def unreached(ground: Ground, limit: RateLimit, before: Window, rows: Ledger, ad
         f"{how}; {NOT_REPLACED} {value}{still}",
         ROLL_OUT,
     )
+
+
+def what_it_looks_like(window: Window, rows: Ledger, admitted: Mask) -> tuple[str, str]:
+    """What else is to be told of a bucket that is another than configured, and what to do where its burst is too small.
+
+    A bucket that holds next to nothing loses what drips in while no request waits, and looks as if its rate were off.
+    """
+    held = tokens_at_first(rows.sent_s, admitted, window.per_second)
+    if held is None:
+        return "; nothing was refused", ""
+    if abs(held - window.burst) <= BURST_OFF:
+        return "", ""
+    has = f"; the bucket held about {held:.0f} for a burst of {window.burst:g}"
+    at_its_burst = judge_bucket(rows.sent_s, rows.first_byte_s, admitted, window.per_second, held)
+    if at_its_burst.decision == "fail":
+        return f"{has}, and its rate is another, too", ""
+    return f"{has}, and its rate is as configured", "let the bucket hold the configured burst: its rate is right"
 
 
 def refused_with_tokens_left(at: str, window: Window, asked: Ledger, limit: RateLimit) -> str:

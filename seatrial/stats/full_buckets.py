@@ -65,3 +65,17 @@ def worst_shortfall(
     at_s, last_full_s = float(refused_s[worst]), float(full_s[since])
     due = burst + rate_rps * (at_s - last_full_s)
     return float(beyond[worst]), Refusal(at_s, last_full_s, int(taken[worst]) - gone, due)
+
+
+def tokens_at_first(sent_s: NDArray[np.float64], admitted: Mask, rate_rps: float) -> float | None:
+    """About how many tokens a bucket had when the requests began, one row each: None where it refused nothing.
+
+    That is what it admitted before its first refusal, in order of sending, less what came back meanwhile; right to a
+    token or two where requests are answered out of order.
+    """
+    in_turn = np.argsort(sent_s, kind="stable")
+    refused = np.flatnonzero(~admitted[in_turn])
+    if not len(refused):
+        return None
+    first = int(refused[0])
+    return max(0.0, first - rate_rps * float(sent_s[in_turn[first]] - sent_s[in_turn[0]]))

@@ -112,6 +112,32 @@ def test_another_bucket_than_configured_fails(admits, answered_s):
     assert outcome("L3", rate_limited(admits=admits, answered_s=answered_s)) is FAIL
 
 
+@pytest.mark.parametrize(
+    ("admits", "found", "do"),
+    [
+        (bucket(burst=1.0), "the bucket held about 1 for a burst of 20, and its rate is as configured", "hold the"),
+        (bucket(burst=5.0), "the bucket held about 5 for a burst of 20, and its rate is as configured", "hold the"),
+        (bucket(burst=0.0), "the bucket held about 0 for a burst of 20, and its rate is another, too", "keep one"),
+        (bucket(burst=1.0, factor=0.5), "about 1 for a burst of 20, and its rate is another, too", "keep one"),
+        (lambda arrivals_s, rate: [True] * len(arrivals_s), "nothing was refused", "keep one"),
+    ],
+    ids=["burst of one", "burst of five", "burst of none", "burst of one and half the rate", "no limit"],
+)
+def test_a_burst_that_is_too_small_is_told_from_a_rate_that_is_off(admits, found, do):
+    """A bucket of one token admits a quarter less of Poisson arrivals, and its rate is right."""
+    verdict = judged("L3", CONTRACT, rate_limited(admits=admits))
+    assert verdict.outcome is FAIL
+    assert verdict.found.endswith(found)
+    assert do in verdict.do
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_of_a_rate_that_is_off_the_burst_is_not_blamed(factor):
+    verdict = judged("L3", CONTRACT, rate_limited(admits=bucket(factor=factor)))
+    assert "held about" not in verdict.found
+    assert "configured rate" in verdict.do
+
+
 def test_a_bucket_is_judged_from_its_pods_first_request_on():
     """The lone cases before the saturation are the first; and the bucket has filled when that comes."""
     found = judged("L3", CONTRACT, rate_limited(admits=bucket(tokens=0.0)))
