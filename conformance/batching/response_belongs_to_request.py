@@ -109,7 +109,8 @@ def missing(
         refused = len(concurrent.ledger.of(LOOP, FEW).to(concurrent.pod)) - len(crowd)
         yield (
             f"{ANSWERS} answers, {wanted_open:.3g} or more requests open at a time",
-            f"{len(crowd)}, {concurrent.open_at_once():.1f} open" + (f", {refused} refused" if refused else ""),
+            f"{len(crowd)}, {concurrent.open_at_once():.1f} open, in {concurrent.loop.length_s:.0f} s"
+            + (f", {refused} refused" if refused else ""),
             "raise the limit that refuses them, among the chart's values or those of batching"
             if refused > len(crowd)
             else "make the cases shorter, or run on a machine with more cores",

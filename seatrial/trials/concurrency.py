@@ -11,7 +11,7 @@ governs it. Where a concurrency limit is in force, there are as many clients as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.changed_setting import changed
 from seatrial.trials.context import TrialContext
+from seatrial.trials.pace import Pace
 from seatrial.trials.sandbox import Sandbox, lone_latency_s
 from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
@@ -31,6 +32,7 @@ from seatrial.watch.metrics import Sizes, around, counted, sizes
 ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confidence
 LEAST_CLIENTS = 16
 LEAST_FOR_S = 6.0
+LONGEST_S = 1200.0  # of the closed loop, where the service's pace brings its answers by then
 LONE_WITHIN_S, LARGE_WITHIN_S = 10.0, 60.0
 LARGE_ALONE, LARGE_IN_COMPANY = 2, 3
 REFUSED_PAUSE_S = 0.05  # a client that is refused does not spin
@@ -42,21 +44,21 @@ LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE, WARM_UP = "lone", "loop", "few", "at-once"
 LARGE = "large"
 ALONE, IN_COMPANY = 0, 1  # groups of the large ones
 MANY = 10**6  # slots: no limit
-FEWER_TAKE_LONGER = 2  # times as long, at most, for as many answers of fewer clients
 
 ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How much is asked. The closed loop goes on until there are as many answers as wanted."""
+    """How much is asked. The closed loop goes on until there are as many answers as wanted (`Pace`)."""
 
     large_alone: int = LARGE_ALONE
     large_in_company: int = LARGE_IN_COMPANY
     lone_cases: int = 12
     answers: int = ANSWERS
     least_for_s: float = LEAST_FOR_S
-    most_for_s: float = 120.0
+    patience_s: float = 120.0
+    longest_s: float = LONGEST_S
     few_for_s: float = 4.0
     repetitions: int = REPETITIONS
 
@@ -67,6 +69,11 @@ class Span:
 
     start_s: float = 0.0
     end_s: float = 0.0
+
+    @property
+    def length_s(self) -> float:
+        """How long it took."""
+        return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +168,16 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         lone = Span(lone_s, sandbox.now())
         sandbox.note(lone=lone)
         sandbox.traffic.scrape(target)
-        most_for_s = windows.most_for_s * (1 if clients >= LEAST_CLIENTS else FEWER_TAKE_LONGER)
         beside = [_large_in_company(target, large, windows)] if large else []
-        loop = _loop(sandbox, pod, LOOP, clients, windows.least_for_s, windows.answers, most_for_s, beside)
+        pace = Pace(windows.answers, windows.least_for_s, windows.patience_s, windows.longest_s)
+        loop = _loop(sandbox, pod, LOOP, clients, pace, beside)
         sandbox.note(loop=loop)
         sandbox.traffic.scrape(target)
         # As many clients as fill two batches soon go in step, and every batch is full.
         few = Span()
         if batching:
             not_full = max(1, min(size, slots or MANY) // 2)
-            few = _loop(sandbox, pod, FEW, not_full, windows.few_for_s, 0, windows.most_for_s)
+            few = _loop(sandbox, pod, FEW, not_full, replace(pace, wanted=0, least_s=windows.few_for_s))
         sandbox.traffic.scrape(target)
         pods, unreached = [pod], ""
         if batching and not metrics_tell(contract):
@@ -229,12 +236,10 @@ def _loop(
     pod: Pod,
     name: str,
     clients: int,
-    least_s: float,
-    wanted: int,
-    most_s: float,
+    pace: Pace,
     beside: Sequence[Load] = (),
 ) -> Span:
-    """A closed loop until as many were answered; every request has a connection of its own."""
+    """A closed loop until as many were answered as the pace wants; every request has a connection of its own."""
     cases = workload.cases(sandbox.context.contract)
     seed = sandbox.context.random("concurrency").randrange(2**31)
     start_s = sandbox.now()
@@ -245,7 +250,7 @@ def _loop(
             cases,
             clients,
             0.05,
-            most_s,
+            pace.longest_s,
             seed,
             connection="new",
             pause_after_refusal_s=REFUSED_PAUSE_S,
@@ -253,7 +258,7 @@ def _loop(
         *beside,
     )
     answers = 0
-    while sandbox.now() < start_s + least_s or (answers < wanted and sandbox.now() < start_s + most_s):
+    while pace.goes_on(sandbox.now() - start_s, answers):
         answers += sandbox.traffic.answers_within(run, 0.5)
     run.stop()
     sandbox.traffic.collect(run)

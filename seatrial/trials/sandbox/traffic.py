@@ -22,7 +22,7 @@ from seatrial.trials.sandbox.reach import reach
 LONE = "lone"  # the load that measures how long a request takes that has a replica to itself
 BEACON_RPS = 4.0
 CUT_SHORT_WITHIN_S = 0.5  # of attempts that are open when a trial is stopped, each run
-BEACON_FOR_S = 900.0  # longer than any sandbox; stopped with it
+BEACON_FOR_S = 1800.0  # longer than any sandbox; stopped with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Traffic:
         self._runs: list[FleetRun] = []
         self._ledgers: dict[str, Ledger] = {}
         self._told: dict[str, Told] = {}
+        self._waited_s: dict[str, float] = {}  # since the last answer of a run
         self._scrapes: list[Scrape] = []
         self.lone_s = 0.0  # latency of a request that has a replica to itself, once measured
 
@@ -131,8 +132,11 @@ class Traffic:
         time.sleep(for_s)
         told = self._ask_for_news(run)
         answered = told.answered - before.answered
+        # All the time until an answer comes is the service's: slow ones do not answer within every wait.
+        waited_s = self._waited_s.get(run.name, 0.0) + for_s
         if answered:
-            limit.served(for_s)
+            limit.served(waited_s)
+        self._waited_s[run.name] = 0.0 if answered else waited_s
         limit.check(f"waiting for answers of load {', '.join(run.loads)}; {told}")
         return answered - (told.refused - before.refused)
 

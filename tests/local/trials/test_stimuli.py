@@ -31,7 +31,9 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(120)]
 CHART = Path(__file__).parent / "chart"
 WITHIN_S = 30.0
 LASTS_S = 8.0
-WINDOWS = concurrency.Windows(lone_cases=12, answers=50, least_for_s=1.0, most_for_s=20.0, few_for_s=1.0)
+WINDOWS = concurrency.Windows(
+    lone_cases=12, answers=50, least_for_s=1.0, patience_s=20.0, longest_s=20.0, few_for_s=1.0
+)
 HUNG = Injection(values={"gateway": {"greeting": "never"}})  # Ready, and answers no request
 
 

@@ -147,3 +147,34 @@ def test_a_wait_has_its_own_bound_beside_the_limit(clock, collect):
     with pytest.raises(InvalidMeasurement):
         collect(Run(clock, each=0, of=12), timeout_s=10.0)
     assert clock.now_s - 100 == pytest.approx(10)
+
+
+class Slowly:
+    """A run of which an answer comes with every so many waits of half a second; 0: none."""
+
+    name, loads = "run-1", ("loop",)
+
+    def __init__(self, waits):
+        self.waits, self.told = waits, 0
+
+    def fresh(self):
+        self.told += 1
+        return ledger([{"status": 200}] if self.waits and self.told % self.waits == 0 else []), False
+
+
+@pytest.mark.parametrize(("waits", "stopped"), [(1, False), (10, False), (0, True)])
+def test_a_load_that_is_answered_slowly_has_all_the_time_until_each_answer(clock, monkeypatch, waits, stopped):
+    """With an answer every 5 s, nine of ten waits bring none: a trial of 40 s goes on for 300 s all the same."""
+    monkeypatch.setattr(time, "sleep", lambda for_s: setattr(clock, "now_s", clock.now_s + for_s))
+    traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock), contract=contract()), "ns")
+    run = Slowly(waits)
+
+    def load():
+        return sum(traffic.answers_within(run, 0.5) for _ in range(600))
+
+    if not stopped:
+        assert load() == 600 / waits
+        return
+    with pytest.raises(TrialStopped, match="waiting for answers of load loop"):
+        load()
+    assert clock.now_s - 100 == pytest.approx(60)
