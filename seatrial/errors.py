@@ -10,11 +10,19 @@ found and what to do. What a user's own file raises, `SystemExit` too, is an Inp
 only INTERRUPTS pass through, wherever they come.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seatrial.observation import Remains
+
 
 class SeatrialError(Exception):
-    """Could not judge."""
+    """Could not judge. `remains` is what a trial had seen that this ended, where it ended one."""
 
     exit_code = 2
+    remains: Remains | None = None
 
 
 class InputError(SeatrialError):

@@ -60,6 +60,14 @@ class Log:
     lines: tuple[tuple[float, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a trial that came to no observation: what its sandbox had seen by then."""
+
+    timeline: Timeline
+    logs: tuple[Log, ...]
+
+
 # A queue before a server that is busier than this waits for several times as long as one request takes (M/M/1).
 SUSTAINED_BUSY_RATIO = 0.75
 

@@ -66,7 +66,7 @@ def observation_to_files(folder: Path, observation: Any) -> list[Path]:
         Ledger, lambda ledger: {LEDGER_KEY: put("ledger", ".npz", ledger_to_bytes(ledger))}
     )
     converter.register_unstructure_hook(
-        Timeline, lambda timeline: {TIMELINE_KEY: put("timeline", ".jsonl", _timeline_to_bytes(timeline))}
+        Timeline, lambda timeline: {TIMELINE_KEY: put("timeline", ".jsonl", timeline_to_bytes(timeline))}
     )
     fields = converter.unstructure(observation)
     kind = type(observation)
@@ -121,7 +121,8 @@ def timeline_from_file(path: Path) -> Timeline:
         ) from error
 
 
-def _timeline_to_bytes(timeline: Timeline) -> bytes:
+def timeline_to_bytes(timeline: Timeline) -> bytes:
+    """The inverse of `timeline_from_file`."""
     first = to_json_line({"gaps": list(timeline.gaps)})
     return first + b"".join(
         to_json_line(

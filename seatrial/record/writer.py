@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.errors import InputError
+from seatrial.observation import Remains
 from seatrial.record import codec
 from seatrial.record.files import files_in, fingerprint, fingerprint_of, wanting_room, write_manifest, write_whole
 from seatrial.record.first_try import FirstTry
@@ -21,6 +22,7 @@ from seatrial.record.layout import (
     LINES,
     PROMISES,
     RECORD,
+    TIMELINE,
     TRIALS,
     VERDICTS,
     refuse_bad_name,
@@ -98,10 +100,16 @@ class RecordWriter(RunRecord):
         codec.observation_to_files(folder, observation)
         self._list_trial(folder)
 
-    def add_trial_failure(self, name: str, reason: str, first_try: FirstTry | None = None) -> None:
-        """Keep why a trial has no observation. Raises InputError as `add_trial` does."""
+    def add_trial_failure(
+        self, name: str, reason: str, first_try: FirstTry | None = None, remains: Remains | None = None
+    ) -> None:
+        """Keep why a trial has no observation, and what remains of it. Raises InputError as `add_trial` does."""
         folder = self._new_trial(name, first_try)
-        write_whole(folder / FAILURE, codec.to_json({"reason": reason}))
+        failure: dict[str, Any] = {"reason": reason}
+        if remains:
+            failure["logs"] = codec.plain(remains.logs)
+            write_whole(folder / TIMELINE, codec.timeline_to_bytes(remains.timeline))
+        write_whole(folder / FAILURE, codec.to_json(failure))
         self._list_trial(folder)
 
     def add_verdict(

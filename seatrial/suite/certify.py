@@ -165,7 +165,7 @@ def header(
 def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ended: Ended) -> None:
     name, seen = ended.trial.name, ended.seen
     if seen is None:
-        record.add_trial_failure(name, ended.reason, ended.first_try)
+        record.add_trial_failure(name, ended.reason, ended.first_try, ended.remains)
     else:
         manifests = yaml.safe_dump_all(map(without_secrets, subject.rendered(seen.values)))
         images = json.dumps([asdict(image) for image in images_run(seen.timeline)], indent=1)

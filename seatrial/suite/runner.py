@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from seatrial.contract import Contract
 from seatrial.errors import SeatrialError
-from seatrial.observation import Observation
+from seatrial.observation import Observation, Remains
 from seatrial.record import FirstTry
 from seatrial.suite.agenda import Agenda
 from seatrial.suite.check import Check
@@ -21,7 +21,7 @@ from seatrial.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a trial ended: with what it saw, or with the reason why it saw nothing.
+    """How a trial ended: with what it saw, or with the reason why it has no observation, and what remains of it.
 
     `first_try` is there when it was run twice; `took_s` is the last run's.
     """
@@ -31,6 +31,7 @@ class Ended:
     reason: str
     took_s: float
     first_try: FirstTry | None
+    remains: Remains | None = None
 
 
 OnTrial = Callable[[Ended], None]
@@ -87,7 +88,8 @@ class Suite:
                     if isinstance(error, ContractRefuted):
                         raise error
                     if error:
-                        self._finish(trial, None, _why(error))
+                        remains = error.remains if isinstance(error, SeatrialError) else None
+                        self._finish(trial, None, _why(error), remains)
                     elif late := self._too_late(trial, future.result()):
                         self.first_tries[trial] = late
                         context.say(f"trial {trial.name}: {late.reason}; once more")
@@ -139,7 +141,7 @@ class Suite:
             return None
         return FirstTry.of(seen.generator)
 
-    def _finish(self, trial: Trial, seen: Observation | None, reason: str) -> None:
+    def _finish(self, trial: Trial, seen: Observation | None, reason: str, remains: Remains | None = None) -> None:
         now_s = time.monotonic()
         took_s = now_s - self.agenda.running.get(trial, now_s)
         self.agenda = self.agenda.end(trial)
@@ -147,7 +149,7 @@ class Suite:
             self.lost[trial.observes] = reason
         else:
             self.seen[trial.observes] = seen
-        self.on_trial(Ended(trial, seen, reason, took_s, self.first_tries.get(trial)))
+        self.on_trial(Ended(trial, seen, reason, took_s, self.first_tries.get(trial), remains))
         self._judge_complete()
 
     def _judge_complete(self) -> None:

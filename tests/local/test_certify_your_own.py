@@ -75,6 +75,11 @@ def test_a_server_that_does_not_come_up_is_told_with_its_last_words(hello):
     (entry,) = json.loads(done.stdout)["verdicts"]
     assert (entry["verdict"]["outcome"], done.returncode) == ("error", 2)
     assert "OSError" in entry["verdict"]["found"]
+    (record,) = (hello.parent / "runs").iterdir()
+    failure = json.loads((record / "trials" / "install" / "failure.json").read_bytes())
+    assert any("OSError" in text for log in failure["logs"] for _, text in log["lines"])
+    watched = (record / "trials" / "install" / "timeline.jsonl").read_text().splitlines()[1:]
+    assert {"Pod", "Event"} <= {json.loads(line)["kind"] for line in watched}
 
 
 def test_a_value_that_the_chart_does_not_have_is_refused_before_anything_is_deployed(hello):

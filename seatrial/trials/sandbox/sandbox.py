@@ -10,7 +10,7 @@ from typing import Any
 
 from seatrial.contract.workloads import default_of
 from seatrial.errors import ClusterError, SeatrialError
-from seatrial.observation import Pod, Workload
+from seatrial.observation import Pod, Remains, Workload
 from seatrial.trials.context import RELEASE, RUN_LABEL, TrialContext
 from seatrial.trials.limit import TrialStopped
 from seatrial.trials.sandbox.dependencies import Dependencies
@@ -59,8 +59,8 @@ class Sandbox:
             self.watch.start()
             with self.context.limit.granted():
                 self._dependencies.bring()
-        except BaseException:
-            self.__exit__(None, None, None)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
         return self
 
@@ -71,7 +71,9 @@ class Sandbox:
         if isinstance(error, TrialStopped) and not error.seen:
             self._gather(error)
         self.traffic.close()
-        self.watch.stop()
+        timeline = self.watch.stop()
+        if isinstance(error, SeatrialError) and error.remains is None:
+            error.remains = Remains(timeline, self.watch.logs())
         try:
             self.context.api.delete(f"/api/v1/namespaces/{self.namespace}")
         except ClusterError as refusal:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from seatrial.errors import InputError
-from seatrial.observation import Observation
+from seatrial.observation import Observation, Remains
 from seatrial.record import Asked, FirstTry, RecordWriter, RunHeader, RunRecord, canonical
 from seatrial.record.codec import plain
 from seatrial.verdict import Measurement, failed, passed, skipped
@@ -48,6 +48,16 @@ def test_a_finished_record_reads_back(finished, header, seen):
     ]
     assert (back.damage(), back.loose_ends()) == ([], [])
     assert back.digest() == finished.digest()
+
+
+def test_what_remains_of_a_trial_without_an_observation_is_kept(record, seen):
+    record.add_trial_failure("install", "the pods did not come up", None, Remains(seen.timeline, seen.logs))
+    back = RunRecord.open(record.folder)
+    assert (back.trials(), back.trial_failures()) == ([], {"install": "the pods did not come up"})
+    assert back.timeline("install") == seen.timeline
+    kept = json.loads((back.trial_folder("install") / "failure.json").read_bytes())
+    assert kept["logs"] == [{"pod": "a", "container": "server", "previous": False, "lines": [[6.0, "SIGTERM"]]}]
+    assert back.damage() == []
 
 
 def test_canonical_verdicts_are_sorted_by_number(finished):

@@ -10,7 +10,7 @@ import pytest
 
 from seatrial.contract import Drain
 from seatrial.errors import ClusterError
-from seatrial.observation import Observation
+from seatrial.observation import Observation, Remains, Timeline
 from seatrial.suite import RunObservations
 from seatrial.suite.check import Check
 from seatrial.suite.runner import Suite
@@ -294,6 +294,18 @@ def test_a_trial_whose_generator_is_late_again_is_not_run_a_third_time_and_keeps
     (only,) = ended
     assert only.first_try.reason == "the generator was up to 2.00 s late (p99 0.0 ms)"
     assert context.said == f"trial one: {only.first_try.reason}; once more"
+
+
+def test_what_had_been_seen_of_a_trial_that_broke_is_handed_on():
+    broken, ended = ClusterError("no room"), []
+    broken.remains = Remains(Timeline(gaps=("one",)), ())
+
+    def breaks(_):
+        raise broken
+
+    suite = Suite(contract(), {"A1": check("A1", one)}, {One: trial(One, breaks)}, ended.append, lambda *_: None)
+    suite.run(TrialContext())
+    assert [(each.seen, each.reason, each.remains) for each in ended] == [(None, "no room", broken.remains)]
 
 
 def test_what_builds_on_a_promise_that_is_not_made_is_not_run_and_says_why():

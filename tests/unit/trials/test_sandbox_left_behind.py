@@ -8,6 +8,7 @@ import pytest
 
 from seatrial.clock import RunClock
 from seatrial.errors import ClusterError
+from seatrial.observation import Remains, Timeline
 from seatrial.trials.limit import TimeLimit
 from seatrial.trials.sandbox import Sandbox
 
@@ -63,4 +64,5 @@ def test_a_sandbox_whose_watch_does_not_open_leaves_neither_a_namespace_nor_a_wa
     with pytest.raises(type(error)), sandbox:
         raise AssertionError("it came up")
     assert api.namespaces == []
+    assert isinstance(error, KeyboardInterrupt) or error.remains == Remains(Timeline(), ())
     assert f"watch-{NAMESPACE}" not in [thread.name for thread in threading.enumerate()]
