@@ -72,6 +72,7 @@ class TrialContext:
     say: Say
     injection: Injection = Injection()
     watches: frozenset[str] = frozenset()  # kinds that the trial watches beside the usual ones
+    answered: set[str] = field(default_factory=set)  # in this run, rightly: APIs, by their places in the contract
     limit: TimeLimit = field(default_factory=lambda: TimeLimit(math.inf))  # of the trial that runs
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from seatrial.contract.workloads import default_of
 from seatrial.errors import ClusterError, SeatrialError
 from seatrial.observation import Pod, Remains, Workload
+from seatrial.traffic.plan import PodTarget
 from seatrial.trials.context import RELEASE, RUN_LABEL, TrialContext
 from seatrial.trials.limit import TrialStopped
 from seatrial.trials.sandbox.dependencies import Dependencies
@@ -39,7 +40,7 @@ class Sandbox:
         kinds = {*context.watches, *(workload.kind for workload in context.workloads.values() if workload.kind)}
         self.watch = Watcher(context.api, self.namespace, context.clock, kinds_of(kinds), context.limit.granted)
         self.release = Release(context, self.namespace, self.watch)
-        self.traffic = Traffic(context, self.namespace)
+        self.traffic = Traffic(context, self.namespace, self._ready)
         self.nodes = Nodes(context)
         self._dependencies = Dependencies(context, self.namespace, self.watch.marks)
         self._workloads: dict[str, DeployedWorkload] = {}
@@ -91,6 +92,10 @@ class Sandbox:
         if name not in self._workloads:
             self._workloads[name] = DeployedWorkload(self.context, self.namespace, self.watch, name)
         return self._workloads[name]
+
+    def _ready(self) -> list[PodTarget]:
+        """Where the Ready pods under load are reached."""
+        return [self.workload().target(pod) for pod in self.workload().pods()]
 
     def dependency(self, name: str) -> BroughtDependency:
         """One that Seatrial brought, by its name in the contract, with the gate before it."""

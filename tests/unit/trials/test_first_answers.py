@@ -93,30 +93,32 @@ def test_of_a_protocol_with_its_own_paths_the_model_is_in_doubt_first():
 
 
 class Generator:
-    """Answers the first `mistaken` times as an API that is another; then rightly."""
+    """Answers the first `mistaken` times as an API that is another, then rightly; pod b is always right."""
 
     def __init__(self, mistaken):
         self.mistaken = mistaken
         self.asked = []
 
     def start_now(self, loads):
-        (load,) = loads
-        self.asked.append(load.count)
-        right = len(self.asked) > self.mistaken
-        rows = [row(load.name, n, case="c0") if right else wrong(row(load.name, n, case="c0"), "", 404)
-                for n in range(load.count)]  # fmt: skip
-        name = f"run-{len(self.asked)}"
-        return SimpleNamespace(name=name, loads=(load.name,), collect=lambda timeout_s: ledger(rows))
+        self.asked.append(sum(load.count for load in loads))
+        rows = [self.answer(load, n) for load in loads for n in range(load.count)]
+        names = tuple(load.name for load in loads)
+        return SimpleNamespace(name=f"run-{len(self.asked)}", loads=names, collect=lambda timeout_s: ledger(rows))
+
+    def answer(self, load, n):
+        answered = row(load.name, n, case="c0", target=load.target.pod)
+        right = load.target.pod == "b" or len(self.asked) > self.mistaken
+        return answered if right else wrong(answered, "", 404)
 
 
-def traffic(generator, monkeypatch, *, is_planted=False):
+def traffic(generator, monkeypatch, *, is_planted=False, ready=(TARGET,), answered=()):
     limit = SimpleNamespace(left_s=lambda: 60.0, served=lambda s: None, sleep=lambda s: None)
     context = SimpleNamespace(
         limit=limit, contract=contract(), contract_file=Path("c.yaml"), is_planted=is_planted,
-        injection=SimpleNamespace(ablations=()),
+        injection=SimpleNamespace(ablations=()), answered=set(answered),
     )  # fmt: skip
     monkeypatch.setattr(Traffic, "generator", generator)
-    return Traffic(context, "ns")
+    return Traffic(context, "ns", lambda: ready)
 
 
 def test_cases_that_are_never_answered_end_the_run(monkeypatch):
@@ -132,6 +134,27 @@ def test_a_pod_that_is_ready_before_it_is_has_ten_seconds(monkeypatch):
     generator = Generator(AGAIN_TIMES)
     traffic(generator, monkeypatch).measure_lone(TARGET, workload.cases(contract()))
     assert generator.asked == [12, *[AGAIN] * AGAIN_TIMES]
+
+
+def test_where_another_pod_answers_it_is_the_services_doing(monkeypatch):
+    generator = Generator(10**6)
+    both = (TARGET, PodTarget("b", "10.0.0.2", 8080))
+    traffic(generator, monkeypatch, ready=both).measure_lone(TARGET, workload.cases(contract()))
+    assert generator.asked == [12, 2 * AGAIN]
+
+
+def test_a_contract_whose_cases_were_answered_once_in_a_run_is_right(monkeypatch):
+    generator = Generator(10**6)
+    traffic(generator, monkeypatch, answered=["inference"]).measure_lone(TARGET, workload.cases(contract()))
+    assert generator.asked == [12]
+    with pytest.raises(CasesNotAnswered):
+        traffic(generator, monkeypatch, answered=["apis.other"]).measure_lone(TARGET, workload.cases(contract()))
+
+
+def test_an_answer_is_remembered_for_the_rest_of_the_run(monkeypatch):
+    sent = traffic(Generator(0), monkeypatch)
+    sent.measure_lone(TARGET, workload.cases(contract()))
+    assert sent._context.answered == {"inference"}
 
 
 def test_a_healthy_service_is_asked_nothing_more(monkeypatch):

@@ -115,7 +115,7 @@ def collect(clock, monkeypatch):
     monkeypatch.setattr(time, "monotonic", clock)
 
     def wait(run, timeout_s=1000.0):
-        traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock), contract=contract()), "ns")
+        traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock), contract=contract()), "ns", list)
         return traffic.collect(run, timeout_s)
 
     return wait
@@ -166,7 +166,7 @@ class Slowly:
 def test_a_load_that_is_answered_slowly_has_all_the_time_until_each_answer(clock, monkeypatch, waits, stopped):
     """With an answer every 5 s, nine of ten waits bring none: a trial of 40 s goes on for 300 s all the same."""
     monkeypatch.setattr(time, "sleep", lambda for_s: setattr(clock, "now_s", clock.now_s + for_s))
-    traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock), contract=contract()), "ns")
+    traffic = Traffic(SimpleNamespace(limit=TimeLimit(40.0, clock), contract=contract()), "ns", list)
     run = Slowly(waits)
 
     def load():
