@@ -106,7 +106,7 @@ def refuse_unused(processes: Sequence[str], images: Sequence[str]) -> None:
     """Raises InputError for a --process that stands for none of the chart's images: the chart would run without it."""
     repositories = dict.fromkeys(split_reference(image)[0] for image in images)
     for entry in processes:
-        given = split_reference(entry.partition("=")[0])[0]
+        given = split_reference(entry.partition("=")[0].strip().partition(" ")[0])[0]
         if given and given not in repositories:
             near = sorted(repositories, key=lambda name: SequenceMatcher(None, given, name).ratio(), reverse=True)
             raise InputError(

@@ -44,9 +44,10 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Entrypoint:
-    """What runs in place of the image, placeholders and all."""
+    """What runs in place of the image, and of programs in it that pods call by name; placeholders and all."""
 
     command: tuple[str, ...]
+    programs: Mapping[str, tuple[str, ...]]
     env: Mapping[str, str]
     user: int
     working_dir: str
@@ -76,6 +77,7 @@ class Recipe:
 class _Process(BaseModel):
     model_config = ConfigDict(extra="forbid")
     command: Annotated[tuple[str, ...], Field(min_length=1)]
+    programs: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     env: dict[str, str] = {}
     user: int = 0
     working_dir: str = "/"
@@ -119,7 +121,9 @@ def read_recipe(file: Path) -> Recipe:
         build = Build(file.parent / read.dockerfile, context, read.target, read.include, read.content)
     process = None
     if read.process is not None:
-        process = Entrypoint(read.process.command, read.process.env, read.process.user, read.process.working_dir)
+        process = Entrypoint(
+            read.process.command, read.process.programs, read.process.env, read.process.user, read.process.working_dir
+        )
     return Recipe(file.resolve(), split_reference(read.image)[0], read.tag, build, process)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from seatrial import charts
 from seatrial.clusters.local.cluster import LocalCluster
 from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound
+from seatrial.clusters.local.programs import missing_programs
 from seatrial.contract import merged
 from seatrial.errors import InputError
 from seatrial.suite.check import Check
@@ -55,3 +56,5 @@ def _images(subject: Subject) -> Iterator[Remark]:
             known.find(image)
         except ImageNotFound as missing:
             yield Remark("note", f"--cluster local: {missing}")
+    for phrase in missing_programs(subject.manifests, known):
+        yield Remark("note", f"--cluster local: {phrase}")

@@ -48,6 +48,7 @@ def opened(
         doing("images")
         take_in(cluster, [AGENT], own_recipes())
         take_in(cluster, [*subject.images, *brought], subject.recipes)
+        refuse_what_the_cluster_lacks(subject, cluster)  # once more: of images it knows only now what is in them
         api = Api.connect(cluster.kubeconfig(), cluster.context)
         doing("harness")
         with Harness(cluster, api, clock, run_id, doing) as harness:

@@ -21,6 +21,7 @@ from seatrial.clusters.base import Address
 from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound, SharedImages
 from seatrial.clusters.local.lacks import lacks
 from seatrial.clusters.local.overlooks import overlooks
+from seatrial.clusters.local.programs import missing_programs
 from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 
@@ -90,7 +91,7 @@ class LocalCluster:
         return str(self._up()["isolation"])
 
     def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-        return lacks(manifests)
+        return [*lacks(manifests), *missing_programs(manifests, self._images)]
 
     def overlooks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         return overlooks(manifests)

@@ -159,7 +159,9 @@ def test_an_option_of_rows_that_run_is_refused_beside_a_list_of_them(seatrial, c
 
 
 @pytest.mark.parametrize("command", ["certify", "faults"])
-@pytest.mark.parametrize("given", ["example/servr=serve", "server:1=serve", "exampleserver=serve"])
+@pytest.mark.parametrize(
+    "given", ["example/servr=serve", "server:1=serve", "exampleserver=serve", "example/servr run=serve"]
+)
 def test_a_process_for_an_image_that_the_chart_does_not_have_is_refused(seatrial, chart, tmp_path, command, given):
     """It would be passed over, and something else put on trial."""
     deployment = DEPLOYMENT.replace("containers:", "initContainers: [{name: init, image: busybox}]\n      containers:")

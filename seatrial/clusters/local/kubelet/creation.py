@@ -1,5 +1,6 @@
 """From a container of a pod to the process that the launcher starts."""
 
+import itertools
 import os
 import re
 import site
@@ -15,14 +16,13 @@ from seatrial.clusters.local.kubelet.environment import (
     container_env,
     service_variables,
 )
-from seatrial.clusters.local.kubelet.images import Image
+from seatrial.clusters.local.kubelet.images import IMAGE_PATH, Image
 from seatrial.clusters.local.kubelet.process import PRIVATE_FOLDERS, Mount, ProcessSpec, User
 from seatrial.clusters.local.kubelet.sandbox import Sandbox
 from seatrial.clusters.local.store import Store
 
 Obj = dict[str, Any]
 
-IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TERMINATION_LOG = "/dev/termination-log"
 
 
@@ -32,6 +32,8 @@ def process_spec(sandbox: Sandbox, container: Obj, image: Image, folder: Path) -
     user = _user(sandbox.pod, container, image)
     env = _environment(sandbox, container, image, user)
     argv = command_line(container, image.command, env)
+    if container.get("command"):
+        argv = image.called(argv)
     if not argv:
         raise ConfigError("no command specified; give the container a command, its image has none")
     if argv[0] in ("python", "python3"):
@@ -113,7 +115,7 @@ def _kept(image: Image) -> Iterable[Mount]:
     """What processes need of the folders that start empty: the interpreter, its packages, the image's files."""
     needed = [sys.prefix, sys.base_prefix, os.path.realpath(sys.executable), site.getusersitepackages(), *sys.path]
     needed += [str(image.folder)] if image.folder else []
-    for word in image.command:
+    for word in (*image.command, *itertools.chain.from_iterable(image.programs.values())):
         if word.startswith("/"):
             beside = os.path.dirname(word)
             needed.append(word if beside in PRIVATE_FOLDERS else beside)

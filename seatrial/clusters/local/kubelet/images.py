@@ -1,23 +1,27 @@
 """Which process stands for which container image on this machine.
 
 A cluster is told of each image by whoever needs it there: by a recipe (`seatrial/clusters/recipe.py`), or by
-`--process IMAGE=COMMAND`, which goes before. Nothing is known by itself but THIS_MACHINE, whose images bring an
-operating system or an interpreter and no service: they run the pod's own command, as this machine does.
+`--process IMAGE=COMMAND`, which goes before. A pod's own `command` replaces that of its image, as everywhere. For the
+program that it calls another process may stand (`--process "IMAGE PROGRAM=COMMAND"`).
+
+Nothing is known by itself but THIS_MACHINE, whose images bring an operating system or an interpreter and no service:
+they run the pod's own command, as this machine does.
 """
 
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from seatrial.clusters.recipe import Recipe, split_reference
 from seatrial.errors import InputError
 
 THIS_MACHINE = ("python", "debian", "busybox")  # repositories, to the letter
 OPTION = "--process"
+IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ImageNotFound(Exception):
@@ -26,9 +30,10 @@ class ImageNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image brings along: entrypoint, environment, user, working folder."""
+    """What an image brings along: entrypoint, programs that pods call by name, environment, user, working folder."""
 
     command: tuple[str, ...] = ()
+    programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     user: int = 0
     working_dir: str = "/"
@@ -48,6 +53,7 @@ class Image:
         return replace(
             self,
             command=tuple(map(fill, self.command)),
+            programs={name: tuple(map(fill, command)) for name, command in self.programs.items()},
             env={name: fill(value) for name, value in self.env.items()},
             working_dir=fill(self.working_dir),
         )
@@ -58,8 +64,15 @@ class Image:
 
         The pod's address stays a placeholder, so that all pods of an image have the same.
         """
-        command = shlex.join(self.at("{pod_ip}").command) or "the pod's own command"
-        return f"process named by {self.named_by}: {command}"
+        filled_in = self.at("{pod_ip}")
+        command = shlex.join(filled_in.command) or "the pod's own command"
+        programs = "".join(f"; {name}: {shlex.join(words)}" for name, words in filled_in.programs.items())
+        return f"process named by {self.named_by}: {command}{programs}"
+
+    def called(self, words: Sequence[str]) -> list[str]:
+        """A pod's command: of a program of the image, the process that stands for it takes the first word's place."""
+        first, *others = words
+        return [*self.programs.get(first, (first,)), *others]
 
 
 class Images(Protocol):
@@ -78,16 +91,22 @@ class ImageMap:
     @classmethod
     def of_processes(cls, entries: Iterable[str]) -> "ImageMap":
         """From IMAGE=COMMAND entries. Raises InputError for a malformed one."""
-        return cls(dict(map(_read_entry, entries)))
+        images: dict[str, Image] = {}
+        for repository, image in map(_read_entry, entries):
+            before = images.get(repository, image)
+            programs = {**before.programs, **image.programs}
+            images[repository] = replace(image, command=image.command or before.command, programs=programs)
+        return cls(images)
 
     def with_recipe(self, recipe: Recipe) -> "ImageMap":
         """With the process of a recipe beside; what --process named stays."""
-        known = self.images.get(recipe.repository)
-        if recipe.process is None or (known is not None and known.named_by == OPTION):
+        known, process = self.images.get(recipe.repository), recipe.process
+        named = known if known and known.named_by == OPTION else Image()
+        if process is None or named.command:
             return self
-        process = recipe.process
         image = Image(
             command=process.command,
+            programs={**process.programs, **named.programs},
             env=process.env,
             user=process.user,
             working_dir=process.working_dir,
@@ -132,10 +151,12 @@ class SharedImages:
     def find(self, reference: str) -> Image:
         """The image for `repository[:tag][@digest]`; raises ImageNotFound."""
         entries = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {}
-        images = {
-            repository: Image(**{**entry, "command": tuple(entry["command"])}) for repository, entry in entries.items()
-        }
-        return ImageMap(images).find(reference)
+        return ImageMap({repository: _image(entry) for repository, entry in entries.items()}).find(reference)
+
+
+def _image(entry: Mapping[str, Any]) -> Image:
+    programs = {name: tuple(command) for name, command in entry["programs"].items()}
+    return Image(**{**entry, "command": tuple(entry["command"]), "programs": programs})
 
 
 def _read_entry(entry: str) -> tuple[str, Image]:
@@ -152,7 +173,9 @@ def _read_entry(entry: str) -> tuple[str, Image]:
             'such as --process "shop/api=uvicorn app:app --host {pod_ip} --port 8080"'
         )
     here = str(Path.cwd())
-    return split_reference(reference)[0], Image(command=tuple(words), working_dir=here, folder=here, named_by=OPTION)
+    image, _, program = reference.strip().partition(" ")
+    what = {"programs": {program.strip(): tuple(words)}} if program else {"command": tuple(words)}
+    return split_reference(image)[0], Image(**what, working_dir=here, folder=here, named_by=OPTION)
 
 
 def _lack(reference: str, equals: str) -> str:

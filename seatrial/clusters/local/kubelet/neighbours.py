@@ -7,7 +7,7 @@ every topology key that it has a label for.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from seatrial.clusters.local.controllers.objects import selects
+from seatrial.clusters.local.api.selectors import matches_labels
 
 Obj = dict[str, Any]
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -65,7 +65,7 @@ def _meets(pod: Obj, term: Obj, others: Iterable[Obj]) -> bool:
         theirs = other["metadata"].get("labels") or {}
         if (
             ("namespaceSelector" in term or other["metadata"].get("namespace") in namespaces)
-            and selects(term.get("labelSelector"), theirs)
+            and matches_labels(term.get("labelSelector"), theirs)
             and all(theirs.get(key) == labels[key] for key in term.get("matchLabelKeys", ()) if key in labels)
             and all(theirs.get(key) != labels[key] for key in term.get("mismatchLabelKeys", ()) if key in labels)
         ):

@@ -110,3 +110,20 @@ def test_an_id_says_which_process_stands_for_the_image_and_who_named_it(images: 
     assert images.find("openmed:1.7.0").id == named
     assert images.find("shop/api").id == "process named by --process: uvicorn 'my app:app' --host '{pod_ip}'"
     assert images.find("python:3.11").id == "process named by this machine: the pod's own command"
+
+
+def test_of_a_pods_own_command_a_process_may_stand_for_the_program() -> None:
+    found = ImageMap.of_processes(["shop/api=serve", "shop/api api-server=python3 'my server.py'"]).find("shop/api:1")
+    assert found.command == ("serve",)
+    assert found.called(["api-server", "--port", "80"]) == ["python3", "my server.py", "--port", "80"]
+    assert found.called(["migrate", "api-server"]) == ["migrate", "api-server"]
+    assert found.id == "process named by --process: serve; api-server: python3 'my server.py'"
+
+
+def test_programs_of_a_recipe_stand_beside_those_of_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "shop.image.yaml"
+    file.write_text("image: shop\nprocess: {command: [serve], programs: {a: ['{python}', a.py], b: [b]}}\n")
+    images = ImageMap.of_processes(["shop b=mine"]).with_recipe(read_recipe(file))
+    SharedImages(tmp_path / "images.json").write(images)
+    found = SharedImages(tmp_path / "images.json").find("shop").at("127.64.0.7")
+    assert (found.command, found.programs) == (("serve",), {"a": (sys.executable, "a.py"), "b": ("mine",)})
