@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from seatrial.documents import read_yaml
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.helm import Values
 
 
@@ -87,7 +87,9 @@ def subcharts(chart: Path) -> Iterator[Path]:
                     with tarfile.open(entry, "r:gz") as packed:
                         packed.extractall(folder, filter="data")
                 except (tarfile.TarError, OSError) as broken:
-                    raise InputError(f"{entry}: expected a packed chart, found {broken}; pack it again") from None
+                    raise InputError(
+                        f"{entry}: expected a packed chart, found {in_words(broken)}; pack it again"
+                    ) from None
                 yield from (path for path in Path(folder).iterdir() if (path / "Chart.yaml").is_file())
 
 

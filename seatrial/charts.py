@@ -9,7 +9,7 @@ is a finding, not a breakdown.
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import yaml
 
 from seatrial import helm
 from seatrial.chart_values import missing_subcharts, subcharts, value_at, with_value
-from seatrial.documents import read_text
+from seatrial.documents import read_text, yaml_mistake
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import Capabilities, Finding, HelmRefused, Revision, Target, Values
 
@@ -86,20 +86,30 @@ def render(
 def read_manifests(text: str, source: Path) -> list[Manifest]:
     """The objects of a YAML stream, as Kubernetes reads them, in their order; those of a List in its place.
 
-    Raises InputError, naming `source`, when it is no YAML or holds anything but objects.
+    Raises InputError, naming `source` and the template, when it is no YAML or holds anything but objects.
     """
+    return [manifest for template, part in _by_template(text) for manifest in _manifests(part, source, template)]
+
+
+def _by_template(text: str) -> Iterator[tuple[str, str]]:
+    """The parts of what Helm rendered, each with the name of its template, "" where it does not say one."""
+    first, *parts = re.split(r"^---[ \t]*\n# Source: (.+)\n", text, flags=re.MULTILINE)
+    yield "", first
+    yield from zip(parts[::2], parts[1::2], strict=True)
+
+
+def _manifests(text: str, source: Path, template: str) -> list[Manifest]:
+    named, mend = (f"{source}, template {template}", f"mend {template}") if template else (str(source), "mend the file")
     try:
         documents = [document for document in yaml.load_all(text, Loader=_KubernetesYaml) if document]
     except yaml.YAMLError as broken:
-        raise InputError(
-            f"{source}: expected manifests in YAML, found {' '.join(str(broken).split())}; mend the template"
-        ) from None
+        where, found = yaml_mistake(broken)
+        of = " of what it renders" if template and where else ""
+        raise InputError(f"{named}{where}{of}: expected manifests in YAML, found {found}; {mend}") from None
     manifests = [manifest for document in documents for manifest in _items(document)]
     for manifest in manifests:
         if not _is_object(manifest):
-            raise InputError(
-                f"{source}: expected manifests with kind and metadata.name, found {manifest!r:.80}; mend the template"
-            )
+            raise InputError(f"{named}: expected manifests with kind and metadata.name, found {manifest!r:.80}; {mend}")
     return manifests
 
 

@@ -40,6 +40,15 @@ def read_text(file: Path, what: str) -> str:
         ) from None
 
 
+def yaml_mistake(broken: Exception) -> tuple[str, str]:
+    """Where a YAML text is broken (`, line 3, column 1`; "" where that is not known), and what is wrong there."""
+    if not isinstance(broken, yaml.MarkedYAMLError):
+        return "", " ".join(str(broken).split())
+    mark = broken.problem_mark or broken.context_mark
+    said = " ".join(part for part in (broken.context, broken.problem) if part)
+    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else "", " ".join(said.split())
+
+
 def read_yaml(file: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     """The one document in a file, which should be `what`; None where it is empty.
 
@@ -48,16 +57,10 @@ def read_yaml(file: Path, what: str, loader: type[yaml.SafeLoader] = yaml.SafeLo
     try:
         # The loader is a safe one, by its type.
         return yaml.load(read_text(file, what), loader)
-    except yaml.MarkedYAMLError as broken:
-        mark = broken.problem_mark or broken.context_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        said = " ".join(part for part in (broken.context, broken.problem) if part)
-        raise InputError(
-            f"{file}{where}: expected {what} in YAML, found {' '.join(said.split())}; mend the line"
-        ) from None
     except (yaml.YAMLError, ValueError) as broken:  # ValueError: a date such as 2026-02-31
+        where, found = yaml_mistake(broken)
         raise InputError(
-            f"{file}: expected {what} in YAML, found {' '.join(str(broken).split())}; mend the file"
+            f"{file}{where}: expected {what} in YAML, found {found}; mend the {'line' if where else 'file'}"
         ) from None
     except RecursionError:
         raise InputError(

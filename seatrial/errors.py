@@ -12,6 +12,7 @@ only INTERRUPTS pass through, wherever they come.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ class Terminated(BaseException):
 
 
 INTERRUPTS = (KeyboardInterrupt, Terminated)
+
+
+def in_words(error: BaseException) -> str:
+    """What the system, Python or a library found wrong, without the numbers and types by which programs tell errors."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    if isinstance(error, KeyError):
+        return f"no {error.args[0]}"
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def why_stopped(by: BaseException) -> str:

@@ -234,7 +234,9 @@ class HelmSdk:
             is_upgrade=upgrade,
             is_install=not upgrade,
         )
-        return "\n---\n".join(text for name, text in templates.items() if not name.endswith("/NOTES.txt"))
+        # As the program writes them.
+        shown = [(name, text) for name, text in templates.items() if not name.endswith("/NOTES.txt")]
+        return "".join(f"---\n# Source: {name}\n{text}\n" for name, text in shown)
 
     def dry_run(self, chart: Path, *, release: str, target: Target, values: Values, upgrade: bool) -> str:
         to: dict[str, Any] = {

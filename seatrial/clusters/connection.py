@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from seatrial.clusters.base import Address
 from seatrial.documents import read_yaml
-from seatrial.errors import ClusterError, InputError
+from seatrial.errors import ClusterError, InputError, in_words
 
 ANSWERS_WITHIN_S = 10.0  # a load balancer far away, with a handshake
 
@@ -47,7 +47,7 @@ def connect(kubeconfig: Path, context: str | None) -> client.ApiClient:
     except config.ConfigException as error:
         raise InputError(f"{kubeconfig}: expected a usable context, found: {error}; name one with --context") from None
     except (ValueError, TypeError, OSError) as error:
-        raise InputError(f"{kubeconfig}: expected a kubeconfig, found {error}; give another") from None
+        raise InputError(f"{kubeconfig}: expected a kubeconfig, found {in_words(error)}; give another") from None
     _refuse_unreachable(kubeconfig, api)
     return api
 
@@ -103,7 +103,7 @@ def ask(call: Any, api: client.ApiClient) -> Any:
         raise ClusterError(f"{host}: expected an answer, found {error.status}: {_said(error)}") from None
     except (HTTPError, OSError) as error:
         raise ClusterError(
-            f"{host}: expected a Kubernetes API, found nothing that answers ({error}); is the cluster up?"
+            f"{host}: expected a Kubernetes API, found nothing that answers ({_reason(error)}); is the cluster up?"
         ) from None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 
 FILES = "/etc/seatrial-dependency"  # where a server finds its files
 DATA = "/data"  # where it may write; kept when its container is started again
@@ -82,7 +82,9 @@ def text_of(file: Path, key: str) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as broken:
-        raise InputError(f"{key}: expected a text file, found {broken}; correct the name or the file") from None
+        raise InputError(
+            f"{key}: expected a text file, found {in_words(broken)}; correct the name or the file"
+        ) from None
     if len(text.encode()) > CONFIG_BYTES:
         raise InputError(
             f"{key}: expected at most {CONFIG_BYTES} bytes, which a ConfigMap can hold, found {len(text.encode())} in "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seatrial.contract import Postgres
 from seatrial.dependencies.base import DATA, DONE, FILES, Objects, Server, random_text, text_of
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.programs import on_path
 
 SEED = "seed.sql"
@@ -113,5 +113,7 @@ def version_of(program: Path) -> str:
     try:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError) as broken:
-        raise InputError(f"{program}: expected a PostgreSQL server, found {broken}; install it anew") from None
+        raise InputError(
+            f"{program}: expected a PostgreSQL server, found {in_words(broken)}; install it anew"
+        ) from None
     return said.strip().removeprefix("postgres ").replace("(PostgreSQL)", "PostgreSQL").partition(" (")[0]

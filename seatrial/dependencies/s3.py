@@ -13,7 +13,7 @@ from pathlib import Path
 
 from seatrial.contract import ObjectStore
 from seatrial.dependencies.base import DATA, Objects, Server, random_text
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.programs import on_path
 
 
@@ -86,5 +86,5 @@ def _version_of(program: str) -> str:
     try:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError) as broken:
-        raise InputError(f"{program}: expected a MinIO server, found {broken}; install it anew") from None
+        raise InputError(f"{program}: expected a MinIO server, found {in_words(broken)}; install it anew") from None
     return " ".join(said.split()[:3])

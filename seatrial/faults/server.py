@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.faults.row import are_ids
 
 CHECKS_UNDER = {"fault": "breaks", "odd": "spares"}
@@ -51,7 +51,7 @@ def _in_file(file: Path) -> Iterator[tuple[int, Declared]]:
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as broken:
-        raise InputError(f"{file}: expected a Python file, found {broken}; mend it") from None
+        raise InputError(f"{file}: expected a Python file, found {in_words(broken)}; mend it") from None
     constants = {
         target.id: node.value
         for node in tree.body

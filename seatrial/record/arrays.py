@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.ledger import COLUMNS, NUMBER_DEFAULTS, TEXT, Ledger
 from seatrial.record import schema_1
 
@@ -45,7 +45,7 @@ def ledger_from_file(path: Path) -> Ledger:
             return Ledger(**columns, strings=tuple(strings), event_s=event_s)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
-            f"{path}: expected a ledger with the columns {', '.join(COLUMNS)}, found {error!r}; "
+            f"{path}: expected a ledger with the columns {', '.join(COLUMNS)}, found {in_words(error)}; "
             "take the record from its source again"
         ) from error
 

@@ -18,7 +18,7 @@ import numpy as np
 from cattrs import Converter, transform_error
 from cattrs.strategies import configure_union_passthrough
 
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.ledger import Ledger
 from seatrial.observation import Change, Timeline
 from seatrial.record.arrays import ledger_from_file, ledger_to_bytes
@@ -105,7 +105,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected JSON, found {error}; take the record from its source again") from error
+        raise InputError(
+            f"{path}: expected JSON, found {in_words(error)}; take the record from its source again"
+        ) from error
 
 
 def timeline_from_file(path: Path) -> Timeline:
@@ -116,7 +118,7 @@ def timeline_from_file(path: Path) -> Timeline:
         return Timeline(tuple(Change(**line) for line in lines[1:]), gaps)
     except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
         raise InputError(
-            f"{path}: expected a timeline, one watch event a line, found {error!r}; "
+            f"{path}: expected a timeline, one watch event a line, found {in_words(error)}; "
             "take the record from its source again"
         ) from error
 

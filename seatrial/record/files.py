@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seatrial.errors import InputError, SeatrialError
+from seatrial.errors import InputError, SeatrialError, in_words
 
 MANIFEST = "manifest.json"
 _AT_ONCE = 1 << 20
@@ -89,7 +89,7 @@ def read_manifest(folder: Path) -> dict[str, Fingerprint]:
         return {str(name): Fingerprint(int(of["bytes"]), str(of["sha256"])) for name, of in listed.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: expected the manifest of a run record, found {error!r}; "
+            f"{path}: expected the manifest of a run record, found {in_words(error)}; "
             "name the folder of one run, as `seatrial certify` printed it"
         ) from error
 
@@ -110,7 +110,7 @@ def compare(folder: Path, name: str, expected: Fingerprint, may_have_grown: bool
     except FileNotFoundError:
         return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found no file"
     except OSError as error:
-        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {error}"
+        return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {in_words(error)}"
     if size < expected.size:
         return f"expected {expected.size} bytes with SHA-256 {expected.sha256}, found {size} bytes: cut short"
     if found != expected:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from seatrial.errors import InputError, SeatrialError
+from seatrial.errors import InputError, SeatrialError, in_words
 from seatrial.ledger import Ledger
 from seatrial.observation import Timeline
 from seatrial.record import codec, schema_1
@@ -166,7 +166,7 @@ class RunRecord:
             data = path.read_bytes()
         except OSError as error:
             raise InputError(
-                f"{path}: expected verdicts, found {error}; take the record from its source again"
+                f"{path}: expected verdicts, found {in_words(error)}; take the record from its source again"
             ) from error
         return read_lines(data, str(path), self._upgraded)
 
@@ -234,7 +234,7 @@ def _header(folder: Path, run: Any) -> RunHeader:
     try:
         text = kept.read_bytes().decode("utf-8", "replace")
     except OSError as error:
-        raise InputError(f"{kept}: expected what was promised, found {error}") from error
+        raise InputError(f"{kept}: expected what was promised, found {in_words(error)}") from error
     return replace(header, scenario=text) if header.kind == "load" else replace(header, contract=text)
 
 

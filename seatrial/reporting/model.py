@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from seatrial.contract import read_contract
+from seatrial.documents import yaml_mistake
 from seatrial.errors import InputError
 from seatrial.ledger import Ledger, Request
 from seatrial.observation import Timeline
@@ -253,8 +254,9 @@ def _promises(contract: str) -> Iterable[tuple[str, str]]:
     try:
         document = yaml.safe_load(contract)
     except yaml.YAMLError as error:
+        where, found = yaml_mistake(error)
         raise InputError(
-            f"contract.yaml: expected YAML, found {error}; take the record from its source again"
+            f"contract.yaml{where}: expected YAML, found {found}; take the record from its source again"
         ) from error
     promises = document if isinstance(document, dict) else {}
     return _flat("", {key: value for key, value in promises.items() if key not in NO_PROMISES})

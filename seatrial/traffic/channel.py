@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from seatrial.errors import ClusterError
+from seatrial.errors import ClusterError, in_words
 
 OnLine = Callable[[bytes], None]
 OnClosed = Callable[[str], None]
@@ -59,7 +59,7 @@ class ProcessChannel:
             )
         except OSError as reason:
             raise ClusterError(
-                f"generator: expected a Python interpreter at {self._command[0]}, found {reason}; "
+                f"generator: expected a Python interpreter at {self._command[0]}, found {in_words(reason)}; "
                 "install Seatrial's dependencies there"
             ) from reason
         threading.Thread(target=self._read, args=(self._process, on_line, on_closed), daemon=True).start()

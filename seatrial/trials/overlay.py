@@ -9,7 +9,7 @@ from string import Template
 from typing import Any
 
 from seatrial import charts
-from seatrial.errors import InputError
+from seatrial.errors import InputError, in_words
 from seatrial.watch.api import Api
 
 
@@ -18,7 +18,9 @@ def read_overlay(file: Path, **names: str) -> list[dict[str, Any]]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as broken:
-        raise InputError(f"{file}: expected a file of manifests, found {broken}; correct the name or file") from None
+        raise InputError(
+            f"{file}: expected a file of manifests, found {in_words(broken)}; correct the name or file"
+        ) from None
     manifests = charts.read_manifests(Template(text).safe_substitute(names), file)
     for manifest in manifests:
         if not isinstance(manifest.get("apiVersion"), str):

@@ -13,7 +13,7 @@ import httpx
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
-from seatrial.errors import ClusterError, InputError
+from seatrial.errors import ClusterError, InputError, in_words
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ class Api:
         except (ConfigException, OSError, TypeError) as broken:
             raise InputError(
                 f"{kubeconfig}: expected a kubeconfig{f' with context {context}' if context else ''}, "
-                f"found {broken}; give the file of a running cluster"
+                f"found {in_words(broken)}; give the file of a running cluster"
             ) from None
         verify = _tls(configuration)
         headers = {}
@@ -112,7 +112,7 @@ class Api:
             return self.http.request(method, path, **request)
         except httpx.HTTPError as broken:
             raise ClusterError(
-                f"{self.base_url}: expected an answer to {method} {path}, found {broken!r}; is the cluster up?"
+                f"{self.base_url}: expected an answer to {method} {path}, found {in_words(broken)}; is the cluster up?"
             ) from broken
 
     def _checked(self, method: str, path: str, answer: httpx.Response) -> Json:

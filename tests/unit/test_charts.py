@@ -150,6 +150,32 @@ class TestLint:
             charts.lint(tmp_path, values={})
 
 
+@pytest.mark.usefixtures("any_helm")
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("kind: ConfigMap\nmetadata: {name: x}\ndata: {a: }}\n", "broken.yaml"),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\na: b: c\n", "line 4"),
+        ("{{ .Values.none.at.all }}", "broken.yaml:1"),
+        ("{{ unknown }}", "broken.yaml:1"),
+        ("greeting: hello\n", "found {'greeting': 'hello'}; mend gateway/templates/broken.yaml"),
+    ],
+)
+def test_a_template_that_is_broken_is_named(tmp_path, template, said):
+    """And its line, whichever Helm renders it; a sound template before it does not hide which."""
+    chart = write_chart(tmp_path / "gateway", {"a.yaml": TEMPLATE, "broken.yaml": template})
+    with pytest.raises(InputError) as refused:
+        rendered(chart)
+    assert "gateway/templates/broken.yaml" in str(refused.value)
+    assert said in str(refused.value)
+    assert "unicode string" not in str(refused.value)
+
+
+def test_a_comment_of_a_manifest_is_no_template():
+    text = "kind: A\nmetadata:\n  name: a\n  # Source: b\n  annotations:\n    b: |\n      ---\n      # Source: c\n"
+    assert charts.read_manifests(text, Path("x"))[0]["metadata"]["annotations"]["b"] == "---\n# Source: c\n"
+
+
 def lint(chart: Path) -> list[helm.Finding]:
     return charts.lint(chart, values={})
 
