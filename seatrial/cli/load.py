@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from seatrial.loads.locust_run import Recorded, loadtest_file, refuse_unreachabl
 from seatrial.loads.pods import ROOT, load_pods
 from seatrial.loads.scenario import MOST_WORKERS, Scenario, read_scenario, refuse_too_fast, service
 from seatrial.loads.summary import Report
+from seatrial.loads.underway import Underway
 from seatrial.loads.workers import ThisMachine, run_workers
 from seatrial.record import RunRecord, new_run_id
 from seatrial.record.loads import recorded_so_far
@@ -168,17 +169,22 @@ class Order:
         """What begins."""
         return f"{self.scenario.duration_s:g} s of load on {self.host}"
 
+    def told(self, folder: Path, say: Say) -> Callable[[], None]:
+        """What says, called again and again, where the load is whose record is in `folder`."""
+        return Underway(self.scenario, folder, say).look
+
 
 def carried_here(order: Order, folder: Path, web_port: int | None, say: Say) -> Recorded:
     """By processes of this machine, with Locust's page on a port of 127.0.0.1 where one is given."""
     by = f" by {order.workers} workers" if order.workers > 1 else ""
     page = f"; page http://127.0.0.1:{web_port}, Ctrl-C ends" if web_port else ""
-    say(f"{order.words}{by}{page}")
+    say(f"{order.words}{by}{page}; record {folder}")
+    look = order.told(folder, say)
     options = ["--web-host", "127.0.0.1", "--web-port", str(web_port), "--autostart"] if web_port else HEADLESS
     if order.workers == 1:
-        return run_locust(order.locust_file, order.scenario_file, order.host, folder, options)
+        return run_locust(order.locust_file, order.scenario_file, order.host, folder, options, look)
     site = ThisMachine(order.locust_file, order.scenario_file, folder)
-    return run_workers(order.workers, site, order.locust_file, order.scenario, order.host, folder, options)
+    return run_workers(order.workers, site, order.locust_file, order.scenario, order.host, folder, options, look)
 
 
 def carried_by_pods(order: Order, cluster: Cluster, environment: dict[str, str], folder: Path, say: Say) -> Recorded:
@@ -187,8 +193,9 @@ def carried_by_pods(order: Order, cluster: Cluster, environment: dict[str, str],
     files = bundle(order.locust_file, order.scenario_file, order.scenario, ROOT)
     with load_pods(cluster, order.workers, files, environment, folder, say) as pods:
         pods.refuse_unreachable(order.host)
-        say(f"{order.words} by {order.workers} pods")
-        return run_workers(order.workers, pods, order.locust_file, order.scenario, order.host, folder, HEADLESS)
+        say(f"{order.words} by {order.workers} pods; record {folder}")
+        look = order.told(folder, say)
+        return run_workers(order.workers, pods, order.locust_file, order.scenario, order.host, folder, HEADLESS, look)
 
 
 def refuse_combination(in_cluster: bool, cluster_name: str | None, web: bool, *of_clusters: object) -> None:

@@ -90,8 +90,10 @@ def refuse_unreachable(host: str) -> None:
         ) from reason
 
 
-def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: Sequence[str]) -> Recorded:
-    """Run Locust to the end of the scenario; `extra` are more of its own options.
+def run_locust(
+    file: Path, scenario_file: Path, host: str, folder: Path, extra: Sequence[str], look: Callable[[], None]
+) -> Recorded:
+    """Run Locust to the end of the scenario; `extra` are more of its own options, `look` is called meanwhile.
 
     Raises InputError when the Locust file is such that there is no ledger, and InvalidMeasurement when there was no
     room for it.
@@ -99,7 +101,7 @@ def run_locust(file: Path, scenario_file: Path, host: str, folder: Path, extra: 
     clear(folder)
     process = started_locust(file, scenario_file, folder, folder, "--host", host, *OF_ONE_USER, *extra)
     try:
-        interrupted = attended(process, lambda: None)
+        interrupted = attended(process, look)
     finally:
         end([process], END_WITHIN_S)
     if cut := why_cut(folder):

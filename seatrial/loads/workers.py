@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -92,16 +92,25 @@ def worker_options(number: int, master: str, port: int) -> list[str]:
 
 
 def run_workers(
-    count: int, site: Site, file: Path, scenario: Scenario, host: str, folder: Path, extra: Sequence[str]
+    count: int,
+    site: Site,
+    file: Path,
+    scenario: Scenario,
+    host: str,
+    folder: Path,
+    extra: Sequence[str],
+    look: Callable[[], None],
 ) -> Recorded:
-    """Run a master and `count` workers to the end of the scenario; `extra` are more options of the master.
+    """Run a master and `count` workers to the end of the scenario; `look` is called meanwhile.
+
+    `extra` are more options of the master.
 
     Raises InputError when the Locust file is such that there is no load, InvalidMeasurement when a worker was ended
     before there was one.
     """
     crew = Crew(count, site, file, folder)
     try:
-        interrupted = crew.carry_out(host, extra)
+        interrupted = crew.carry_out(host, extra, look)
         crew.let_end(scenario.timeout_s + _SAVE_WITHIN_S)
         return crew.recorded(interrupted)
     finally:
@@ -124,7 +133,7 @@ class Crew:
         """Everything that was started."""
         return [*([self._master] if self._master else []), *self._workers.values()]
 
-    def carry_out(self, host: str, extra: Sequence[str]) -> bool:
+    def carry_out(self, host: str, extra: Sequence[str], look: Callable[[], None]) -> bool:
         """Start all and wait for the master's end; whether it was Ctrl-C that ended it."""
         clear(self._folder)
         for number in self._numbers:
@@ -134,7 +143,12 @@ class Crew:
         self._master = self._site.master(
             "--expect-workers", everyone, "--host", host, "--users", everyone, "--spawn-rate", everyone, *extra
         )
-        interrupted = attended(self._master, self._look)
+
+        def look_at_all() -> None:
+            self._look()
+            look()
+
+        interrupted = attended(self._master, look_at_all)
         if not interrupted and self._start_s() is None:
             raise self._never_began()
         return interrupted

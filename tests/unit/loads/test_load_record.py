@@ -77,7 +77,7 @@ def carried(tmp_path_factory):
     folder = tmp_path_factory.mktemp("carried")
     with counting() as server:
         host = f"http://127.0.0.1:{server.server_port}"
-        status, said = run(load, written(folder), "--host", host, "--runs", folder / "runs", "-q")
+        status, said = run(load, written(folder), "--host", host, "--runs", folder / "runs")
     (kept,) = (folder / "runs").iterdir()
     return SimpleNamespace(status=status, folder=kept, said=said, host=host)
 
@@ -90,7 +90,8 @@ def folder(carried, tmp_path):
 
 def test_a_load_leaves_a_record_that_is_judged_again_and_reported(carried):
     record = RunRecord.open(carried.folder)
-    assert f"record    {carried.folder}" in carried.said
+    assert carried.said.startswith(f"ask.yaml: 2.2 s of load on {carried.host}; record {carried.folder}\n")
+    assert f"\nrecord    {carried.folder}" in carried.said
     assert (record.state.status, record.state.exit_status, record.damage()) == ("finished", carried.status, [])
     assert (record.header.kind, record.header.subject) == ("load", carried.host)
     kept = {"ledger.chunks", "scenario.yaml", "loadtest.py", "traces/1-t.csv", "result.json"}

@@ -91,7 +91,7 @@ def carried_out(server, tmp_path):
         try:
             return run_workers(
                 2, site, here / "ask.py", read_scenario(here / "ask.yaml"), f"http://127.0.0.1:{server.server_port}",
-                tmp_path / "out", ["--headless", "--only-summary"],
+                tmp_path / "out", ["--headless", "--only-summary"], lambda: None,
             )  # fmt: skip
         finally:
             for channel in site.channels.values():
