@@ -73,6 +73,30 @@ def with_value(chart: Path, values: Values, path: str, value: Any) -> dict[str, 
     return _laid_over(values, keys, value)
 
 
+def unknown(chart: Path, values: Values) -> Iterator[str]:
+    """What is wrong with each of these values that the chart and its subcharts do not have; Helm would pass it over.
+
+    What lies below an empty map or null there is known, as `global` is. A list counts as a whole.
+    """
+    known = known_values(chart)
+    where = f"{chart}/values.yaml"
+    if not known:
+        yield from (f"{where}: expected a value at {key}, found none in it; write one with this path" for key in values)
+        return
+    yield from _unknown({"global": None, **known}, values, [], where)
+
+
+def _unknown(known: Any, values: Values, above: list[str], where: str) -> Iterator[str]:
+    if known is None or known == {}:
+        return
+    for key, value in values.items():
+        path = [*above, str(key)]
+        if not isinstance(known, Mapping) or key not in known:
+            yield _no_such_path(path, len(above), known, where)
+        elif isinstance(value, Mapping):
+            yield from _unknown(known[key], value, path, where)
+
+
 def subcharts(chart: Path) -> Iterator[Path]:
     """The folders of the subcharts; a packed one is unpacked for as long as it is looked at.
 

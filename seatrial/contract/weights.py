@@ -20,3 +20,7 @@ class Weights(Part, Promise):
     """Helm values with which the weights are whole; none: just without the values above."""
     names: str
     """A text in the live pod's spec by which it shows that the weights were the cause."""
+
+    def each(self) -> dict[str, dict[str, Any]]:
+        """The Helm values by their keys."""
+        return {"missing": self.missing, "truncated": self.truncated, "repaired": self.repaired}

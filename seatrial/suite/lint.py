@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seatrial import charts
+from seatrial.chart_values import unknown
 from seatrial.clusters.local.cluster import LocalCluster
 from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound
 from seatrial.clusters.local.programs import missing_programs
@@ -30,6 +31,8 @@ class Remark:
 def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
     """What Helm's own lint says of the chart, what the local cluster cannot run or does not heed, and skipped checks.
 
+    Also which of the contract's `values` the chart does not have: Helm passes them over without a word.
+
     A subject that was read is one that its chart can keep, as far as rendering tells.
     """
     for finding in charts.lint(subject.chart, values=merged(subject.contract.values)):
@@ -41,6 +44,8 @@ def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
         yield Remark("note", str(refused))
     if overlooked := LocalCluster().overlooks(subject.manifests):
         yield Remark("note", f"--cluster local takes and does not heed: {'; '.join(overlooked)}")
+    for wrong in unknown(subject.chart, subject.contract.values):
+        yield Remark("warning", f"values: {wrong}")
     yield from _images(subject)
     for check in checks.values():
         if unmade := check.unmade(subject.contract):

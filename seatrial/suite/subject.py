@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial import charts
+from seatrial.chart_values import unknown
 from seatrial.charts import Capabilities
 from seatrial.clusters.base import Cluster
 from seatrial.clusters.local.capabilities import local_capabilities
@@ -101,6 +102,9 @@ def _held_against_chart(contract: Contract, file: Path, chart: Path, capabilitie
     for promised in (contract.probes.readiness, contract.probes.liveness):
         if promised.value:
             charts.with_value(chart, values, promised.value, {})
+    for kind, taken in (contract.weights.each() if contract.weights else {}).items():
+        if wrong := next(unknown(chart, taken), None):
+            raise InputError(f"{file}, weights.{kind}: {wrong}")
     if contract.faults:
         charts.with_value(chart, values, contract.faults.environment, [])
     manifests = _rendered(chart, merged(contract.values), capabilities)

@@ -90,6 +90,15 @@ def test_lint_says_which_images_have_no_process_on_the_local_cluster(chart):
     assert "note     --cluster local: acme/server:1: expected a process that stands for this image" in said
 
 
+def test_lint_says_which_values_the_chart_does_not_have(chart):
+    change(chart / "contract.yaml", "probes:", "values: {slotz: 3, global: {a: 1}}\nprobes:")
+    status, said = asked(lint, chart)
+    warnings = [line for line in said.splitlines() if line.startswith("warning")]
+    assert (status, len(warnings)) == (0, 1)
+    assert warnings[0].startswith("warning  values: ")
+    assert warnings[0].endswith("expected a value at slotz, found nothing below the top; the nearest is slots")
+
+
 def test_an_error_of_helms_own_lint_is_exit_status_3(chart):
     change(chart / "Chart.yaml", 'appVersion: "1"', "appVersion: 1")
     status, said = asked(lint, chart)
