@@ -11,6 +11,7 @@ import pytest
 
 from seatrial.clock import RunClock
 from seatrial.clusters.local.cluster import LocalCluster
+from seatrial.record import observation_to_files
 from seatrial.suite.opening import opened
 from seatrial.suite.registry import load_trials
 from seatrial.suite.subject import read_subject
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.local, pytest.mark.timeout(120)]
 
 KINDS = ("stateful_store", "umbrella")
 CASES = 3
+KEY = "only-those-who-run-it-know"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,9 @@ def seen(tmp_path_factory):
             return run_trial(short, context, {})
 
     try:
-        with ThreadPoolExecutor(len(KINDS)) as pool:
+        # The store's contract takes its key from there.
+        with pytest.MonkeyPatch.context() as environment, ThreadPoolExecutor(len(KINDS)) as pool:
+            environment.setenv("STORE_API_KEY", KEY)
             yield dict(zip(KINDS, pool.map(put_on_trial, KINDS), strict=True))
     finally:
         cluster.down()
@@ -61,3 +65,13 @@ def test_the_pods_of_a_stateful_set_have_its_names(seen):
 def test_an_umbrellas_pods_are_asked_though_no_container_declares_a_port(seen):
     assert {container.get("ports") for pod in seen["umbrella"].pods for container in pod.spec["containers"]} == {None}
     assert all("readinessProbe" in pod.spec["containers"][0] for pod in seen["umbrella"].pods)
+
+
+def test_a_key_from_the_environment_reaches_the_pods_and_no_file_of_the_record(seen, tmp_path):
+    observed = seen["stateful_store"]
+    keys = [env for pod in observed.pods for env in pod.spec["containers"][0]["env"] if env["name"] == "API_KEY"]
+    assert keys == [{"name": "API_KEY", "valueFrom": {"secretKeyRef": {"name": "store-key", "key": "key"}}}] * 3
+    observation_to_files(tmp_path, observed)
+    kept = [file.read_bytes() for file in tmp_path.iterdir()]
+    assert any(b"store-key" in data for data in kept)
+    assert not any(KEY.encode() in data for data in kept)
