@@ -30,7 +30,7 @@ from seatrial.trials.concurrency import (
     ConcurrentLoad,
     Span,
 )
-from seatrial.trials.wrong_answers import WrongAnswers
+from seatrial.trials.wrong_answers import WrongAnswers, beside
 from seatrial.verdict import Ground, Measurement, Verdict
 
 DISTINCT = 64
@@ -48,7 +48,7 @@ def response_belongs_to_request(
     rows = answered(limits, concurrent.ledger.of(LOOP, FEW, LARGE).to(concurrent.pod))
     crowd, wrong = rows.of(LOOP, FEW), rows.select(~rows.right)
     if len(wrong) and len(wrong) == len(wrong.of(LARGE)):
-        return only_the_large(rows.of(LARGE), wrong)
+        return only_the_large(api, rows.of(LARGE), wrong)
     ground = Ground(n=len(rows))
     if len(wrong):
         answers = WrongAnswers.of(api, wrong)
@@ -73,10 +73,10 @@ def response_belongs_to_request(
     )
 
 
-def only_the_large(large: Ledger, wrong: Ledger) -> Verdict:
+def only_the_large(api: Api, large: Ledger, wrong: Ledger) -> Verdict:
     """All usual requests got their answers, and large ones did not."""
     first = next(iter(wrong))
-    became = first.error or (f"answered {first.status}" if first.status >= 400 else "with another answer than expected")
+    became = first.error or (f"answered {first.status}" if first.status >= 400 else beside(api.large, first))
     return Ground(n=len(large)).failed(
         "a large request answered to its end, alone and in company",
         f"{len(wrong)} of {len(large)} not, the first {'alone' if first.group == ALONE else 'in company'}: {became}",

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from seatrial.contract import Api, Case
+from seatrial.contract import Answer, Api, Case
 from seatrial.ledger import Ledger, Request
 from seatrial.traffic.answers import contains
 
@@ -78,8 +78,7 @@ class WrongAnswers:
 
     def beside(self, row: Request) -> str:
         """What a right answer is, and what came."""
-        right = next((case.described() for name, case in self.api.named_cases() if name == row.case), "a right answer")
-        return f"expected {right}, found {' '.join(row.body.split())[:TOLD] or 'an empty body'}"
+        return beside(next((case for name, case in self.api.named_cases() if name == row.case), None), row)
 
     def do(self, crowd: Ledger, alone: Ledger) -> str:
         """What to do about them; `crowd` is the load, `alone` the same cases when nothing else was open."""
@@ -107,6 +106,12 @@ class WrongAnswers:
                 f"it was not once as expected{when}"
             )
         return f"{KEEP_APART}: the same cases get their right answers at other times"
+
+
+def beside(case: Answer | None, row: Request) -> str:
+    """What a right answer to a case is, and what came."""
+    right = case.described() if case else "a right answer"
+    return f"expected {right}, found {' '.join(row.body.split())[:TOLD] or 'an empty body'}"
 
 
 def owner_of(api: Api, row: Request) -> str:

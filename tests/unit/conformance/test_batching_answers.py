@@ -232,7 +232,8 @@ def test_one_large_request_answered_to_its_beginning_fails(index, where):
     cut = with_row(rows, index, wrong(rows[index], '{"answer": "the beginning"}'))
     verdict = judged("B1", PROMISES_LARGE, with_large(cut))
     assert (verdict.outcome, len(verdict.rows)) == (FAIL, 1)
-    assert verdict.found == f"1 of 5 not, the first {where}: with another answer than expected"
+    beside = 'expected {"answer": "end"}, found {"answer": "the beginning"}'
+    assert verdict.found == f"1 of 5 not, the first {where}: {beside}"
     assert "at its end" in verdict.do
 
 
