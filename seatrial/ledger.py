@@ -60,6 +60,18 @@ class Request:
         return self.correct == RIGHT and not self.error
 
     @property
+    def has_another_answer(self) -> bool:
+        """A whole 2xx answer that is not the known right one."""
+        return not self.error and 200 <= self.status < 300 and self.correct == WRONG
+
+    @property
+    def became(self) -> str:
+        """What became of it, as a sentence tells it: its error, or how it was answered."""
+        if self.error:
+            return self.error
+        return f"answered {self.status}{' wrongly' if self.has_another_answer else ''}"
+
+    @property
     def latency_s(self) -> float:
         """From the scheduled time to the last byte (coordinated omission: Tene 2013)."""
         return self.ended_s - self.scheduled_s

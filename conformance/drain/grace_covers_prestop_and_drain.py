@@ -137,6 +137,6 @@ def _taken_in(deletion: PodDeletion, limits: Limits | None, round: Round) -> Led
 def _near(deletion: PodDeletion, round: Round, row: Request, remaining_s: float) -> NearTheBudget | None:
     if not LEAST * deletion.budget_s <= remaining_s <= MOST * deletion.budget_s:
         return None
-    became = "answered right" if row.right else row.error or f"answered {row.status}"
+    became = "answered right" if row.right else row.became
     fact = f"round {round.index}: {remaining_s:.1f} s of work left at SIGTERM, {became}"
     return NearTheBudget(row, fact, row.row in deletion.over_budget(round).row)

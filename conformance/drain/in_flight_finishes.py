@@ -45,7 +45,7 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
         return ground.failed(
             f"{len(open_then)} right and whole answers",
             f"{len(lost)} lost or wrong, the first ({first.load}) "
-            f"{first.error or f'answered {first.status}'} after {first.ended_s - first.sent_s:.2f} s",
+            f"{first.became} after {first.ended_s - first.sent_s:.2f} s",
             "on SIGTERM keep what was accepted, finish it within the drain budget, then exit",
             rows=lost,
         )

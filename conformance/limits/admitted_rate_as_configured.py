@@ -159,7 +159,7 @@ def unlike_a_limiter(limit: RateLimit, full: Mask, rows: Ledger) -> Verdict | No
     first = next(iter(lost))
     return Ground(n=len(rows)).failed(
         f"every row a right answer or a refusal with {limit.reject.status}",
-        f"{len(lost)} neither, the first {first.error or f'answered {first.status}'}",
+        f"{len(lost)} neither, the first {first.became}",
         "refuse with the declared status, and answer what was admitted",
         rows=lost,
     )

@@ -88,8 +88,7 @@ def neither_answered_nor_refused(rejects: tuple[Reject, ...], overload: Overload
     statuses = " or ".join(dict.fromkeys(str(reject.status) for reject in rejects))
     return ground.failed(
         f"every row a right answer or a refusal with {statuses} as declared",
-        f"{len(own)} of {len(rows)} neither, the first {first.error or f'answered {first.status}'} "
-        f"after {first.ended_s - first.sent_s:.2f} s",
+        f"{len(own)} of {len(rows)} neither, the first {first.became} after {first.ended_s - first.sent_s:.2f} s",
         "refuse at once, with the declared status and body, what does not fit",
         rows=own,
     )

@@ -93,7 +93,7 @@ def _broken(overload: Overload, after: Ledger, ground: Ground) -> Verdict | None
         first = next(iter(lost))
         return ground.failed(
             "no error and no refusal once the overload is over",
-            f"{len(lost)} of {len(after)}, the first {first.error or f'answered {first.status}'} "
+            f"{len(lost)} of {len(after)}, the first {first.became} "
             f"{first.sent_s - overload.overload_s[1]:.1f} s after its end",
             "free slots, breakers and queues as soon as there is room again",
             rows=lost,

@@ -83,7 +83,7 @@ def _liveness_lost(seen: DependencyOutage, liveness: Liveness, ground: Ground) -
             f"fewer than {threshold(its)} liveness probes in a row that are not answered within "
             f"{its.timeout_s:g} s, asked every second",
             f"{run.in_a_row} in a row of {run.pod} were not, for {run.last_s - run.first_s:.0f} s, the first "
-            f"{first.error or f'answered {first.status}'}{seen.when(first.sent_s)}",
+            f"{first.became}{seen.when(first.sent_s)}",
             do,
             rows=run.rows,
         )

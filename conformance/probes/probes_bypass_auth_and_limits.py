@@ -76,8 +76,7 @@ def probes_bypass_auth_and_limits(
             asked, first = len(situation.counted), next(iter(bad))
             return counted.failed(
                 f"{asked} of {asked} probes answered 2xx within their timeout",
-                f"{situation.where}: {len(bad)} not, the first ({first.load}) "
-                f"{first.error or f'answered {first.status}'}",
+                f"{situation.where}: {len(bad)} not, the first ({first.load}) {first.became}",
                 "route probes past authentication, rate limit, concurrency gate and host rules",
                 rows=bad,
             )
@@ -132,8 +131,7 @@ def _too_little_seen(
         first = unexplained[0]
         return ground.inconclusive(
             f"every probe 2xx, or a case refused within {NEAR_S:g} s before and after it to show why it was not",
-            f"{len(unexplained)} without, the first ({first.load}, {first.target}) "
-            f"{first.error or f'answered {first.status}'}",
+            f"{len(unexplained)} without, the first ({first.load}, {first.target}) {first.became}",
             "run again; if it stays, see why probes fail while the limiter lets cases in",
         )
     return None

@@ -17,6 +17,7 @@ from seatrial.suite import check
 from seatrial.trials.install import Install
 from seatrial.trials.slots import surely_refused
 from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, CASES, NO_CASES, POLLED, Start
+from seatrial.trials.wrong_answers import beside
 from seatrial.verdict import Ground, Measurement, Verdict
 
 WANTED_STARTS = 3
@@ -35,11 +36,16 @@ def ready_implies_inference(
         n += len(seen.cases)
         if len(seen.wrong):
             first = next(iter(seen.wrong))
+            shown, do = "", "let the readiness probe succeed only once inference works"
+            if first.has_another_answer:
+                shown = f"; {beside(dict(api.named_cases()).get(first.case), first)}"
+                if not any(each.cases.right.any() for each in started):
+                    do = "correct what the contract expects of its cases, or what the service answers: none was right"
             return Ground(n=n, evidence=tuple(told)).failed(
                 f"every case right and in time from the {first_sign(seen)} on",
-                f"{len(seen.wrong)} of {len(seen.cases)} not, the first {first.error or f'answered {first.status}'} "
-                f"{first.sent_s - seen.ready_s:.2f} s after it ({first.load})",
-                "let the readiness probe succeed only once inference works",
+                f"{len(seen.wrong)} of {len(seen.cases)} not, the first {first.became} "
+                f"{first.sent_s - seen.ready_s:.2f} s after it ({first.load}){shown}",
+                do,
                 rows=seen.wrong,
             )
 

@@ -31,7 +31,7 @@ def upgrade_under_load_zero_loss(rollout: Rollout, limits: Limits | None, upgrad
         first = next(iter(lost))
         return ground.failed(
             f"{len(rows)} right and whole answers through {len(upgrade.rounds)} upgrades",
-            f"{len(lost)} lost or wrong, the first {first.error or f'answered {first.status}'} {_when(upgrade, first)}",
+            f"{len(lost)} lost or wrong, the first {first.became} {_when(upgrade, first)}",
             "be Ready only when requests can be answered; keep serving after SIGTERM until endpoints and proxies have "
             "noticed; and never take the last ready pod away (maxUnavailable)",
             rows=lost,

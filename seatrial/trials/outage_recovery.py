@@ -47,7 +47,7 @@ class Recovery:
             return f"{self.last_unready} was not Ready {self.ready_s:.0f} s after its return"
         if self.right_s > RECOVERED_WITHIN_S and self._is_new(before):
             last = max(self.wrong, key=lambda row: row.ended_s)
-            return f"a case was {last.error or f'answered {last.status}'} {self.right_s:.0f} s after its return"
+            return f"a case was {last.became} {self.right_s:.0f} s after its return"
         return ""
 
     def _is_new(self, before: Ledger) -> bool:

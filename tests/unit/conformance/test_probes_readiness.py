@@ -72,6 +72,22 @@ def test_any_single_case_that_is_wrong_fails(number):
     assert (p1(seen).outcome, len(p1(seen).rows)) == (FAIL, 1)
 
 
+def test_where_no_answer_is_as_expected_the_contract_is_in_doubt_and_the_probe_is_not_blamed():
+    cases = (AT_FIRST_2XX, AT_READY)
+    found = p1(install(change=lambda row: wrong(row, '{"answer": "four"}') if row["load"] in cases else row))
+    assert found.outcome is FAIL
+    assert "answered 200 wrongly 0.00 s after it" in found.found
+    assert found.found.endswith('; expected {"answer": 0}, found {"answer": "four"}')
+    assert found.do.startswith("correct what the contract expects")
+
+
+def test_where_some_answers_are_right_the_probe_was_early():
+    first = first_cases(1, lambda row: wrong(row, '{"answer": null}'))
+    assert p1(install(change=first)).do == "let the readiness probe succeed only once inference works"
+    broken = first_cases(1, lambda row: wrong(row, "loading", 503))
+    assert p1(install(change=broken)).found.endswith("(start-cases)"), "of an error there is nothing to compare"
+
+
 @pytest.mark.parametrize(("took_s", "expected"), [(1.999, PASS), (2.001, FAIL)])
 def test_cases_have_until_the_deadline(took_s, expected):
     assert p1(install(change=first_cases(1, lambda row: late(row, took_s)))).outcome is expected
