@@ -70,11 +70,13 @@ def _tell(replay: Replay, damage: list[Damage]) -> None:
     if replay.again:
         click.echo(verdict_table(replay.again))
         click.echo()
-    for old, new in replay.changed:
+    for old, new in (*replay.changed, *replay.reworded):
+        words = ", in other words" if (old, new) in replay.reworded else ""
         click.echo(f"{old.id}: recorded as {old.verdict.outcome} ({sentence(old.verdict)}),")
-        click.echo(f"{' ' * len(old.id)}  judged again {new.verdict.outcome} ({sentence(new.verdict)})")
+        click.echo(f"{' ' * len(old.id)}  judged again {new.verdict.outcome}{words} ({sentence(new.verdict)})")
     for check_id, why in replay.lost.items():
         click.echo(f"{check_id}: not judged again: {why}")
     equal = len(replay.again) - len(replay.changed)
     files = f"{plural(len(damage), 'file')} damaged" if damage else "every file as it was recorded"
-    click.echo(f"{plural(equal, 'verdict')} judged again as recorded, {len(replay.changed)} otherwise; {files}.")
+    words = f" ({len(replay.reworded)} in other words)" if replay.reworded else ""
+    click.echo(f"{plural(equal, 'verdict')} judged again as recorded{words}, {len(replay.changed)} otherwise; {files}.")

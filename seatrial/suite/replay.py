@@ -13,7 +13,7 @@ from seatrial.errors import InputError
 from seatrial.loads.scenario import read_scenario
 from seatrial.observation import Observation
 from seatrial.record import Damage, RunRecord, VerdictEntry
-from seatrial.record.alike import alike
+from seatrial.record.alike import alike, judged_alike
 from seatrial.record.layout import CONTRACT, GENERATOR, SCENARIO, TRACES
 from seatrial.record.loads import recorded_load
 from seatrial.suite.check import Check
@@ -34,8 +34,16 @@ class Replay:
     @property
     def changed(self) -> list[tuple[VerdictEntry, VerdictEntry]]:
         """Verdicts that came out otherwise."""
-        pairs = zip(self.recorded, self.again, strict=True)
-        return [(old, new) for old, new in pairs if not alike(old, new)]
+        return [(old, new) for old, new in self._pairs if not judged_alike(old, new)]
+
+    @property
+    def reworded(self) -> list[tuple[VerdictEntry, VerdictEntry]]:
+        """Verdicts that came out as they were, in other words: another version of the check wrote them."""
+        return [(old, new) for old, new in self._pairs if judged_alike(old, new) and not alike(old, new)]
+
+    @property
+    def _pairs(self) -> Iterable[tuple[VerdictEntry, VerdictEntry]]:
+        return zip(self.recorded, self.again, strict=True)
 
 
 def judge_again(

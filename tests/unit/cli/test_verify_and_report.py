@@ -172,6 +172,13 @@ def test_the_command_does_not_confirm_a_rewritten_verdict(record, checks):
     assert "X1: recorded as pass (500 answered)" in result.output
 
 
+def test_the_command_shows_both_sentences_where_a_check_has_found_better_words(record, checks):
+    result = run(judged(record, passed("no loss", "five answered", n=5)), checks)
+    assert result.return_value == 0
+    assert "X1: recorded as pass (five answered),\n    judged again pass, in other words (5 answered)" in result.output
+    assert "1 verdict judged again as recorded (1 in other words), 0 otherwise; every file" in result.output
+
+
 def half(tmp_path: Path) -> RecordWriter:
     """A run of two checks, of which one is judged."""
     asked = tuple(Asked(id, "MUST", "No request is lost.", "no-request-is-lost") for id in ("X1", "X2"))
