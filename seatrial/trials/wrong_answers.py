@@ -100,10 +100,10 @@ class WrongAnswers:
         never_right = {row.case for row in crowd.select(crowd.right)}.isdisjoint(names)
         of_these = [row for row in alone if row.case in names]
         if never_right and not any(row.right for row in of_these):
-            when = ", alone neither" if of_these else ""
+            when = ", alone or in company" if of_these else ""
             return (
                 f"correct what the contract expects of {_listed(sorted(names))}, or what the service answers: "
-                f"it was not once as expected{when}"
+                f"no answer to them was right{when}"
             )
         return f"{KEEP_APART}: the same cases get their right answers at other times"
 
