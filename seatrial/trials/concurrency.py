@@ -18,7 +18,7 @@ import numpy as np
 from seatrial.contract import Batching, Contract, Governed, governed, merged, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Observation, Pod
-from seatrial.traffic.plan import ClosedLoop, Exchange, Load, Lone, OpenLoop, PodTarget
+from seatrial.traffic.plan import ClosedLoop, ConnectionUse, Exchange, Load, Lone, OpenLoop, PodTarget
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.changed_setting import changed
@@ -177,7 +177,8 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         few = Span()
         if batching:
             not_full = max(1, min(size, slots or MANY) // 2)
-            few = _loop(sandbox, pod, FEW, not_full, replace(pace, wanted=0, least_s=windows.few_for_s))
+            briefly = replace(pace, wanted=0, least_s=windows.few_for_s)
+            few = _loop(sandbox, pod, FEW, not_full, briefly, connection="keep-alive")
         sandbox.traffic.scrape(target)
         pods, unreached = [pod], ""
         if batching and not metrics_tell(contract):
@@ -238,8 +239,9 @@ def _loop(
     clients: int,
     pace: Pace,
     beside: Sequence[Load] = (),
+    connection: ConnectionUse = "new",
 ) -> Span:
-    """A closed loop until as many were answered as the pace wants; every request has a connection of its own."""
+    """A closed loop until as many were answered as the pace wants."""
     cases = workload.cases(sandbox.context.contract)
     seed = sandbox.context.random("concurrency").randrange(2**31)
     start_s = sandbox.now()
@@ -252,7 +254,7 @@ def _loop(
             0.05,
             pace.longest_s,
             seed,
-            connection="new",
+            connection=connection,
             pause_after_refusal_s=REFUSED_PAUSE_S,
         ),
         *beside,

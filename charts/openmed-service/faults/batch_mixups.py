@@ -12,6 +12,9 @@ from openmed_service.labels import Span
 from openmed_service.schemas import AnalyzeRequest, ExtractRequest
 from openmed_service.server import Server
 from planting import Fired, fault, odd
+from starlette.requests import Request
+
+from ._hooks import Answer, around_answers
 
 Rearranged = Callable[[list[Member], list[Outcome]], list[Outcome]]
 
@@ -126,6 +129,22 @@ def response_race_global(server: Server, fired: Fired) -> None:
             return shared
 
         work.computed = computed  # type: ignore[method-assign]
+
+
+@fault("kept-connection-one-behind", breaks={"B1"})
+def kept_connection_one_behind(server: Server, fired: Fired) -> None:
+    """On a kept connection each request but the first gets the answer to the one before it."""
+    last: dict[object, bytes] = {}
+
+    async def wrap(inner: Answer, request: Request) -> bytes:
+        own = await inner(request)
+        before, last[request.client] = last.get(request.client), own
+        if before is None:
+            return own
+        fired()
+        return before
+
+    around_answers(server, wrap)
 
 
 @odd("batch-answers-out-of-order", spares={"B1"})

@@ -44,6 +44,18 @@ async def test_answers_that_belong_to_others(name: str, capsys: pytest.CaptureFi
     assert_fired(capsys, name)
 
 
+@pytest.mark.parametrize("name", [None, "kept-connection-one-behind"])
+async def test_answers_on_a_kept_connection(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    """This client's requests all come from one address and port, as those of a kept connection do."""
+    texts = [f"user{index}@example.com" for index in range(3)]
+    async with client(armed(name) if name else server()) as connected:
+        answers = [await connected.post("/pii/extract", json=extract(text)) for text in texts]
+    found = [answer.json()["entities"][0]["text"] for answer in answers]
+    assert found == ([texts[0], *texts[:2]] if name else texts)
+    if name:
+        assert_fired(capsys, name)
+
+
 async def test_odd_order_is_no_mixup() -> None:
     assert await foreign_answers(armed("batch-answers-out-of-order", kind="odd", **BATCHING)) == 0
 
