@@ -215,3 +215,12 @@ def test_the_check_that_contributors_are_shown_is_one(tmp_path):
     check = load_checks(tmp_path)["X1"]
     assert check.title == "A pod that was deleted is gone within a minute."
     assert [kind.__name__ for kind in check.observes().values()] == ["PodDeletion"]
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_a_picture_is_there_small_and_told_in_words(file):
+    for words, path in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", file.read_text(encoding="utf-8")):
+        picture = file.parent / path
+        assert picture.is_file(), path
+        assert picture.stat().st_size < 150_000, path
+        assert len(words) > 20, path
