@@ -130,12 +130,14 @@ class HelmProgram:
             asked += ["--api-versions", name]
         with values_file(values) as file:
             to = ("--namespace", namespace, "--values", file)
-            return self._run("template", release, chart, *to, *asked, *_as_upgrade(upgrade))
+            return self._run("template", release, chart, *to, *asked, *(["--is-upgrade"] if upgrade else []))
 
     def dry_run(self, chart: Path, *, release: str, target: Target, values: Values, upgrade: bool) -> str:
         with values_file(values) as file:
-            how = ("--validate", "--values", file, *_to(target))
-            return self._run("template", release, chart, *how, *_as_upgrade(upgrade))
+            verb = ("upgrade", "--reset-values") if upgrade else ("install",)
+            how = ("--dry-run=server", "--output", "json", "--values", file, *_to(target))
+            said = self._run(*verb, release, chart, *how)
+        return str(json.loads(said)["manifest"])
 
     def lint(self, chart: Path, *, values: Values) -> list[Finding]:
         with values_file(values) as file:
@@ -378,10 +380,6 @@ def _to(target: Target) -> list[str | Path]:
 
 def _patience(timeout_s: float, wait: bool) -> list[str]:
     return ["--timeout", f"{math.ceil(timeout_s)}s", *(["--wait"] if wait else [])]
-
-
-def _as_upgrade(upgrade: bool) -> list[str]:
-    return ["--is-upgrade"] if upgrade else []
 
 
 def _config(target: Target) -> dict[str, Any]:
