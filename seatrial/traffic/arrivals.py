@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import scipy
+import scipy.special
 
 from seatrial.errors import InputError
 from seatrial.ledger import Floats, Ints

@@ -1,5 +1,8 @@
 """Whether what was sent keeps its law: what a faithful generator sends does, what another sends does not."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seatrial.errors import InputError
-from seatrial.loads.gaps import FEWEST_GAPS, gap_test, misplaced
+from seatrial.loads.gaps import ALPHA, FEWEST_GAPS, gap_test, misplaced, p_value
 from seatrial.traffic.arrivals import Intensity, drawn
 
 STEADY = Intensity.steady(20.0, 100.0, 160.0)
@@ -37,6 +40,28 @@ def test_without_lag_it_is_the_ordinary_test_of_kolmogorov_and_smirnov():
     assert found.gaps == len(sent_s) - 1
     assert found.statistic == pytest.approx(ordinary.statistic, abs=5e-5)  # a microsecond is always allowed
     assert found.p_value == pytest.approx(ordinary.pvalue, abs=5e-3)
+
+
+@pytest.mark.parametrize("gaps", [10, 11, 20, 50, 200, 1_000, 10_000, 10_001, 1_000_000])
+@pytest.mark.parametrize("probability", [0.99, 0.9, 0.5, 0.1, 0.01, ALPHA, ALPHA / 2])
+def test_the_p_value_is_the_exact_one(gaps, probability):
+    statistic = stats.kstwo.isf(probability, gaps)
+    assert p_value(statistic, gaps) == pytest.approx(probability, rel=2e-3)
+
+
+def test_to_draw_a_schedule_takes_none_of_scipys_statistics():
+    """Their import takes longer than that of Locust."""
+    draws = """
+import sys, numpy as np
+from seatrial.loads import locust_worker
+from seatrial.loads.gaps import gap_test
+from seatrial.traffic.arrivals import Intensity, drawn
+steady = Intensity.steady(20.0, 0.0, 60.0)
+due_s = drawn(steady, 0.5, seed=1)
+print(gap_test(due_s, np.zeros(len(due_s)), steady, 0.5).accepted, "scipy.stats" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", draws], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
 
 
 @pytest.mark.parametrize("intensity", [STEADY, RAMP], ids=["steady", "ramp"])
