@@ -5,33 +5,34 @@ Source: contract `limits.rate`: a token bucket of `burst` tokens, refilled at `p
 
 from __future__ import annotations
 
-import json
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from seatrial.contract import Governed, RateLimit, governed, merged, placed
-from seatrial.ledger import Ledger, Request
+from seatrial.ledger import Ledger
 from seatrial.observation import Observation, Pod
 from seatrial.stats.buckets import FEWEST_EXPECTED
 from seatrial.traffic.arrivals import poisson
-from seatrial.traffic.plan import Load, OpenLoop
+from seatrial.traffic.fleet import FleetRun
+from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.changed_setting import changed
 from seatrial.trials.context import TrialContext
+from seatrial.trials.first_answers import ASKED_AGAIN
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.sandbox.traffic import LONE
+from seatrial.trials.silent_wait import EXHAUST, RETRY, SEARCH, Limiter, Patience, silent_wait
 from seatrial.trials.slots import slots_of
+from seatrial.trials.slow_refill import SLOW_PER_SECOND, SlowRefill, slow_release
+from seatrial.trials.together import together
 from seatrial.trials.trial import trial
 
 DEMAND = 3.6  # times the configured rate; the oracle needs 3
 HONEST_ROUNDS = 10
-LATE_S, LATE_DATE_S = 0.05, 1.0  # after the promise: a date has whole seconds, of another clock
-SHORT_S, ANSWERED_S = 0.5, 0.02  # a promise too short to be read here first; how soon a refusal is answered
 PROBE_RPS = 20.0
 REPLICAS = 2
-SATURATE, EXHAUST, RETRY, SEARCH, FLOOD = "saturate", "exhaust", "retry", "search", "flood"
+SATURATE, FLOOD = "saturate", "flood"
 
 NO_FLOOD = Ablation("the rate limit is left alone", without(FLOOD))
 NOT_EXHAUSTED = Ablation("the limiter is not exhausted", thinned(0.05, EXHAUST, SATURATE, FLOOD))
@@ -45,6 +46,7 @@ class Windows:
     saturated_s: float = 20.0
     honest_rounds: int = HONEST_ROUNDS
     search_rounds: int = 5
+    slow_rounds: int = 4
     probes: int = 120  # the check takes 100; the rest are for those beside which nothing was refused in time
 
 
@@ -63,30 +65,20 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """One silent wait after the bucket was exhausted: what was promised, what was kept, and what came of it."""
-
-    index: int
-    searched: bool  # shorter than promised, to find the true wait; else the promise itself
-    promised_s: float | None  # None: no Retry-After that can be read
-    waited_s: float
-    admitted: bool
-
-
-@dataclass(frozen=True, slots=True)
 class RateLimited(Observation):
-    """Two saturated windows, the waits, and probes sent while the bucket was empty."""
+    """Two saturated windows, the waits, at a third rate, too, and probes sent while the bucket was empty."""
 
     windows: tuple[Window, ...] = ()
     waits: tuple[Patience, ...] = ()
     probed: tuple[str, ...] = ()  # the pods that were probed while exhausted
     slots: int | None = None  # the concurrency limit of these releases, where one is in force
+    slow: SlowRefill | None = None  # None: not tried, for no value governs the rate, or it is as slow itself
 
     def asked(self, window: Window) -> Ledger:
         """The cases that took tokens of a window's bucket, or may have: all that are known, until its end."""
         if not window.since_first:
             return self.ledger.of(SATURATE).in_group(window.index)
-        cases = self.ledger.of(LONE, SATURATE, EXHAUST, RETRY, SEARCH, FLOOD).answered_by(window.pod)
+        cases = self.ledger.of(LONE, ASKED_AGAIN, SATURATE, EXHAUST, RETRY, SEARCH, FLOOD).answered_by(window.pod)
         return cases.select(cases.sent_s <= window.end_s)
 
 
@@ -96,7 +88,8 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
     limit = context.contract.limits.rate
     assert limit is not None
     rate, burst = float(limit.per_second), float(limit.burst)
-    with Sandbox(context, "rate") as sandbox:
+    # The one that is closed last: a trial that is stopped keeps what the first saw.
+    with ExitStack() as beside, Sandbox(context, "rate") as sandbox:
         values = _values(context, limit, 1.0)
         sandbox.release.install(values, replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
@@ -104,23 +97,33 @@ def rate_limit(context: TrialContext, *, windows: Windows = Windows()) -> RateLi
             sandbox.workload().target(pods[0]), workload.cases(context.contract), count=int(min(12, burst))
         )
         sandbox.sleep_until(sandbox.now() + burst / rate + 0.5)
-        saturated = [_saturate(sandbox, pods[0], 0, rate, burst, windows.saturated_s)]
+        run, window = _saturate(sandbox, pods[0], 0, rate, burst, windows.saturated_s)
+        sandbox.traffic.collect(run)
+        saturated, slow, waited_slowly = [window], None, None
         sandbox.note(windows=tuple(saturated))
         waits = _rounds_of_waiting(sandbox, pods[0], rate, burst, windows)
         sandbox.note(waits=tuple(waits))
         probed = _probe(sandbox, pods, rate, burst, windows)
         sandbox.note(probed=probed)
         if isinstance(limit.per_second, Governed):
+            if rate > SLOW_PER_SECOND:
+                slow = slow_release(beside, context, _values(context, limit, SLOW_PER_SECOND / rate))
             after = changed(sandbox, _values(context, limit, 2.0), pods, REPLICAS)
-            window = _saturate(sandbox, after.pods[0], 1, 2 * rate, burst, windows.saturated_s)
+            run, window = _saturate(sandbox, after.pods[0], 1, 2 * rate, burst, windows.saturated_s)
+            if slow:
+                waited_slowly = slow.taken_at_its_word(sandbox, burst, windows.slow_rounds)
+                sandbox.note(slow=waited_slowly)
+            sandbox.traffic.collect(run)
             # A bucket of before has a past at another rate.
             saturated.append(replace(window, replaced=after.replaced, since_first=after.replaced))
+        seen = [each.seen() for each in (sandbox, slow and slow.sandbox) if each]
         return RateLimited(
-            **sandbox.seen(),
+            **together("rate-limit", seen),
             windows=tuple(saturated),
             waits=tuple(waits),
             probed=probed,
             slots=slots_of(context, values),
+            slow=waited_slowly,
         )
 
 
@@ -137,7 +140,10 @@ def _scaled(value: bool | int | float | str, factor: float) -> float | int:
     return int(scaled) if scaled.is_integer() else scaled
 
 
-def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float, for_s: float) -> Window:
+def _saturate(
+    sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float, for_s: float
+) -> tuple[FleetRun, Window]:
+    """Begin to; the run is to be collected."""
     cases = workload.cases(sandbox.context.contract)
     start_s = sandbox.now() + 0.5
     end_s = start_s + for_s
@@ -146,95 +152,28 @@ def _saturate(sandbox: Sandbox, pod: Pod, index: int, rate: float, burst: float,
     at_once_s = _burst_arrivals_s(start_s, burst)
     arrivals = at_once_s + poisson(DEMAND * rate, at_once_s[-1] + 0.01, end_s, seed).tolist()
     picks, groups = workload.drawn(len(arrivals), len(cases), seed), [index] * len(arrivals)
-    sandbox.traffic.send(
+    run = sandbox.traffic.start(
         OpenLoop(SATURATE, sandbox.workload().target(pod), cases, arrivals, picks, groups, timeout_s=15.0)
     )
-    return Window(index, pod.name, rate, burst, start_s, end_s, since_first=True)
+    return run, Window(index, pod.name, rate, burst, start_s, end_s, since_first=True)
 
 
 def _rounds_of_waiting(sandbox: Sandbox, pod: Pod, rate: float, burst: float, windows: Windows) -> list[Patience]:
     waits: list[Patience] = []
+    limiter = Limiter(sandbox.workload().target(pod), rate)
+    at_once = [0.003 * n for n in range(int(burst) + 10)]
     low, high = 0.0, 1.0  # of the promised wait: the true one lies between
     for index in range(windows.honest_rounds + windows.search_rounds):
         searching = index >= windows.honest_rounds
         share = (low + high) / 2 if searching else 1.0
         expected_s = waits[-1].promised_s if waits and not searching else None
-        wait = _wait(sandbox, pod, index, rate, burst, share, searching, expected_s)
+        wait = silent_wait(sandbox, limiter, index, at_once, share=share, expected_s=expected_s)
         waits.append(wait)
         if searching and wait.admitted:
             high = share
         elif searching:
             low = share
     return waits
-
-
-def _wait(
-    sandbox: Sandbox,
-    pod: Pod,
-    index: int,
-    rate: float,
-    burst: float,
-    share: float,
-    searching: bool,
-    expected_s: float | None,
-) -> Patience:
-    cases, target = workload.cases(sandbox.context.contract), sandbox.workload().target(pod)
-    count = int(burst) + 10
-    arrivals = [0.003 * n for n in range(count)]
-    picks, groups = workload.in_turn(count, len(cases)), [index] * count
-    loads: list[Load] = [OpenLoop(EXHAUST, target, cases, arrivals, picks, groups, timeout_s=15.0)]
-    if expected_s is not None and expected_s <= SHORT_S:
-        # A promise this short is over before its answer has come here: the generator has to take it at its word.
-        again_s = arrivals[-1] + ANSWERED_S + expected_s + LATE_S
-        loads.append(OpenLoop(RETRY, target, cases[:1], (again_s,), (), (index,), timeout_s=15.0))
-    rows = sandbox.traffic.collect(sandbox.traffic.start_now(*loads))
-    refused = last_refused(rows.of(EXHAUST), sandbox.context.contract.limits.rate)
-    wall_origin_s = sandbox.context.clock.wall_origin_s
-    promised_s = promised_wait_s(refused, wall_origin_s) if refused else None
-    told_s = float(refused.first_byte_s) if refused else sandbox.now()
-    for row in rows.of(RETRY):
-        if promised_s is not None and promised_s == expected_s and row.sent_s - told_s >= promised_s:
-            return Patience(index, False, promised_s, row.sent_s - told_s, row.right)
-    waited_s = (promised_s if promised_s is not None else 1.0) * share
-    if waited_s > (longest_s := 2 / rate + 3.0):  # no bucket of this rate needs so long: not worth waiting for
-        waited_s, searching = longest_s, True
-    elif not searching:
-        waited_s += LATE_DATE_S if refused and not _given(refused).isdigit() else LATE_S
-    at_s = max(told_s + waited_s, sandbox.now() + 0.1)
-    again = sandbox.traffic.send(
-        OpenLoop(SEARCH if searching else RETRY, target, cases[:1], (at_s,), (), (index,), timeout_s=15.0)
-    )
-    row = next(iter(again))
-    return Patience(index, searching, promised_s, row.sent_s - told_s, row.right)
-
-
-def last_refused(rows: Ledger, limit: RateLimit | None) -> Request | None:
-    """The refusal that was answered last, which speaks for an empty bucket."""
-    if limit is None:
-        return None
-    refused = rows.with_status(limit.reject.status)
-    return max(refused, key=lambda row: row.first_byte_s, default=None)
-
-
-def promised_wait_s(row: Request, wall_origin_s: float) -> float | None:
-    """The wait that a Retry-After header asks for, in seconds from the answer; None where it cannot be read.
-
-    Whole seconds, or a date (RFC 9110, 10.2.3) that is not over: one within the present second asks for no wait.
-    """
-    value = _given(row)
-    if value.isdigit() and value.isascii():
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    wait_s = date.replace(tzinfo=date.tzinfo or UTC).timestamp() - (wall_origin_s + row.first_byte_s)
-    return max(wait_s, 0.0) if wait_s > -1.0 else None
-
-
-def _given(row: Request) -> str:
-    value: str = json.loads(row.headers or "{}").get("retry-after", "")
-    return value.strip()
 
 
 def _burst_arrivals_s(start_s: float, burst: float) -> list[float]:

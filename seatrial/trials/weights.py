@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from seatrial.contract import Weights
-from seatrial.ledger import joined
-from seatrial.observation import Change, Observation, Timeline, Workload
-from seatrial.traffic.fleet import weakest
+from seatrial.observation import Change, Observation, Workload
 from seatrial.traffic.plan import Load, OpenLoop, Poll
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation
@@ -22,6 +20,7 @@ from seatrial.trials.context import TrialContext
 from seatrial.trials.install import Install
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.starts import pod_of
+from seatrial.trials.together import together
 from seatrial.trials.trial import trial
 from seatrial.watch.ownership import own_changes, pods_of
 from seatrial.watch.pods import is_ready
@@ -88,7 +87,7 @@ def weights(context: TrialContext, install: Install, *, windows: Windows = Windo
             pool.map(lambda kind: _side(context, kind, window_s, LAST_REPAIR * base_s, windows.repaired_cases), KINDS)
         )
     return BrokenWeights(
-        **_together([seen for seen, _ in pairs]),
+        **together("weights", [seen for seen, _ in pairs]),
         sides=tuple(side for _, side in pairs),
         install_s=install.took_s,
         window_s=window_s,
@@ -179,26 +178,3 @@ def ready_after(changes: Sequence[Change], workload: Workload, at_s: float) -> C
 def _present(changes: Sequence[Change], workload: Workload) -> list[Change]:
     own = pods_of(changes, workload)
     return [change for change in changes if change.kind == "Pod" and change.type != "DELETED" and change.name in own]
-
-
-def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What several sandboxes saw, as one: moments and dependencies under `SANDBOX-NAME`, for each has its own."""
-    changes = sorted((change for part in parts for change in part["timeline"].changes), key=lambda change: change.at_s)
-    return {
-        **parts[0],
-        "trial": "weights",
-        "started_s": min(part["started_s"] for part in parts),
-        "ended_s": max(part["ended_s"] for part in parts),
-        "ledger": joined(part["ledger"] for part in parts),
-        "timeline": Timeline(tuple(changes), tuple(gap for part in parts for gap in part["timeline"].gaps)),
-        "scrapes": tuple(scrape for part in parts for scrape in part["scrapes"]),
-        "logs": tuple(log for part in parts for log in part["logs"]),
-        "pods": tuple(pod for part in parts for pod in part["pods"]),
-        "generator": weakest([part["generator"] for part in parts]),
-        "marks": {f"{part['trial']}-{name}": at_s for part in parts for name, at_s in part["marks"].items()},
-        "dependencies": tuple(
-            replace(dependency, name=f"{part['trial']}-{dependency.name}")
-            for part in parts
-            for dependency in part["dependencies"]
-        ),
-    }

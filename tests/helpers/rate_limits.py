@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from seatrial.ledger import Ledger, ledger
-from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, RateLimited, Window
+from seatrial.trials.rate_limit import FLOOD, SATURATE, RateLimited, Window
 from seatrial.trials.sandbox.traffic import LONE
+from seatrial.trials.silent_wait import EXHAUST, Patience
+from seatrial.trials.slow_refill import SlowRefill
 from tests.helpers.drains import request
 from tests.helpers.observations import common
 from tests.helpers.overloads import refusal
@@ -59,6 +61,7 @@ def rate_limited(
     rate: float = RATE,
     answered_s: float = ANSWERED_S,
     since_first: bool = True,
+    slow: SlowRefill | None = None,
 ) -> RateLimited:
     """All of it as it should be; `admits` is the bucket, `probe_tokens` lets probes take from it."""
     made = (admits or bucket_as_configured, demand, retry_after, windows, probe_tokens, pods, rate, answered_s)
@@ -71,7 +74,16 @@ def rate_limited(
         ),
         waits=patience() if waits is None else waits,
         probed=pods,
+        slow=slow,
     )
+
+
+def slow_refill(*waits: Patience, why_not: str = "") -> SlowRefill:
+    """A third rate, at which an honest limiter says four seconds, then three; its refusals are not in the ledger."""
+    honest = tuple(
+        Patience(n, False, promised_s, promised_s + 0.05, True) for n, promised_s in enumerate((4.0, 3.0, 4.0, 3.0))
+    )
+    return SlowRefill(0.3, "ns-slow", "s", () if why_not else waits or honest, why_not)
 
 
 def bucket_as_configured(arrivals_s: list[float], rate: float) -> list[bool]:

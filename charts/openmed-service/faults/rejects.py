@@ -135,10 +135,10 @@ def _retry_after(server: Server, fired: Fired, value: Callable[[float], str | No
     """`value`: from the honest time in seconds to the header's text, None for no header."""
 
     async def changed(request: Request, error: ApiError) -> bytes:
-        if "Retry-After" in error.headers:
-            fired()
+        if honest := error.headers.pop("Retry-After", None):
             text = value(float(error.details["retry_after_seconds"]))  # type: ignore[index]
-            error.headers.pop("Retry-After")
+            if text != honest:
+                fired()
             if text is not None:
                 error.headers["Retry-After"] = text
         raise error
@@ -179,6 +179,27 @@ def retry_after_missing(server: Server, fired: Fired) -> None:
         return None if next(counts) % 5 == 4 else str(max(1, math.ceil(wait_s)))
 
     _retry_after(server, fired, sometimes)
+
+
+@fault("retry-after-constant", breaks={"L2"})
+def retry_after_constant(server: Server, fired: Fired) -> None:
+    """Come back in a second, it says, whatever the rate: true from one token a second on."""
+    _retry_after(server, fired, lambda wait_s: "1")
+
+
+@fault("retry-after-counts-down", breaks={"L2"})
+def retry_after_counts_down(server: Server, fired: Fired) -> None:
+    """Each refusal says a second less than the one before, however soon it follows."""
+    said, last_s = 0, float("-inf")
+
+    def less(wait_s: float) -> str:
+        nonlocal said, last_s
+        now_s = time.monotonic()
+        said = max(1, said - 1 if now_s - last_s < 1.0 else math.ceil(wait_s))
+        last_s = now_s
+        return str(said)
+
+    _retry_after(server, fired, less)
 
 
 @fault("retry-after-per-request-reset", breaks={"L2"})

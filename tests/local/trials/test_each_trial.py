@@ -54,7 +54,7 @@ SHORT = {
         lone_cases=4, closed_s=4.0, overload_s=3.0, settle_s=1.0, wanted_rows=20, wanted_over=20, probes=10
     ),
     "pod-deletion": pod_deletion.Windows(rounds=1, lead_s=2.5, idle_s=0.5),
-    "rate-limit": rate_limit.Windows(saturated_s=3.0, honest_rounds=1, search_rounds=1, probes=10),
+    "rate-limit": rate_limit.Windows(saturated_s=3.0, honest_rounds=1, search_rounds=1, slow_rounds=1, probes=10),
     "upgrade": upgrade.Windows(calibration_s=3.0, lead_s=1.0, wanted_rows=20, most_upgrades=2),
     "weights": weights.Windows(least_s=2.0, installs=0.5, repaired_cases=4),
 }
@@ -189,6 +189,13 @@ def saw_the_limit_admit_and_refuse(seen):
         assert len(rows.with_status(429)) >= 1
     assert [wait.searched for wait in seen.waits] == [False, True]
     assert all(wait.promised_s and wait.waited_s > 0 for wait in seen.waits)
+    assert (seen.slow.per_second, seen.slow.why_not) == (0.3, "")
+    assert [(wait.promised_s, wait.admitted) for wait in seen.slow.waits] == [(4.0, True)]
+    assert len(seen.ledger.of("exhaust-slow").to(seen.slow.pod).with_status(429)) >= 5
+    assert {change.object["metadata"].get("namespace") for change in seen.timeline.of("Pod")} == {
+        seen.namespace,
+        seen.slow.namespace,
+    }
     assert len(seen.probed) == 2
     for pod in seen.probed:
         assert len(seen.ledger.of(rate_limit.FLOOD).to(pod).with_status(429)) >= 1

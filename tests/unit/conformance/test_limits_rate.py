@@ -6,12 +6,14 @@ from email.utils import formatdate
 import pytest
 
 from seatrial.ledger import Request, ledger
-from seatrial.trials.rate_limit import EXHAUST, FLOOD, SATURATE, Patience, promised_wait_s
+from seatrial.trials.rate_limit import FLOOD, SATURATE
 from seatrial.trials.sandbox.traffic import LONE
+from seatrial.trials.silent_wait import EXHAUST, Patience, promised_wait_s
+from seatrial.trials.slow_refill import SlowRefill
 from seatrial.verdict import Outcome
 from tests.helpers.observations import common, contract, judged
 from tests.helpers.overloads import broken, late, refusal
-from tests.helpers.rate_limits import BURST, LIMIT, bucket, patience, rate_limited
+from tests.helpers.rate_limits import BURST, LIMIT, bucket, patience, rate_limited, slow_refill
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 CONTRACT = contract(limits={"rate": LIMIT})
@@ -269,6 +271,53 @@ def test_after_a_date_a_second_more_is_planned():
     """Dates have whole seconds, of another clock."""
     dated = tuple(Patience(n, False, 0.4, 1.4, True) for n in range(10))
     assert outcome("L2", rate_limited(waits=(*dated, *patience(0.4)[10:]))) is PASS
+
+
+def slowly(*promised_and_kept):
+    """Rounds at the third rate: what was promised, for how long the client was silent, and what came of it."""
+    return slow_refill(*(Patience(n, False, *each) for n, each in enumerate(promised_and_kept)))
+
+
+def test_a_third_rate_shows_whether_the_wait_follows_from_the_rate():
+    found = judged("L2", CONTRACT, rate_limited(slow=slow_refill()))
+    assert found.outcome is PASS
+    assert found.found.endswith("10 of 10 admitted after the wait; 4 of 4 at 0.3/s, where a token takes 3.3 s")
+    assert found.detects.endswith("; one that is too short at 0.3/s")
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        slowly((1.0, 1.05, False), (1.0, 1.05, True), (1.0, 1.05, False), (1.0, 1.05, False)),
+        slowly((3.0, 3.05, True), (2.0, 2.05, True), (1.0, 1.05, False), (3.0, 3.05, True)),
+        slowly(*[(7.0, 7.05, True)] * 4),
+        SlowRefill(0.3, "ns-slow", "s", (Patience(0, True, 3600.0, 9.7, True),)),
+    ],
+    ids=["retry-after-constant", "one of four", "twice what a token takes", "an hour, but only at this rate"],
+)
+def test_a_promise_that_is_true_only_where_tokens_come_often_fails(waits):
+    found = judged("L2", CONTRACT, rate_limited(slow=waits))
+    assert found.outcome is FAIL
+    assert "at 0.3/s" in found.expected
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        slowly((3.0, 3.05, True), (2.0, 2.05, True)),
+        slowly((3.0, 3.3, True), (2.0, 2.3, True), (3.0, 3.05, True), (2.0, 2.05, True)),
+    ],
+    ids=["too few", "too late"],
+)
+def test_a_third_rate_of_which_too_little_was_seen_is_inconclusive(waits):
+    assert outcome("L2", rate_limited(slow=waits)) is INCONCLUSIVE
+
+
+def test_a_chart_that_cannot_take_the_third_rate_is_judged_without_and_told_so():
+    found = judged("L2", CONTRACT, rate_limited(slow=slow_refill(why_not="expected an integer")))
+    assert found.outcome is PASS
+    assert found.found.endswith("; not tried at 0.3/s: expected an integer")
+    assert "0.3/s" not in found.detects
 
 
 def test_twice_a_long_true_wait_is_borne():

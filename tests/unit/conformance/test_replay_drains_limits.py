@@ -8,12 +8,17 @@ from tests.helpers.drains import DRAIN, deletion
 from tests.helpers.installs import install
 from tests.helpers.observations import checks, contract
 from tests.helpers.overloads import CONCURRENCY, PROBES, overload
-from tests.helpers.rate_limits import rate_limited
+from tests.helpers.rate_limits import rate_limited, slow_refill
 
 CONTRACT = contract(
     drain=DRAIN, probes=PROBES, restart=["x"], limits={"rate": rate_limits.LIMIT, "concurrency": CONCURRENCY}
 )
-GOOD = {"deletion": deletion, "overload": overload, "limited": rate_limited, "install": install}
+GOOD = {
+    "deletion": deletion,
+    "overload": overload,
+    "limited": lambda: rate_limited(slow=slow_refill()),
+    "install": install,
+}
 BROKEN = {
     "deletion": lambda: deletion(closed_s=0.3, exit_codes=(137,), grace_s=5.0),
     "overload": lambda: overload(change=lambda row: {**row, "status": 500} if row["status"] == 503 else row),

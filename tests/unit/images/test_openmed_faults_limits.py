@@ -6,13 +6,14 @@ import time
 
 import httpx
 import pytest
-from openmed_faults import PLANTED, armed, assert_fired
+from openmed_faults import PLANTED, armed, assert_fired, fired_in
 from openmed_reference import at_once, client, extract, metric, server, statuses
 from openmed_service.errors import ApiError
 from openmed_service.server import Server
 
 BUSY = {"RATE_LIMIT_MAX_CONCURRENCY": "2", "CONCURRENCY_WAIT_SECONDS": "0.01", "OPENMED_TEST_RUN_SECONDS": "0.1"}
 RATE = {"RATE_LIMIT_RPS": "5", "RATE_LIMIT_BURST": "5"}
+SLOW = {"RATE_LIMIT_RPS": "0.3", "RATE_LIMIT_BURST": "5"}
 REFUSED_AT_LEAST = 6  # of the 11 beyond the burst: on a slow machine some meet a token that has come meanwhile
 
 
@@ -78,6 +79,22 @@ async def test_a_time_that_is_not_true(name: str, said: str, capsys: pytest.Capt
     told = await retry_after(armed(name, **RATE))
     assert len(told) > REFUSED_AT_LEAST
     assert set(told) == {said}
+    assert_fired(capsys, name)
+
+
+async def test_a_healthy_server_says_four_seconds_for_three_and_a_third() -> None:
+    assert set(await retry_after(server(**SLOW))) == {"4"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("retry-after-constant", ["1"] * 11), ("retry-after-counts-down", ["4", "3", "2", *["1"] * 8])]
+)
+async def test_a_time_that_is_true_only_where_tokens_come_often(
+    name: str, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(await retry_after(armed(name, **RATE))) == {"1"}, "as a healthy server says"
+    assert not fired_in(capsys.readouterr().out, name)
+    assert await retry_after(armed(name, **SLOW)) == said
     assert_fired(capsys, name)
 
 

@@ -11,8 +11,9 @@ from seatrial.trials import workload
 from seatrial.trials.autoscaling import of_subject
 from seatrial.trials.overload import good_ends_s, goodput_rps
 from seatrial.trials.pod_deletion import _with_sign
-from seatrial.trials.rate_limit import _burst_arrivals_s, last_refused
+from seatrial.trials.rate_limit import _burst_arrivals_s
 from seatrial.trials.sandbox import lone_latency_s
+from seatrial.trials.silent_wait import last_refused
 from seatrial.trials.trial import run_trial, trial
 from seatrial.watch.cpu import CpuReading
 from tests.helpers.drains import Story, request

@@ -53,7 +53,7 @@ IN_A_RUN = {
         "probes": 120,
     },
     "pod-deletion": {"rounds": 3, "lead_s": 5.0, "idle_s": 2.0},
-    "rate-limit": {"saturated_s": 20.0, "honest_rounds": 10, "search_rounds": 5, "probes": 120},
+    "rate-limit": {"saturated_s": 20.0, "honest_rounds": 10, "search_rounds": 5, "slow_rounds": 4, "probes": 120},
     "upgrade": {"calibration_s": 7.0, "lead_s": 5.0, "wanted_rows": 2000, "most_upgrades": 6},
     "weights": {"least_s": 60.0, "installs": 3.0, "least_install_s": 15.0, "repaired_cases": 16},
 }
