@@ -1,4 +1,4 @@
-"""No batch is larger than the declared largest, at that size and at half of it.
+"""No batch is larger than the declared largest, at that size and at half of it, whenever it is closed.
 
 Source: contract `batching.max_size`; sizes as the service's histogram counts them, and the runs of its model.
 """
@@ -9,11 +9,13 @@ from seatrial.contract import Batching, Governed, Metrics
 from seatrial.suite import check
 from seatrial.trials.batching import BURST, BURST_OF, NO_BURSTS, RACE, Batches, Setting
 from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
+from seatrial.trials.race import SWEEP, closed_after_s, widest_gap_s
 from seatrial.verdict import Ground, Measurement, Verdict, skipped
 from seatrial.watch.metrics import Sizes, around, counted, sizes
 
 WANTED_BURSTS, WANTED_FULL = 20, 10
 BURST_WITHIN_S = 0.02
+RACED = 0.75  # of the batches that were to be closed while they waited
 
 
 @check("B3", level="MUST", ablation=NO_BURSTS)
@@ -38,14 +40,16 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
     doubts = [unburst(batches, setting, at) if at else uncounted(metric, setting) for setting, at in seen]
     if doubt := next(filter(None, doubts), None):
         return doubt
-    ground = ground_of(counted)
+    swept = [setting for setting, _ in counted if setting.races]
+    ground = ground_of(counted).with_(evidence=[how_swept(batches, setting) for setting in swept])
     if not batches.settings:
         return ground.inconclusive("bursts at the declared size", "none", "run again")
     halved = len(batches.settings) > 1
     return ground.passed(
         "no batch above the declared largest" + (", nor above half of it when so configured" if halved else ""),
         f"{ground.n} batches, none above" + ("" if halved else "; no value governs the size, so it was not changed"),
-        detects="a single batch above the size configured, in any of these bursts",
+        detects="a single batch above the size configured, in any of these bursts"
+        + (", whenever closed" if swept else ""),
     )
 
 
@@ -85,16 +89,30 @@ def too_large(metrics: Metrics, batches: Batches, setting: Setting, seen: Sizes)
         return f"{above} of {seen.runs} batches above {setting.size}"
     pair = around(batches.scrapes, setting.pod, setting.span.start_s, setting.span.end_s)
     calls = counted(*pair, metrics.model_runs) if pair and metrics.model_runs else None
-    rows = batches.ledger.of(f"{BURST}-{setting.size}", f"{RACE}-{setting.size}").to(setting.pod)
+    rows = batches.ledger.of(*(f"{load}-{setting.size}" for load in (BURST, RACE, SWEEP))).to(setting.pod)
     right = int(rows.right.sum())
     if calls is not None and right > calls * setting.size:
         return f"{right} right answers out of {calls:.0f} model runs: more than {setting.size} in one"
     return ""
 
 
+def raced_after_s(batches: Batches, setting: Setting) -> list[float]:
+    """After what part of its wait each batch of the sweep was sent what closes it, while it may have been open."""
+    moments_s = closed_after_s(batches.ledger.of(f"{SWEEP}-{setting.size}").to(setting.pod))
+    return [moment_s for moment_s in moments_s if moment_s <= batches.delay_s + BURST_WITHIN_S]
+
+
+def how_swept(batches: Batches, setting: Setting) -> str:
+    """At how many moments of the wait batches were closed, and how far these are apart."""
+    moments_s = raced_after_s(batches, setting)
+    gap_ms = 1000 * widest_gap_s(moments_s, batches.delay_s)
+    return f"largest {setting.size}: closed at {len(moments_s)} moments of the wait, at most {gap_ms:.1f} ms apart"
+
+
 def unburst(batches: Batches, setting: Setting, seen: Sizes) -> Verdict | None:
     """Why these bursts tell nothing, if they do not."""
-    bursts = 0
+    raced = len(raced_after_s(batches, setting))
+    bursts = raced
     for stream, within_s in ((BURST, BURST_WITHIN_S), (RACE, batches.delay_s + BURST_WITHIN_S)):
         rows = batches.ledger.of(f"{stream}-{setting.size}").to(setting.pod)
         for group in sorted(set(rows.group.tolist())):
@@ -109,6 +127,12 @@ def unburst(batches: Batches, setting: Setting, seen: Sizes) -> Verdict | None:
             f"{WANTED_FULL} with a full batch",
             f"at {setting.size}: {bursts} bursts, {with_full} for certain with a full batch",
             "give the generator a core of its own; if batches do not form, see B2",
+        )
+    if raced < RACED * setting.races:
+        return ground.inconclusive(
+            f"{RACED:.0%} of {setting.races} batches sent what closes them within their wait",
+            f"at {setting.size}: {raced}",
+            "give the generator a core of its own",
         )
     if not seen.none_above(setting.size):
         return ground.inconclusive(

@@ -21,19 +21,21 @@ from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Gaps, Pa
 from seatrial.trials.changed_setting import changed
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
+from seatrial.trials.race import SWEEP, planned
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.trial import trial
 
-WARM_UP, BURST, RACE = "warm-up", "burst", "race"
+WARM_UP, BURST = "warm-up", "burst"
+RACE = "race"  # of records from before the sweep
 ALONE, GOOD, POISON, AFTER = "poison-alone", "round", "poison", "after-poison"
 TRICKLE_STEP = 0.8  # of the delay
-BURST_OF, LATE_IN_RACE = 4, 0.9  # batches at once; of the delay
+BURST_OF = 4  # batches at once
 ROUND_OF, AFTERWARDS = 8, 16
 TOGETHER_WITHIN_S = 10.0
 LEAD_S = 0.02  # for the generator to have the whole load before its first arrival
 AT_S = 0.001
 
-NO_BURSTS = Ablation("no bursts", without(BURST, RACE))
+NO_BURSTS = Ablation("no bursts", without(BURST, SWEEP))
 FIFTH_OF_THE_LONE = Ablation("a fifth of the lone requests", thinned(0.2, LONE, TRICKLE))
 NOTHING_FAILS = Ablation("nothing fails", without(POISON, ALONE))
 
@@ -58,6 +60,7 @@ class Setting:
     pod: str
     span: Span
     replaced: bool = True  # the pod from before the change to this size; False: it may not have reached it
+    races: int = 0  # batches of load `sweep` that were to be closed while they waited; records of before have none
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +103,13 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
         spacing_s = gaps.answer_s + gaps.least_s
         looks = _lone_and_trickled(sandbox, pod, full, gaps, delay_s, windows)
         sandbox.note(spacing_s=spacing_s, gaps=gaps, looks=looks)
-        settings = [_bursts(sandbox, pod, size, delay_s, windows.bursts)]
+        settings = [_bursts(sandbox, pod, size, delay_s, gaps.work_s, windows.bursts)]
         sandbox.note(settings=tuple(settings))
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
         sandbox.note(rounds=rounds)
         if half := _halved(promise):
             after = changed(sandbox, merged(values, half), [pod], 1)
-            setting = _bursts(sandbox, after.pods[0], size // 2, delay_s, windows.bursts)
+            setting = _bursts(sandbox, after.pods[0], size // 2, delay_s, gaps.work_s, windows.bursts)
             settings.append(replace(setting, replaced=after.replaced))
         return Batches(
             **sandbox.seen(),
@@ -128,7 +131,7 @@ def _halved(promise: Batching) -> dict[str, object]:
     return placed(iter([Governed(value=promise.max_size.value, set=int(float(promise.max_size)) // 2)]))
 
 
-def _together(sandbox: Sandbox, pod: Pod, name: str, group: int, offsets_s: Sequence[float]) -> Ledger:
+def _together(sandbox: Sandbox, pod: Pod, name: str, offsets_s: Sequence[float], groups: Sequence[int]) -> Ledger:
     """Distinct cases at these offsets from one moment; all answers."""
     cases = workload.cases(sandbox.context.contract)
     count = len(offsets_s)
@@ -137,8 +140,8 @@ def _together(sandbox: Sandbox, pod: Pod, name: str, group: int, offsets_s: Sequ
         sandbox.workload().target(pod),
         cases,
         [LEAD_S + offset_s for offset_s in offsets_s],
-        [(group * count + n) % len(cases) for n in range(count)],
-        [group] * count,
+        [(groups[0] * count + n) % len(cases) for n in range(count)],
+        groups,
         timeout_s=TOGETHER_WITHIN_S,
     )
     return sandbox.traffic.collect(sandbox.traffic.start_now(load))
@@ -150,9 +153,9 @@ def _scrape(sandbox: Sandbox, pod: Pod) -> None:
 
 def _full_batches(sandbox: Sandbox, pod: Pod, size: int, count: int) -> Ledger:
     """As many at once as fit in a batch: it is full at once, so nobody waits for the delay."""
-    first = _together(sandbox, pod, WARM_UP, 0, [0.0] * size)
+    first = _together(sandbox, pod, WARM_UP, [0.0] * size, [0] * size)
     sandbox.traffic.expect_answers(sandbox.workload().target(pod), workload.cases(sandbox.context.contract), first)
-    return joined(_together(sandbox, pod, FULL, group, [0.0] * size) for group in range(count))
+    return joined(_together(sandbox, pod, FULL, [0.0] * size, [group] * size) for group in range(count))
 
 
 def _lone_and_trickled(sandbox: Sandbox, pod: Pod, full: Ledger, gaps: Gaps, delay_s: float, windows: Windows) -> int:
@@ -190,18 +193,20 @@ def _at_times(
     return sandbox.traffic.collect(sandbox.traffic.start_now(load), arrivals_s[-1] + timeout_s + 30)
 
 
-def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float, count: int) -> Setting:
-    """Four batches' worth at once; and almost a batch, with two more just before its time is up."""
+def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float, full_s: float, count: int) -> Setting:
+    """Four batches' worth at once; and batches that are closed at every moment of their wait."""
+    sweep = planned(delay_s, full_s)
     _scrape(sandbox, pod)
     start_s = sandbox.now()
     for group in range(count):
-        burst = _together(sandbox, pod, f"{BURST}-{size}", group, [0.0] * BURST_OF * size)
-        race = _together(sandbox, pod, f"{RACE}-{size}", group, [0.0] * (size - 1) + [LATE_IN_RACE * delay_s] * 2)
-        if "timeout" in {*burst.texts("error"), *race.texts("error")}:
-            break  # what is left of a race hangs: more of them would hang as long, and show no larger batch
+        burst = _together(sandbox, pod, f"{BURST}-{size}", [0.0] * BURST_OF * size, [group] * BURST_OF * size)
+        if "timeout" in burst.texts("error"):
+            break  # what is left hangs: more would hang as long, and show no larger batch
+    else:
+        _together(sandbox, pod, f"{SWEEP}-{size}", *sweep.sent(size))
     end_s = sandbox.now()
     _scrape(sandbox, pod)
-    return Setting(size, pod.name, Span(start_s, end_s))
+    return Setting(size, pod.name, Span(start_s, end_s), races=sweep.races)
 
 
 def _poisoned(sandbox: Sandbox, pod: Pod, size: int, windows: Windows) -> tuple[Round, ...]:

@@ -172,6 +172,35 @@ def batch_timer_merges_pending(server: Server, fired: Fired) -> None:
     batcher.max_size = 10**9
 
 
+BLIND = (0.5, 0.55)  # of the wait
+
+
+@fault("batch-uncounted-mid-wait", breaks={"B3"})
+def batch_uncounted_mid_wait(server: Server, fired: Fired) -> None:
+    """Half-way through its wait a batch is looked at, which takes 5 % of it; what joins just then is not counted."""
+    batcher = server.service.batcher
+    plain, allowed = batcher.add, batcher.max_size
+    opened: dict[int, float] = {}
+
+    def add(member: Member, model: Model, options: Options, route: str) -> None:
+        key = (id(model), options, route)
+        batch = batcher.open.get(key)
+        now_s = time.monotonic()
+        waited = (now_s - opened[id(batch)]) / batcher.max_wait_s if batch is not None and batcher.max_wait_s else 0.0
+        if batch is not None and BLIND[0] <= waited < BLIND[1]:
+            batch.members.append(member)
+            batcher.waiting(+1)
+            if len(batch.members) > allowed:
+                fired()
+            return
+        plain(member, model, options, route)
+        if batch is None and key in batcher.open:
+            opened.clear()
+            opened[id(batcher.open[key])] = now_s
+
+    batcher.add = add  # type: ignore[method-assign]
+
+
 @fault("batch-delay-seconds-for-ms", breaks={"B4"})
 def batch_delay_seconds_for_ms(server: Server, fired: Fired) -> None:
     """The wait is taken for seconds: five of them where five milliseconds are configured."""

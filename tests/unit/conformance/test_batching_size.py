@@ -6,6 +6,7 @@ import pytest
 
 from seatrial.trials.batching import BURST, RACE, Batches, Setting
 from seatrial.trials.concurrency import Span
+from seatrial.trials.race import SWEEP, planned
 from seatrial.verdict import Outcome
 from tests.helpers.batches import BATCHING, batching
 from tests.helpers.observations import Counters, common, contract, judged, row
@@ -13,8 +14,58 @@ from tests.helpers.observations import Counters, common, contract, judged, row
 PASS, FAIL, INCONCLUSIVE, SKIPPED = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.SKIPPED
 
 
+DELAY_S, FULL_S = 0.08, 0.08
+
+
+def swept(sizes=(8, 4), counted=None, runs=None, late_s=0.0, lost=0, groups=14):
+    """Bursts, then a sweep, at each setting; the last `lost` of each row got what closes them `late_s` late."""
+    counters, scrapes, rows, settings = Counters(), [], [], []
+    sweep = planned(DELAY_S, FULL_S)
+    for number, size in enumerate(sizes):
+        pod, start_s = "ab"[number], 100.0 * (number + 1)
+        scrapes.append(counters.scrape(start_s - 1, pod))
+        for group in range(groups):
+            rows += [row(f"{BURST}-{size}", start_s + group, group=group, target=pod) for _ in range(4 * size)]
+            counters.count(*[size] * 4)
+        for at_s, group in zip(*sweep.sent(size), strict=True):
+            shifted_s = at_s + late_s * max(0, group % 1000 - (8 - lost))
+            rows.append(row(f"{SWEEP}-{size}", start_s + 20 + shifted_s, group=group, target=pod))
+        counters.count(*(counted or {}).get(size, [size] * sweep.races), runs=(runs or {}).get(size))
+        counters.count(*[size - 1] * len(sweep.rows))
+        scrapes.append(counters.scrape(start_s + 51, pod))
+        settings.append(Setting(size, pod, Span(start_s, start_s + 50), races=sweep.races))
+    return Batches(**common(rows, scrapes=scrapes), pod="a", size=8, delay_s=DELAY_S, settings=tuple(settings))
+
+
+def test_batches_closed_at_every_moment_of_their_wait_pass():
+    verdict = judged("B3", batching(), swept())
+    assert verdict.outcome == PASS
+    assert verdict.detects.endswith(", whenever closed")
+    assert "largest 8: closed at 80 moments of the wait, at most 1.0 ms apart" in verdict.evidence
+
+
+@pytest.mark.parametrize("size", [8, 4])
+def test_a_single_batch_of_a_sweep_above_the_largest_fails(size):
+    assert judged("B3", batching(), swept(counted={size: [size] * 40 + [2 * size - 1] + [size] * 39})).outcome == FAIL
+
+
+def test_answers_to_a_sweep_count_against_the_runs():
+    assert "more than 8 in one" in judged("B3", batching(), swept(runs={8: 60})).found
+
+
+@pytest.mark.parametrize(("lost", "expected"), [(1, PASS), (4, INCONCLUSIVE)])
+def test_most_batches_of_a_sweep_have_to_be_sent_what_closes_them_in_time(lost, expected):
+    assert judged("B3", batching(), swept(late_s=1.0, lost=lost)).outcome == expected
+
+
+def test_a_sweep_of_which_nothing_was_sent_says_nothing():
+    seen = swept()
+    rest = seen.ledger.select(seen.ledger.group < 0)
+    assert judged("B3", batching(), replace(seen, ledger=rest)).outcome == INCONCLUSIVE
+
+
 def bursts(sizes=(8, 4), counted=None, runs=None, spread_s=0.001, groups=14):
-    """Bursts at each setting; by default every batch is as full as it can be."""
+    """Bursts and races at each setting, as records from before the sweep have them; every batch as full as can be."""
     counters, scrapes, rows, settings = Counters(), [], [], []
     for number, size in enumerate(sizes):
         pod, start_s = "ab"[number], 100.0 * (number + 1)

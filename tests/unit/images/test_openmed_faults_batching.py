@@ -103,6 +103,32 @@ async def test_batches_that_are_too_large(name: str, capsys: pytest.CaptureFixtu
     assert_fired(capsys, name)
 
 
+async def largest_of_a_race(subject: Server) -> int:
+    """The largest batch where three of four come at once, and four more a little later, while they wait."""
+    async with client(subject) as connected:
+        callers = [asyncio.create_task(connected.post("/pii/extract", json=extract())) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        callers += [asyncio.create_task(connected.post("/pii/extract", json=extract())) for _ in range(4)]
+        await asyncio.gather(*callers)
+    return (await runs_and_sizes(subject, 0))[2]
+
+
+RACED = BATCHING | {"BATCH_MAX_WAIT_MS": "1000"}
+
+
+async def test_a_healthy_batch_is_closed_by_whoever_fills_it() -> None:
+    assert await largest_of_a_race(server(**RACED)) == 4
+
+
+async def test_a_batch_that_counts_nobody_for_a_part_of_its_wait(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "batch-uncounted-mid-wait"
+    monkeypatch.setattr(f"{PLANTED}.batch_shapes.BLIND", (0.02, 0.9))
+    assert await largest_of_a_race(armed(name, **RACED)) == 8
+    assert_fired(capsys, name)
+
+
 async def test_an_odd_batcher_takes_what_comes_while_it_works() -> None:
     subject = armed("batch-opportunistic", kind="odd", **BATCHING, OPENMED_TEST_RUN_SECONDS="0.03")
     runs, mean, largest = await runs_and_sizes(subject)
