@@ -1,6 +1,7 @@
 """Many clients at once on one pod: lone cases first, then a closed loop over all cases, drawn at random.
 
-Where the contract has a large case, the pod's first requests are that, and a few more of it come into the closed loop.
+Where the contract has a large case, the pod's first requests are that, and a few more of it come into the closed loop,
+two at once.
 
 A service that promises batching runs with it, under twice as many clients as its largest batch; where its metrics
 do not tell how requests were put together, groups at once are timed against their members one by one. That needs a
@@ -34,7 +35,7 @@ LEAST_CLIENTS = 16
 LEAST_FOR_S = 6.0
 LONGEST_S = 1200.0  # of the closed loop, where the service's pace brings its answers by then
 LONE_WITHIN_S, LARGE_WITHIN_S = 10.0, 60.0
-LARGE_ALONE, LARGE_IN_COMPANY = 2, 3
+LARGE_ALONE, LARGE_IN_COMPANY = 2, 4
 REFUSED_PAUSE_S = 0.05  # a client that is refused does not spin
 SHORT_DELAY_MS = 5
 LONG_SHARE = 0.2  # a delay of more than this share of a lone request hides what work takes
@@ -226,9 +227,10 @@ def _lone(sandbox: Sandbox, pod: Pod, name: str, count: int) -> Ledger:
 
 
 def _large_in_company(target: PodTarget, large: Exchange, windows: Windows) -> OpenLoop:
-    """Large ones spread over the shortest closed loop."""
+    """Large ones spread over the shortest closed loop, two at once: each has company, whatever the others do."""
     count = windows.large_in_company
-    arrivals_s = [windows.least_for_s * (n + 1) / (count + 1) for n in range(count)]
+    moments = (count + 1) // 2
+    arrivals_s = [windows.least_for_s * (n // 2 + 1) / (moments + 1) for n in range(count)]
     return OpenLoop(LARGE, target, (large,), arrivals_s, (), [IN_COMPANY] * count, timeout_s=LARGE_WITHIN_S)
 
 

@@ -142,7 +142,7 @@ def saw_a_loaded_pod_go_and_an_idle_one(seen):
 def saw_many_clients(seen):
     assert seen.clients == concurrency.LEAST_CLIENTS
     large = seen.ledger.of(concurrency.LARGE)
-    assert [len(large.in_group(group)) for group in (concurrency.ALONE, concurrency.IN_COMPANY)] == [2, 3]
+    assert [len(large.in_group(group)) for group in (concurrency.ALONE, concurrency.IN_COMPANY)] == [2, 4]
     assert large.right.all()
     assert len(seen.ledger.of(concurrency.LONE)) == 4
     assert len(seen.ledger.of(concurrency.LOOP)) >= 50

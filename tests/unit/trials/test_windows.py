@@ -32,7 +32,7 @@ IN_A_RUN = {
     },
     "concurrency": {
         "large_alone": 2,
-        "large_in_company": 3,
+        "large_in_company": 4,
         "lone_cases": 12,
         "answers": 2000,
         "least_for_s": 6.0,
