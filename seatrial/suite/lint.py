@@ -13,6 +13,7 @@ from seatrial.clusters.local.kubelet.images import ImageMap, ImageNotFound
 from seatrial.clusters.local.programs import missing_programs
 from seatrial.contract import merged
 from seatrial.errors import InputError
+from seatrial.suite.awaited import awaited
 from seatrial.suite.check import Check
 from seatrial.suite.opening import refuse_what_the_cluster_lacks
 from seatrial.suite.subject import Subject
@@ -42,6 +43,12 @@ def remarks(subject: Subject, checks: Mapping[str, Check]) -> Iterator[Remark]:
         refuse_what_the_cluster_lacks(subject, LocalCluster())
     except InputError as refused:
         yield Remark("note", str(refused))
+    if waiting := list(awaited(subject)):
+        yield Remark(
+            "warning",
+            f"{'; '.join(waiting)}: neither the chart nor `dependencies` of the contract make it; bring it there, "
+            "unless something that the chart starts does",
+        )
     if overlooked := LocalCluster().overlooks(subject.manifests):
         yield Remark("note", f"--cluster local takes and does not heed: {'; '.join(overlooked)}")
     for wrong in unknown(subject.chart, subject.contract.values):
