@@ -66,7 +66,8 @@ def render(
 
     One that is up is asked: it gets to see what it would install, and changes nothing. Only its hooks, and charts
     whose kinds it does not have yet, are rendered without it: to these Helm's own API versions seem to be there, too.
-    Raises InputError when the chart cannot be read or rendered, or its schema or the cluster refuses what comes of it.
+    Raises InputError when the chart cannot be read or rendered, or its schema or the cluster refuses what comes of it;
+    ClusterError when a cluster that is up does not answer.
     """
     what: dict[str, Any] = {"release": release, "values": values, "upgrade": upgrade}
     by_helm = helm.available()
@@ -155,12 +156,15 @@ def _as_installed(offline: list[Manifest], dry_run: Callable[[], str], chart: Pa
     """What a cluster says that it would get, with the hooks that were rendered without it.
 
     All of that where the cluster does not know one of the kinds: whether it will is seen when the chart is installed.
+    Raises HelmRefused where it has something else against the chart, ClusterError where it does not answer.
     """
     try:
         seen = read_manifests(dry_run(), chart)
     except HelmRefused as refusal:
         if "no matches for kind" in str(refusal):
             return offline
+        if re.search("cluster unreachable|did not come to an end", str(refusal), re.IGNORECASE):
+            raise ClusterError(f"expected the cluster to say what it would install; helm says: {refusal}") from None
         raise
     return [*(manifest for manifest in seen if not is_hook(manifest)), *filter(is_hook, offline)]
 

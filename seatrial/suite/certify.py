@@ -167,7 +167,7 @@ def _keep_trial(subject: Subject, record: RecordWriter, progress: Progress, ende
     if seen is None:
         record.add_trial_failure(name, ended.reason, ended.first_try, ended.remains)
     else:
-        manifests = yaml.safe_dump_all(map(without_secrets, subject.rendered(seen.values)))
+        manifests = yaml.safe_dump_all(map(without_secrets, subject.rendered_offline(seen.values)))
         images = json.dumps([asdict(image) for image in images_run(seen.timeline)], indent=1)
         record.add_trial(name, seen, {"manifests.yaml": manifests, "images.json": images}, ended.first_try)
     progress.trial(ended)

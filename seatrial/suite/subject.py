@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,12 @@ class Subject:
         return of_subject(self.manifests, self.recipes)
 
     def rendered(self, values: Mapping[str, Any]) -> list[Manifest]:
-        """What the chart makes of these values."""
+        """What the chart makes of these values; the cluster is asked, where it is up."""
         return _rendered(self.chart, values, self.capabilities)
+
+    def rendered_offline(self, values: Mapping[str, Any]) -> list[Manifest]:
+        """The same by what is known of the cluster, which may be busy or gone."""
+        return _rendered(self.chart, values, replace(self.capabilities, kubeconfig=None))
 
     def on(self, cluster: Cluster) -> Subject:
         """The same contract, held against what this cluster, which is up, would install.

@@ -1,5 +1,6 @@
 """What a cluster says of itself reaches the templates of a chart before anything is installed."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from seatrial import charts, helm
 from seatrial.clusters.local.capabilities import local_capabilities
 from seatrial.errors import ClusterError, InputError
 from seatrial.helm import HelmRefused
+from seatrial.suite.subject import read_subject
 from seatrial.watch.capabilities import capabilities_of
 
 DISCOVERY = {
@@ -77,6 +79,20 @@ def test_kinds_that_come_with_the_release_are_no_reason_to_refuse_it(monkeypatch
         'resource mapping not found for name: "a": no matches for kind "Adapter" in version "acme.dev/v1"'
     )
     assert rendered(monkeypatch, lacking) == ["offline", "hook"]
+
+
+@pytest.mark.parametrize(
+    "said", ["Kubernetes cluster unreachable: connection refused", "install did not come to an end within 120 s"]
+)
+def test_a_cluster_that_does_not_answer_is_no_fault_of_the_chart(monkeypatch, said):
+    with pytest.raises(ClusterError, match="expected the cluster to say what it would install"):
+        rendered(monkeypatch, refusing(said))
+
+
+def test_what_is_recorded_is_rendered_without_the_cluster(greeter):
+    subject = read_subject(greeter)
+    gone = replace(subject, capabilities=replace(subject.capabilities, kubeconfig=Path("/no/such/kubeconfig")))
+    assert gone.rendered_offline(subject.contract.values) == list(subject.manifests)
 
 
 def test_what_the_cluster_refuses_is_refused_before_anything_is_deployed(monkeypatch):
