@@ -192,14 +192,15 @@ def _probe(sandbox: Sandbox, pods: tuple[Pod, ...], rate: float, burst: float, w
     # Long enough for FEWEST_EXPECTED admissions: fewer do not show a token that a probe took.
     end_s = start_s + max(windows.probes / PROBE_RPS, min(1.1 * FEWEST_EXPECTED / rate, windows.saturated_s))
     flood_rps = max(50.0, DEMAND * rate)
-    loads = []
+    loads, random = [], sandbox.context.random("probes")
     for pod in pods:
         arrivals = sorted([*at_once_s, *workload.steps(begin_s, end_s + 0.3, 1 / flood_rps)])
         picks = workload.in_turn(len(arrivals), len(cases))
         loads.append(OpenLoop(FLOOD, sandbox.workload().target(pod), cases, arrivals, picks, timeout_s=15.0))
         for kind in ("readiness", "liveness"):
             if probe := workload.probe(pod.spec, contract.subject.container, kind):
-                times = [start_s + n / PROBE_RPS for n in range(windows.probes)]
+                # In step with the tokens that come back, no probe would ever find one, or each of them.
+                times = [start_s + (n + random.random()) / PROBE_RPS for n in range(windows.probes)]
                 ask = (probe.exchange(kind, sandbox.context.probe_agent),)
                 loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
     sandbox.traffic.send(*loads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import defaultdict
 
@@ -41,6 +42,20 @@ def probe_counts_token(server: Server, fired: Fired) -> None:
         if server.service.rate.on:
             fired()
         server.service.rate.take(_key(server, request))
+        return await inner(request)
+
+    around_probe(server, "/readyz", wrap)
+
+
+@fault("probe-takes-token", breaks={"P10"})
+def probe_takes_token(server: Server, fired: Fired) -> None:
+    """Each readiness probe takes a token of the rate limit if there is one, and is answered in any case."""
+
+    async def wrap(inner: Endpoint, request: Request) -> Response:
+        with contextlib.suppress(ApiError):
+            server.service.rate.take(_key(server, request))
+            if server.service.rate.on:
+                fired()
         return await inner(request)
 
     around_probe(server, "/readyz", wrap)

@@ -149,6 +149,21 @@ async def test_probes_that_are_refused(name: str, capsys: pytest.CaptureFixture[
     assert_fired(capsys, name)
 
 
+async def case_after_a_probe(subject: Server) -> tuple[int, int]:
+    """Statuses of a readiness probe and of the case after it, where the bucket holds one token."""
+    await subject.service.preload()
+    async with client(subject) as connected:
+        probe = await connected.get("/readyz")
+        return probe.status_code, (await connected.post("/pii/extract", json=extract())).status_code
+
+
+async def test_a_probe_that_is_answered_and_takes_the_token_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await case_after_a_probe(server(**LIMITS)) == (200, 200)
+    assert await case_after_a_probe(armed("probe-takes-token", **LIMITS)) == (200, 429)
+    assert_fired(capsys, "probe-takes-token")
+    assert await probes_while_exhausted(armed("probe-takes-token", **LIMITS)) == {200: 80}
+
+
 async def probe_under_load(subject: Server, path: str = "/livez") -> int | None:
     """Status of a probe while both slots work for 0.5 s and others wait; None when it took longer than 0.2 s."""
     await subject.service.preload()
