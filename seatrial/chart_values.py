@@ -83,7 +83,7 @@ def unknown(chart: Path, values: Values) -> Iterator[str]:
     if not known:
         yield from (f"{where}: expected a value at {key}, found none in it; write one with this path" for key in values)
         return
-    yield from _unknown({"global": None, **known}, values, [], where)
+    yield from _unknown(known, {key: value for key, value in values.items() if key != "global"}, [], where)
 
 
 def _unknown(known: Any, values: Values, above: list[str], where: str) -> Iterator[str]:

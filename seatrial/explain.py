@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +13,22 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, RootModel
 
 MOST_MESSAGES = 5
+_KINDS = {
+    "boolean": "true or false",
+    "dictionary": "a mapping",
+    "integer": "a whole number",
+    "list": "a list",
+    "number": "a number",
+    "string": "text",
+    "tuple": "a list",
+}
+# Greater or less, and whether the bound itself is allowed.
+_BOUNDS = {
+    ("greater", True): "{} or more",
+    ("greater", False): "more than {}",
+    ("less", True): "at most {}",
+    ("less", False): "less than {}",
+}
 
 
 def explained(
@@ -49,6 +66,8 @@ def _place(location: Sequence[Any], root: type[BaseModel]) -> _Place:
     for part in location:
         if tag_follows:
             alternative, choice, tag_follows = str(part), tuple(path), False
+            continue
+        if part == "[key]":  # pydantic's own mark: what is wrong is the key itself, which stands before it
             continue
         path.append(str(part))
         if isinstance(part, int):
@@ -102,11 +121,21 @@ def _line(file: Path, error: Mapping[str, Any], where: str, place: _Place) -> st
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{file}, {where}: {message}" if where else f"{file}, {message}"
-    wanted = message.removeprefix("Input should be ").removeprefix("a valid ")
-    wanted = "mapping" if wanted.startswith("dictionary") else wanted.replace("tuple", "list")
+    wanted = wanted_by(message)
     if place.alternative and place.path == place.choice and _names_number(place.alternative):
         wanted += ", or {value: the Helm value, set: a number}"
     return f"{file}, {where}: expected {wanted}, found {error['input']!r:.80}; correct it"
+
+
+def wanted_by(message: str) -> str:
+    """What pydantic wants of a value, in words that fit after `expected`."""
+    if (kind := re.match(r"Input should be a valid (\w+)", message)) and kind[1] in _KINDS:
+        return _KINDS[kind[1]]
+    if bound := re.fullmatch(r"Input should be (greater|less) than (or equal to )?(\S+)", message):
+        return _BOUNDS[bound[1], bool(bound[2])].format(bound[3])
+    if size := re.match(r"\w+ should have (at (?:least|most) \d+ \w+)", message):
+        return size[1]
+    return message.removeprefix("Input should be ").removeprefix("a valid ")
 
 
 def _names_number(alternative: str) -> bool:

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from seatrial.documents import UniqueKeys, read_yaml
 from seatrial.errors import InputError
+from seatrial.explain import wanted_by
 from seatrial.loads.slos import Goodput, Objectives, Part
 from seatrial.loads.trace import Trace, Unit, read_trace
 from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV
@@ -263,5 +264,4 @@ def _explained(file: Path, error: Mapping[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if message.startswith("expected "):
         return f"{file}, {where}: {message}" + ("" if ";" in message else "; correct it")
-    message = message.removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{file}, {where}: expected {message}, found {found!r}; correct it"
+    return f"{file}, {where}: expected {wanted_by(message)}, found {found!r}; correct it"

@@ -78,13 +78,13 @@ ROUTES = [{"path": "/"}]
 @pytest.mark.parametrize(
     ("dependencies", "key", "said"),
     [
-        (["database"], "dependencies", "expected mapping, found ['database']"),
+        (["database"], "dependencies", "expected a mapping, found ['database']"),
         ({"db": {}}, "dependencies.db", "expected one of postgres, s3, http, manifests, secret, found none"),
         ({"db": {"postgres": None}}, "dependencies.db", "found none"),
         ({"db": {"postgres": {}, "s3": {}}}, "dependencies.db", "found postgres and s3"),
         ({"db": {"postgre": {}}}, "dependencies.db.postgre", "did you mean `postgres`?"),
         ({"db": {"postgres": {"usr": "x"}}}, "dependencies.db.postgres.usr", "did you mean `user`?"),
-        ({"db": {"postgres": {"port": 0}}}, "dependencies.db.postgres.port", "greater than or equal to 1, found 0"),
+        ({"db": {"postgres": {"port": 0}}}, "dependencies.db.postgres.port", "1 or more, found 0"),
         ({"db": {"postgres": {"service": "Db"}}}, "dependencies.db.postgres.service", "small letters"),
         (
             {"db": {"postgres": {"keys": {"A": "{urll}"}}}},

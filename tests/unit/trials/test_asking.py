@@ -230,7 +230,7 @@ def test_a_poison_is_written_by_the_adapter_and_its_answer_is_not_read(read):
             "inference.path: expected where the service is asked for json",
         ),
         ({"inference": {**JSON, "streaming": True}}, "inference.streaming: expected none for json, found True"),
-        ({"inference": {**JSON, "streaming": "yes"}}, "inference.streaming: expected mapping"),
+        ({"inference": {**JSON, "streaming": "yes"}}, "inference.streaming: expected a mapping"),
         ({"inference": {**CHAT, "method": "GET"}}, "inference.method: expected none for openai-chat, found 'GET'"),
         ({"inference": {**CHAT, "model": ""}}, "inference.model: expected the name that the server knows"),
         ({"inference": {**CHAT, "kind": "open-inference"}}, "inference.streaming: expected none for open-inference"),
