@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from seatrial.contract.base import Governed
 from seatrial.errors import InputError
@@ -13,14 +13,21 @@ from seatrial.errors import InputError
 
 def governed(model: BaseModel | None) -> Iterator[Governed]:
     """Every number of a promise that a Helm value governs, the promises inside it included."""
+    for _, setting in governed_by_key(model):
+        yield setting
+
+
+def governed_by_key(model: BaseModel | None, above: str = "") -> Iterator[tuple[str, Governed]]:
+    """The same, each with its key from `above` on, as the file has it: `limits.concurrency.limit`."""
     if model is None:
         return
     for name in type(model).model_fields:
         value = getattr(model, name)
+        key = above if isinstance(model, RootModel) else f"{above}.{name}".removeprefix(".")
         if isinstance(value, Governed):
-            yield value
+            yield key, value
         elif isinstance(value, BaseModel):
-            yield from governed(value)
+            yield from governed_by_key(value, key)
 
 
 def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from seatrial.charts import Capabilities
 from seatrial.clusters.base import Cluster
 from seatrial.clusters.local.capabilities import local_capabilities
 from seatrial.clusters.recipe import Recipe, read_recipe
-from seatrial.contract import Contract, governed, merged, read_contract
+from seatrial.contract import Contract, merged, read_contract
 from seatrial.contract.rendered import Rendered
+from seatrial.contract.values import governed_by_key
 from seatrial.contract.workloads import DeclaredWorkload, default_of, pod_spec, resolved
 from seatrial.errors import InputError
 from seatrial.images import of_subject
@@ -97,8 +98,11 @@ def read_subject(path: Path) -> Subject:
 
 def _held_against_chart(contract: Contract, file: Path, chart: Path, capabilities: Capabilities) -> Subject:
     values = dict(contract.values)
-    for setting in governed(contract):
-        values = charts.with_value(chart, values, setting.value, setting.set)
+    for key, setting in governed_by_key(contract):
+        try:
+            values = charts.with_value(chart, values, setting.value, setting.set)
+        except InputError as refused:
+            raise InputError(f"{file}, {key}: {refused}") from None
     for name, declared in contract.on_trial.items():
         if declared.replicas:
             key = f"workloads.{name}.replicas" if name else "replicas"
