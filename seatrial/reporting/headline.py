@@ -24,8 +24,8 @@ class Headline:
 
 
 def refused(reason: str) -> Headline:
-    """Of a run that ended before anything was judged, for what it was told."""
-    return Headline("Refused", _as_sentence(reason), Outcome.ERROR)
+    """Of a run that ended before anything was judged, for what it was told; the reason begins with a file's name."""
+    return Headline("Refused", _as_sentence(reason, capital=False), Outcome.ERROR)
 
 
 def unfinished(reason: str) -> Headline:

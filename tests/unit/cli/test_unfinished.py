@@ -49,7 +49,7 @@ def test_a_page_of_yesterday_is_gone_when_a_run_begins_and_it_is_said_where_toda
     [
         (KeyboardInterrupt(), "Unfinished", "The run did not come to its end: stopped by Ctrl-C."),
         (ClusterError("no node"), "Unfinished", "The run did not come to its end: no node."),
-        (InputError("c.yaml: expected a name"), "Refused", "C.yaml: expected a name."),
+        (InputError("c.yaml: expected a name"), "Refused", "c.yaml: expected a name."),
     ],
 )
 @pytest.mark.parametrize("recorded", [True, False])

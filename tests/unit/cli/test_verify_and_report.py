@@ -195,7 +195,7 @@ ENDS = [
     (lambda record: None, 2, "Unfinished. The run is under way, or it was killed. 1 of 2 checks were judged"),
     (lambda record: record.interrupt("stopped by Ctrl-C"), 2, "Unfinished. The run did not come to its end: stopped"),
     (lambda record: record.finish(0), 2, "Unfinished. The run ended without a verdict on all that it was to judge."),
-    (lambda record: record.refuse("c.yaml: expected x"), 3, "Refused. C.yaml: expected x."),
+    (lambda record: record.refuse("c.yaml: expected x"), 3, "Refused. c.yaml: expected x."),
 ]
 
 
