@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from typing import NoReturn
 
 import click
@@ -21,13 +22,36 @@ NOT_COMMANDS = ("main",)
 
 
 class Commands(click.Group):
-    """The commands, each with the whole first sentence of its help."""
+    """Every module beside this one that holds a click command of its own name is a command.
+
+    It is imported when it is asked for: all of them together take a second.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """By their names."""
+        found = (module.name for module in pkgutil.iter_modules(seatrial.cli.__path__))
+        beside = (name for name in found if name not in NOT_COMMANDS and not name.startswith("_"))
+        return sorted({*super().list_commands(ctx), *beside})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """None where there is no such command."""
+        if (declared := super().get_command(ctx, cmd_name)) or cmd_name not in self.list_commands(ctx):
+            return declared
+        found = getattr(importlib.import_module(f"{seatrial.cli.__name__}.{cmd_name}"), cmd_name, None)
+        return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """As click does it, but for cutting each text to one line."""
-        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        """Each with the whole first sentence of its help, which click cuts to one line."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(limit=sys.maxsize)) for name, command in commands])
+            formatter.write_dl(
+                [(name, command.get_short_help_str(limit=sys.maxsize)) for name, command in self.each(ctx)]
+            )
+
+    def each(self, ctx: click.Context) -> Iterator[tuple[str, click.Command]]:
+        """All of them, by their names."""
+        for name in self.list_commands(ctx):
+            if command := self.get_command(ctx, name):
+                yield name, command
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,15 +60,10 @@ def seatrial_command() -> None:
     """Sea trials for inference services: deploy a chart, apply what production applies, judge with evidence."""
 
 
-def commands() -> click.Group:
-    """All of them: every module beside this one that holds a click command of its own name."""
-    for found in pkgutil.iter_modules(seatrial.cli.__path__):
-        if found.name in NOT_COMMANDS or found.name.startswith("_"):
-            continue
-        command = getattr(importlib.import_module(f"seatrial.cli.{found.name}"), found.name, None)
-        if isinstance(command, click.Command):
-            seatrial_command.add_command(command)
-    return seatrial_command
+def commands() -> dict[str, click.Command]:
+    """All of them, imported."""
+    assert isinstance(seatrial_command, Commands)
+    return dict(seatrial_command.each(click.Context(seatrial_command)))
 
 
 def _terminate(*_: object) -> None:
@@ -56,7 +75,7 @@ def main() -> None:
     """Run the command line."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        sys.exit(commands()(standalone_mode=False) or 0)
+        sys.exit(seatrial_command(standalone_mode=False) or 0)
     except SeatrialError as error:
         click.echo(f"seatrial: {error}", err=True)
         _leave(error.exit_code)

@@ -205,7 +205,7 @@ def test_the_guide_lists_the_smallest_example_whole_and_every_file_to_the_letter
 
 
 def commands() -> dict[str, click.Command]:
-    return dict(main.commands().commands)
+    return main.commands()
 
 
 def test_the_check_that_contributors_are_shown_is_one(tmp_path):

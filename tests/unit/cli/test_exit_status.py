@@ -12,7 +12,7 @@ def busy(**options):
     threading.Thread(target=time.sleep, args=(600,)).start()
     raise KeyboardInterrupt
 
-module.commands = lambda: busy
+module.seatrial_command = busy
 module.main()
 """
 
@@ -33,7 +33,7 @@ def busy(**options):
     threading.Thread(target=time.sleep, args=(600,)).start()
     raise InputError("contract.yaml, inference.path: correct it")
 
-module.commands = lambda: busy
+module.seatrial_command = busy
 module.main()
 """
 
