@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seatrial.documents import read_yaml
+from seatrial.documents import kind_of, read_yaml
 from seatrial.errors import InputError, in_words
 from seatrial.helm import Values
 
@@ -152,7 +152,7 @@ def _mapping(file: Path) -> dict[str, Any]:
     """What a YAML file holds; nothing where there is no such file."""
     found = (read_yaml(file, "the chart's values") or {}) if file.is_file() else {}
     if not isinstance(found, dict):
-        raise InputError(f"{file}: expected a mapping, found {type(found).__name__}; mend the chart")
+        raise InputError(f"{file}: expected a mapping, found {kind_of(found)}; mend the chart")
     return found
 
 

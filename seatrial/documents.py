@@ -26,6 +26,21 @@ class UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def kind_of(value: object) -> str:
+    """What the author of a YAML or JSON file calls such a value."""
+    if value is None:
+        return "nothing"
+    kinds = {bool: "true or false", dict: "a mapping", float: "a number", int: "a number", list: "a list", str: "text"}
+    return kinds.get(type(value), "something else")
+
+
+def as_written(value: object) -> str:
+    """A value as it stands in such a file, of a long one the beginning."""
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else f"{value!r:.80}"
+
+
 def read_text(file: Path, what: str) -> str:
     """The text of a UTF-8 file, which should be `what`, without a byte order mark. Raises InputError."""
     try:

@@ -12,6 +12,8 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
 
+from seatrial.documents import as_written
+
 MOST_MESSAGES = 5
 _KINDS = {
     "boolean": "true or false",
@@ -124,7 +126,7 @@ def _line(file: Path, error: Mapping[str, Any], where: str, place: _Place) -> st
     wanted = wanted_by(message)
     if place.alternative and place.path == place.choice and _names_number(place.alternative):
         wanted += ", or {value: the Helm value, set: a number}"
-    return f"{file}, {where}: expected {wanted}, found {error['input']!r:.80}; correct it"
+    return f"{file}, {where}: expected {wanted}, found {as_written(error['input'])}; correct it"
 
 
 def wanted_by(message: str) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from seatrial.contract.base import Json, with_texts
 from seatrial.contract.cases import Pattern
 from seatrial.contract.contract import Contract
-from seatrial.documents import UniqueKeys, read_text, read_yaml
+from seatrial.documents import UniqueKeys, kind_of, read_text, read_yaml
 from seatrial.errors import InputError
 from seatrial.explain import explained
 
@@ -39,7 +39,7 @@ def _read(path: Path) -> tuple[Path, dict[str, Any]]:
         )
     document = read_yaml(file, "a contract", UniqueKeys)
     if not isinstance(document, dict):
-        found = "an empty file" if document is None else f"a {type(document).__name__}"
+        found = "an empty file" if document is None else kind_of(document)
         raise InputError(f"{file}: expected a mapping of promises, found {found}; see docs/contract.md")
     return file, document
 

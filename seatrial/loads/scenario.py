@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from seatrial.documents import UniqueKeys, read_yaml
+from seatrial.documents import UniqueKeys, as_written, kind_of, read_yaml
 from seatrial.errors import InputError
 from seatrial.explain import wanted_by
 from seatrial.loads.slos import Goodput, Objectives, Part
@@ -229,7 +229,7 @@ def read_scenario(file: Path) -> Scenario:
     """The scenario in a file. Raises InputError naming the file and the key."""
     document = read_yaml(file, "a scenario", UniqueKeys)
     if not isinstance(document, dict):
-        raise InputError(f"{file}: expected a mapping, found {type(document).__name__}; see scenarios/ for examples")
+        raise InputError(f"{file}: expected a mapping, found {kind_of(document)}; see scenarios/ for examples")
     try:
         return Scenario.model_validate(document, context={"folder": file.parent})
     except ValidationError as refused:
@@ -264,4 +264,4 @@ def _explained(file: Path, error: Mapping[str, Any]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if message.startswith("expected "):
         return f"{file}, {where}: {message}" + ("" if ";" in message else "; correct it")
-    return f"{file}, {where}: expected {wanted_by(message)}, found {found!r}; correct it"
+    return f"{file}, {where}: expected {wanted_by(message)}, found {as_written(found)}; correct it"

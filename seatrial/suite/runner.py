@@ -128,8 +128,9 @@ class Suite:
         if kind is None:
             return ""
         if kind in self.seen:
-            return f"it needs {kind.__name__}, whose trial was {self.seen[kind].stopped}"
-        return f"it needs {kind.__name__}: {self.lost.get(kind, 'the contract does not promise that')}"
+            return f"it needs the trial {self.trials[kind].name}, which was {self.seen[kind].stopped}"
+        needed = f"the trial {self.trials[kind].name}" if kind in self.trials else kind.__name__
+        return f"it needs {needed}: {self.lost.get(kind, 'the contract does not promise that')}"
 
     def _too_late(self, trial: Trial, seen: Observation) -> FirstTry | None:
         """The first try of a trial whose generator missed the schedule that one of its checks counts from.

@@ -60,7 +60,7 @@ NUMBER = "or {value: the Helm value, set: a number}"
         ({"inference__cases__coun": 20}, "inference.cases.coun", "did you mean `count`?"),
         ({"inference__cases__count": 0}, "inference.cases.count", "1 or more, found 0"),
         ({"apiVersion": "v2"}, "apiVersion", "expected 'seatrial/v1', found 'v2'"),
-        ({"name": None}, "name", "expected text, found None"),
+        ({"name": None}, "name", "expected text, found nothing"),
         ({"port": "web"}, "port", "expected a whole number"),
         ({"inference": "x"}, "inference", "expected a mapping, found 'x'"),
         ({"inference__cases": 17}, "inference.cases", "expected a list, found 17"),

@@ -187,7 +187,7 @@ def test_a_folder_in_the_contracts_place_is_told(seatrial, chart):
         ),
         (b"a: [", "values.yaml, line 1, column 5: expected the chart's values in YAML"),
         (b"\xff\xfe", "values.yaml, line 1: expected the chart's values in UTF-8"),
-        (b"- a\n", "values.yaml: expected a mapping, found list; mend the chart"),
+        (b"- a\n", "values.yaml: expected a mapping, found a list; mend the chart"),
     ],
     ids=["missing", "torn", "binary", "list"],
 )

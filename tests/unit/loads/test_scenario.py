@@ -111,7 +111,7 @@ def bursty(cv):
         (changed("slos", "longest_gap_s", to={"p99": "1"}), r"slos.longest_gap_s.p99: expected a number, found '1'"),
         (changed("slos", "normalised_s", to={"p50": math.nan}), r"expected seconds above 0 for p50, found nan"),
         (changed("stages", 0, "rate_rps", to="ten"), r"stages.0.rate_rps: expected a number, found 'ten'"),
-        (changed("stages", 0, "rate_rps", to=True), r"stages.0.rate_rps: expected a number, found True"),
+        (changed("stages", 0, "rate_rps", to=True), r"stages.0.rate_rps: expected a number, found true"),
         (changed("stages", 0, "rate_rps", to=0), r"stages.0.rate_rps: expected more than 0, found 0"),
         (changed("stages", 0, "rate_rps", to=1e9), r"stages.0.rate_rps: expected at most 1280000"),
         (changed("stages", 1, "name", to="base"), r"expected stages with names of their own"),
@@ -155,8 +155,8 @@ def bursty(cv):
         (goodput(e2e_s=1), r"slos.goodput.e2e_s: .* did you mean `deadline_s`\?"),
         (changed("apiVersion", to="v2"), r"apiVersion: expected 'seatrial/v1', found 'v2'"),
         ("a: [", r"ask.yaml, line 1, column 5: expected a scenario in YAML"),
-        ("- a", r"ask.yaml: expected a mapping, found list"),
-        ("", r"ask.yaml: expected a mapping, found NoneType"),
+        ("- a", r"ask.yaml: expected a mapping, found a list"),
+        ("", r"ask.yaml: expected a mapping, found nothing"),
     ],
 )
 def test_a_mistake_is_named_by_file_and_key(written, document, said):

@@ -137,7 +137,7 @@ def test_what_builds_on_a_lost_trial_is_not_run_and_says_why():
     second = trial(Two, lambda *_: ran.append(1), after=(One,))
     verdicts, _ = run([check("A1", two)], [trial(One, breaks), second])
     assert (verdicts["A1"].outcome, ran) == (Outcome.ERROR, [])
-    assert verdicts["A1"].found == "it needs One: no room"
+    assert verdicts["A1"].found == "it needs the trial one: no room"
 
 
 def test_a_trial_is_handed_what_it_builds_on():
@@ -181,7 +181,7 @@ def test_what_builds_on_a_stopped_trial_is_not_run():
     second = trial(Two, lambda *_: ran.append(1), after=(One,))
     verdicts, _ = run([check("A1", two)], [stopped(One), second])
     assert (verdicts["A1"].outcome, ran) == (Outcome.ERROR, [])
-    assert verdicts["A1"].found.startswith("it needs One, whose trial was stopped after 60 s")
+    assert verdicts["A1"].found.startswith("it needs the trial one, which was stopped after 60 s")
 
 
 def test_a_stopped_trial_is_not_run_again():
@@ -311,7 +311,7 @@ def test_what_had_been_seen_of_a_trial_that_broke_is_handed_on():
 def test_what_builds_on_a_promise_that_is_not_made_is_not_run_and_says_why():
     second = trial(Two, lambda *_: None, after=(One,))
     verdicts, _ = run([check("A1", two)], [trial(One, promises=(Drain,)), second])
-    assert verdicts["A1"].found == "it needs One: the contract does not promise that"
+    assert verdicts["A1"].found == "it needs the trial one: the contract does not promise that"
 
 
 def test_how_long_is_left_is_known_before_during_and_after():
