@@ -9,7 +9,7 @@ output of the tools through to stdout, where results belong.
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from kubernetes import client
 from seatrial.clusters import docker
 from seatrial.clusters.base import Address
 from seatrial.clusters.connection import ask, connect, contexts, in_cluster_address, kubernetes_version
+from seatrial.clusters.nodes import without_a_node
 from seatrial.clusters.recipe import Recipe
 from seatrial.errors import ClusterError, InputError
 from seatrial.programs import on_path
@@ -105,7 +106,14 @@ class KindCluster:
         return image
 
     def lacks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
-        return []
+        """By its nodes, which stay as they are. Nothing is known before it is up."""
+        api = self._api
+        if api is None:
+            return []
+        plain: Callable[[Any], Any] = api.sanitize_for_serialization
+        nodes = plain(ask(lambda: client.CoreV1Api(api).list_node(), api))
+        classes = ask(lambda: client.NodeV1Api(api).list_runtime_class(), api)
+        return list(without_a_node(manifests, nodes["items"], {found.metadata.name for found in classes.items}))
 
     def overlooks(self, manifests: Sequence[Mapping[str, Any]]) -> list[str]:
         return []

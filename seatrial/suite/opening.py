@@ -82,9 +82,10 @@ def refuse_what_the_cluster_lacks(subject: Subject, cluster: Cluster) -> None:
     definitions = charts.crds(subject.chart)
     manifests = with_replicas(subject.manifests, subject.workload, MOST_REPLICAS)
     if lacking := cluster.lacks([*manifests, *definitions]):
+        other = "with --cluster kind" if cluster.name == "local" else "on a cluster that has them"
         raise InputError(
             f"{_expected(subject, cluster)}{'; '.join(lacking)}; "
-            "switch them off under `values` in the contract, or put it on trial with --cluster kind"
+            f"switch them off under `values` in the contract, or put it on trial {other}"
         )
     if unserved := list(_unserved(subject, definitions)):
         raise InputError(
