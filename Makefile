@@ -11,7 +11,7 @@ certify: $(VENV)/ready
 
 test: export PYTHONDONTWRITEBYTECODE =# what the workers and their programs import is compiled once
 test: $(VENV)/ready
-	$(BIN)/pytest -m "not kind" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not kind" -n 6 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -12,12 +12,14 @@ settings.load_profile("without a clock")
 ALLOWED = "not applicable: "
 
 
+LOWER_PRIORITY = 10  # in steps of nice(1)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those files come first that take longest, so that none of them is left for the end.
+    """Where tests run side by side, those on the embedded cluster come first: they wait for most of their time.
 
-    These are the files whose tests ask for more time than others, then those on the embedded cluster: they wait for
-    most of their time, and the others have the processors meanwhile.
+    After them come the files whose tests ask for more time than others, so that none of those is left for the end.
     """
     if not hasattr(config, "workerinput"):
         return
@@ -26,7 +28,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         marks = [float(mark.args[0]) for mark in item.iter_markers("timeout")]
         asked_s[item.path] = max(asked_s.get(item.path, usual_s), *marks, usual_s)
-    items.sort(key=lambda item: (-asked_s[item.path], item.get_closest_marker("local") is None))
+    items.sort(key=lambda item: (item.get_closest_marker("local") is None, -asked_s[item.path]))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A worker that is through with the embedded cluster gives way to those that are not: trials measure time.
+
+    It never has to come back: the tests on the cluster are handed out before all others.
+    """
+    if hasattr(item.config, "workerinput") and item.get_closest_marker("local") is None and not os.nice(0):
+        os.nice(LOWER_PRIORITY)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

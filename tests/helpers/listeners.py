@@ -63,7 +63,7 @@ def web():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield ServiceTarget("web", "127.0.0.1", server.server_port)
     server.shutdown()
 
@@ -98,7 +98,7 @@ def counting():
     server = Server(("127.0.0.1", 0), Handler)
     server.asked, server.status, server.answer, server.counting = 0, 200, b'{"a": 1}', threading.Lock()
     server.at_once, server.asked_of, server.go_on = math.inf, Counter(), defaultdict(threading.Event)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     for waited_for in server.go_on.values():
         waited_for.set()

@@ -17,7 +17,7 @@ def leave():
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=leave).start())
 ThreadingHTTPServer((os.environ["POD_IP"], 8000), WhoAmI).serve_forever()
 """
-BURNER = "while True: sum(range(10000))"
+BURNER = "import time\nwhile True: sum(range(100_000)), time.sleep(0.005)"  # some 0.3 of a core
 
 
 def eventually(ready, within_s=30.0):

@@ -54,7 +54,7 @@ def server():
     server.asked, server.answer, server.takes_s = 0, b'{"a": 1}', 0.2
     server.counting = threading.Lock()
     server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
 

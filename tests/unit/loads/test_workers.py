@@ -133,9 +133,9 @@ def test_a_worker_that_does_not_come_up_is_told_with_its_last_words(server, ask,
 
 
 def test_a_worker_that_never_is_ready_is_not_waited_for_without_end(server, ask, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "READY_WITHIN_S", 8.0)
+    monkeypatch.setattr(workers, "READY_WITHIN_S", 4.0)
     scenario = ask(locust_file=f"{LOCUST_FILE}\nif '--worker' in sys.argv: time.sleep(600)\n")
-    with pytest.raises(InvalidMeasurement, match=r"expected Locust's master and 2 workers ready .* within 8 s"):
+    with pytest.raises(InvalidMeasurement, match=r"expected Locust's master and 2 workers ready .* within 4 s"):
         run(scenario, "--host", url(server), "--workers", "2", "-q")
     until(lambda: not left_running(tmp_path))
 
