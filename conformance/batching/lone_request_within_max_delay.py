@@ -58,7 +58,7 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
         ]
     )
     expected = (
-        f"a lone request answered within {seen.bound_s * 1000:.0f} ms (median): {seen.engine_s * 1000:.0f} ms of work, "
+        f"a lone request answered within {seen.bound_s * 1000:.0f} ms (median): {seen.work_s * 1000:.0f} ms of work, "
         f"{batches.delay_s * 1000:g} ms of delay and {MARGIN_S * 1000:g} ms"
     )
     if seen.median == "fail":

@@ -5,7 +5,8 @@ in random order, and judged by class: soon, later and long after the answer to t
 judged that opened a batch; they wait the longest.
 
 A request that the generator sent late comes close to the next. Neither of the two counts for the median: they may have
-had company. Full batches tell what a request takes that waits for nobody. Two looks at most, the second with three
+had company. Full batches tell what a request takes that waits for nobody; and where work grows with the batch, so do
+those of a trickle that came last into theirs, which wait the least. Two looks at most, the second with three
 times the lone requests. Source: contract `batching.max_delay_ms`.
 """
 
@@ -32,7 +33,8 @@ LONG_GAP_DELAYS, MOST_GAP_DELAYS = 2.2, 2.6
 CLASSES = 3  # of gaps
 ANY_GAP = "lone request"
 TOGETHER_WITHIN_S = 0.01  # answers of one batch, or within a quarter of the delay
-WANTED_FIRSTS = 20  # fewer that opened a batch of a trickle are not judged by their median
+AFTER_A_PAUSE = 1.1  # times as long, at most, takes the work of a lone request that is as long as that of a trickle
+WANTED_OF_A_TRICKLE = 20  # requests that opened its batches, or came last into them: the median of fewer says little
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class TimeWaited:
     """What lone and trickled requests show by the given look."""
 
     engine_s: float  # the median of a request in a full batch; NaN without one
+    work_s: float  # what a lone request takes without waiting, at most
     bound_s: float
     lone: tuple[Waited, ...]  # by class; those that were alone
     firsts: Waited | None  # of a trickle, that opened a batch; None of too few
@@ -171,27 +174,25 @@ def alone(lone: Ledger) -> Mask:
     return kept
 
 
-def firsts_of_batches(trickle: Ledger, delay_s: float) -> Ledger:
-    """Of each batch the request that opened it, where nothing else was being worked on when it was due to close.
+def batches_of_a_trickle(trickle: Ledger, delay_s: float) -> tuple[Ledger, Ledger]:
+    """Who opened each batch, and who came last into each of two or more.
 
-    Answers that come together are of one batch. A batch that came due while the one before was still worked on may
-    rightly have waited for that.
+    Answers that come together are of one batch. Left out are those who opened one that came due while the batch before
+    was still worked on: they may rightly have waited for that.
     """
     answered = trickle.select(trickle.right)
-    if not len(answered):
-        return answered
     order = np.lexsort((answered.ended_s, answered.group))
     group, sent_s, ended_s = answered.group[order], answered.sent_s[order], answered.ended_s[order]
-    begins = np.append(True, (np.diff(group) != 0) | (np.diff(ended_s) > min(TOGETHER_WITHIN_S, delay_s / 4)))
-    starts = np.flatnonzero(begins)
-    before_s = np.append(-np.inf, np.where(np.diff(group) != 0, -np.inf, ended_s[:-1]))[starts]
-    opened = [
-        start + int(np.argmin(sent_s[start:end])) for start, end in zip(starts, [*starts[1:], len(order)], strict=True)
-    ]
-    idle = before_s <= sent_s[opened] + delay_s
-    chosen = np.zeros(len(answered), dtype=np.bool_)
-    chosen[order[opened][idle]] = True
-    return answered.select(chosen)
+    apart = (np.diff(group) != 0) | (np.diff(ended_s) > min(TOGETHER_WITHIN_S, delay_s / 4))
+    starts = np.flatnonzero(np.append(True, apart)[: len(order)]).tolist()
+    before_s = np.append(-np.inf, np.where(np.diff(group) != 0, -np.inf, ended_s[:-1]))
+    opened, closed = np.zeros(len(order), dtype=np.bool_), np.zeros(len(order), dtype=np.bool_)
+    for start, end in pairwise([*starts, len(order)]):
+        first = start + int(np.argmin(sent_s[start:end]))
+        opened[order[first]] = before_s[start] <= sent_s[first] + delay_s
+        if end - start > 1:
+            closed[order[start + int(np.argmax(sent_s[start:end]))]] = True
+    return answered.select(opened), answered.select(closed)
 
 
 def _waited(called: str, rows: Ledger, bound_s: float, looks: int) -> Waited:
@@ -216,12 +217,16 @@ def time_waited(rows: Ledger, delay_s: float, looks: int, gaps: Gaps | None) -> 
     full, lone = rows.of(FULL), rows.of(LONE)
     took_s = full.latency_s[full.right]
     engine_s = float(np.median(took_s)) if len(took_s) else float("nan")
-    patience, bound_s = Patience.of(full, delay_s), engine_s + delay_s + MARGIN_S
+    patience, work_s = Patience.of(full, delay_s), engine_s
+    opened, closed = batches_of_a_trickle(rows.of(TRICKLE), delay_s)
+    if gaps and len(closed) >= WANTED_OF_A_TRICKLE:
+        work_s = min(work_s, AFTER_A_PAUSE * float(np.median(closed.latency_s)))
+    bound_s = work_s + delay_s + MARGIN_S
     parts: tuple[Waited, ...]
     firsts: Waited | None = None
     if gaps:
-        parts, opened = _in_classes(lone, gaps, bound_s, looks), firsts_of_batches(rows.of(TRICKLE), delay_s)
-        if len(opened) >= WANTED_FIRSTS:
+        parts = _in_classes(lone, gaps, bound_s, looks)
+        if len(opened) >= WANTED_OF_A_TRICKLE:
             firsts = _waited("request of a trickle that opened a batch", opened, bound_s, looks)
     else:
         kept = lone.select(alone(lone))
@@ -231,4 +236,4 @@ def time_waited(rows: Ledger, delay_s: float, looks: int, gaps: Gaps | None) -> 
     )
     unanswered = np.isin(rows.load, [rows.code(LONE), rows.code(TRICKLE)]) & (rows.error != rows.code(""))
     late = rows.select(too_late | unanswered)
-    return TimeWaited(engine_s, bound_s, parts, firsts, tuple(sorted(set(late.group.tolist()))), late)
+    return TimeWaited(engine_s, work_s, bound_s, parts, firsts, tuple(sorted(set(late.group.tolist()))), late)

@@ -49,10 +49,13 @@ def answered(arrivals_s, delay_s, work_s, random, *, jitter_s, wait: Wait = as_p
     return ended
 
 
-def batches(seed=0, *, delay_s=0.08, work_s=0.025, jitter_s=0.002, **how) -> Batches:
-    """The trial's lone requests and trickle before this batcher: a second look where the first does not settle it."""
+def batches(seed=0, *, delay_s=0.08, work_s=0.025, full_s=None, jitter_s=0.002, **how) -> Batches:
+    """The trial's lone requests and trickle before this batcher: a second look where the first does not settle it.
+
+    A full batch takes as long as one of few, unless told.
+    """
     random = Random(seed)
-    rows = [row(FULL, n * 0.3, work_s + random.expovariate(1 / jitter_s)) for n in range(96)]
+    rows = [row(FULL, n * 0.3, (full_s or work_s) + random.expovariate(1 / jitter_s)) for n in range(96)]
     gaps = Gaps.of(ledger(rows), delay_s)
     at_s, looks = 100.0, 0
     for look, count in enumerate(LONE_ROWS):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seatrial.ledger import ledger
-from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, Gaps, firsts_of_batches, time_waited
+from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, Gaps, batches_of_a_trickle, time_waited
 from seatrial.trials.batching import Batches
 from seatrial.verdict import Outcome
 from tests.helpers.batchers import batches, twice_soon_after_another
@@ -196,7 +196,8 @@ def test_the_shortest_gaps_follow_the_longest():
 
 
 def opened(*rows):
-    return [one.sent_s for one in firsts_of_batches(ledger(rows), 0.08)]
+    first, _ = batches_of_a_trickle(ledger(rows), 0.08)
+    return [one.sent_s for one in first]
 
 
 def test_the_first_of_a_batch_is_who_was_sent_first_of_those_answered_together():
@@ -215,3 +216,17 @@ def test_batches_of_two_looks_are_not_one():
 
 def test_a_trickle_without_answers_has_no_batches():
     assert opened(lost(row(TRICKLE, 1.0, 0.1), "timeout")) == []
+
+
+def test_who_came_last_into_a_batch_of_two_or_more_tells_what_work_takes():
+    alone, three = row(TRICKLE, 0.5, 0.1), [row(TRICKLE, 1.0 + 0.064 * n, 0.19 - 0.064 * n) for n in range(3)]
+    _, last = batches_of_a_trickle(ledger([alone, *three]), 0.08)
+    assert [one.sent_s for one in last] == [pytest.approx(1.128)]
+
+
+def test_work_that_grows_with_the_batch_hides_no_delay():
+    """A full batch takes 60 ms longer than a lone request: as long as the delay is too long, by its bound."""
+    for seed in range(5):
+        assert judged("B4", PROMISE, batches(seed, full_s=0.09)).outcome == PASS
+        assert judged("B4", PROMISE, batches(seed, full_s=0.09, wait=twice_soon_after_another)).outcome == FAIL
+        assert judged("B4", PROMISE, batches(seed, full_s=0.09, extended=1)).outcome == FAIL
