@@ -25,8 +25,9 @@ class Finding:
 
     needed_for: Need
     what: str
-    found: str  # "" when it is missing
+    found: str  # "" when it is missing, or is there and cannot run
     do: str
+    broken: bool = False  # it is there, and cannot run
 
 
 def findings() -> Iterator[Finding]:
@@ -59,7 +60,7 @@ def findings() -> Iterator[Finding]:
     ):
         there = on_path(program)
         mend = f"{there.found}; mend it, or {how}" if there.broken else how
-        yield Finding("kind", f"program {program}", str(there.path) if there.runs else "", mend)
+        yield Finding("kind", f"program {program}", str(there.path) if there.runs else "", mend, bool(there.broken))
     yield Finding("kind", "a Docker engine that answers", _engine(), "start the Docker engine")
     found = "pytest-kind" if importlib.util.find_spec("pytest_kind") else ""
     yield Finding(
@@ -94,6 +95,7 @@ def doctor(as_json: bool) -> int:
         click.echo(json.dumps([asdict(each) for each in found], indent=1))
     else:
         for each in found:
-            mark = click.style("ok     ", fg="green") if each.found else click.style("missing", fg="yellow")
+            word, colour = ("ok", "green") if each.found else ("broken" if each.broken else "missing", "yellow")
+            mark = click.style(f"{word:7}", fg=colour)
             click.echo(f"{mark} {each.needed_for:10} {each.what}: {each.found or each.do}")
     return 0 if all(each.found for each in found if each.needed_for == "local" and each.what != "two cores") else 2

@@ -95,7 +95,7 @@ def test_doctor_calls_no_program_ok_that_cannot_run(put):
     for name in ("kubectl", "docker", "kind"):
         line = lines[f"program {name}"]
         assert line.startswith(
-            f"missing kind       program {name}: {folder / name}, which cannot run (exit status 127:"
+            f"broken  kind       program {name}: {folder / name}, which cannot run (exit status 127:"
         )
         assert "); mend it, or install " in line
     assert lines["a Docker engine that answers"].startswith("missing")
