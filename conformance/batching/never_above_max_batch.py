@@ -3,6 +3,7 @@
 Source: contract `batching.max_size`; sizes as the service's histogram counts them, and the runs of its model.
 """
 
+import math
 from collections.abc import Sequence
 
 from seatrial.contract import Batching, Governed, Metrics
@@ -15,7 +16,6 @@ from seatrial.watch.metrics import Sizes, around, counted, sizes
 
 WANTED_BURSTS, WANTED_FULL = 20, 10
 BURST_WITHIN_S = 0.02
-RACED = 0.75  # of the batches that were to be closed while they waited
 
 
 @check("B3", level="MUST", ablation=NO_BURSTS)
@@ -48,8 +48,7 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
     return ground.passed(
         "no batch above the declared largest" + (", nor above half of it when so configured" if halved else ""),
         f"{ground.n} batches, none above" + ("" if halved else "; no value governs the size, so it was not changed"),
-        detects="a single batch above the size configured, in any of these bursts"
-        + (", whenever closed" if swept else ""),
+        detects="a single batch above the size configured, in any of these bursts" + whenever(batches, swept),
     )
 
 
@@ -109,10 +108,17 @@ def how_swept(batches: Batches, setting: Setting) -> str:
     return f"largest {setting.size}: closed at {len(moments_s)} moments of the wait, at most {gap_ms:.1f} ms apart"
 
 
+def whenever(batches: Batches, swept: Sequence[Setting]) -> str:
+    """How long a part of the wait may be in which no batch was closed, at one of the sizes."""
+    if not swept:
+        return ""
+    gap_s = max(widest_gap_s(raced_after_s(batches, setting), batches.delay_s) for setting in swept)
+    return f", and whenever it is closed but for {math.ceil(1000 * gap_s)} ms"
+
+
 def unburst(batches: Batches, setting: Setting, seen: Sizes) -> Verdict | None:
     """Why these bursts tell nothing, if they do not."""
-    raced = len(raced_after_s(batches, setting))
-    bursts = raced
+    bursts = len(raced_after_s(batches, setting))
     for stream, within_s in ((BURST, BURST_WITHIN_S), (RACE, batches.delay_s + BURST_WITHIN_S)):
         rows = batches.ledger.of(f"{stream}-{setting.size}").to(setting.pod)
         for group in sorted(set(rows.group.tolist())):
@@ -127,12 +133,6 @@ def unburst(batches: Batches, setting: Setting, seen: Sizes) -> Verdict | None:
             f"{WANTED_FULL} with a full batch",
             f"at {setting.size}: {bursts} bursts, {with_full} for certain with a full batch",
             "give the generator a core of its own; if batches do not form, see B2",
-        )
-    if raced < RACED * setting.races:
-        return ground.inconclusive(
-            f"{RACED:.0%} of {setting.races} batches sent what closes them within their wait",
-            f"at {setting.size}: {raced}",
-            "give the generator a core of its own",
         )
     if not seen.none_above(setting.size):
         return ground.inconclusive(

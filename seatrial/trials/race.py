@@ -14,12 +14,12 @@ from itertools import pairwise
 from seatrial.ledger import Ledger
 
 SWEEP = "sweep"
-IN_A_ROW = 8  # batches; then the last one goes when its time is up
+IN_A_ROW = 4  # batches; then the last one goes when its time is up
 STEP_S = 0.001
 LEAST = 14
-LONGEST_S = 6.0  # of a sweep: a slower service, or one with a longer wait, has steps that are wider
+LONGEST_S = 10.0  # of a sweep: a slower service, or one with a longer wait, has steps that are wider
 SLACK_S = 0.05  # until a batch whose time is up has gone
-AT_ONCE = 0.7  # of the time that full batches would take one after the other
+LEISURE = 1.2  # times what full batches take one after the other: a queue that fills up would refuse some
 ROW = 1000  # groups of a row are numbered from a multiple of this
 
 
@@ -54,7 +54,7 @@ def planned(delay_s: float, full_s: float) -> Sweep:
 
     The moments of a row are far apart, the latest last: a batch whose time is up before that ends the row.
     """
-    work_s = AT_ONCE * (IN_A_ROW + 1) * full_s
+    work_s = LEISURE * (IN_A_ROW + 1) * full_s
     each_s = max(delay_s / 2 + (delay_s + SLACK_S) / IN_A_ROW, work_s / IN_A_ROW)
     count = max(LEAST, min(round(delay_s / STEP_S), int(LONGEST_S / each_s)))
     moments_s = [delay_s * (n + 0.5) / count for n in range(count)]
@@ -66,8 +66,9 @@ def planned(delay_s: float, full_s: float) -> Sweep:
 
 
 def closed_after_s(sweep: Ledger) -> list[float]:
-    """How long after its opening each batch of a sweep was sent what closes it."""
-    first_s = {group: float(sweep.in_group(group).sent_s.min()) for group in sorted(set(sweep.group.tolist()))}
+    """How long after its opening each batch of a sweep was sent what closes it, where all of them were answered."""
+    groups = [sweep.in_group(group) for group in sorted(set(sweep.group.tolist()))]
+    first_s = {int(rows.group[0]): float(rows.sent_s.min()) for rows in groups if rows.right.all()}
     return [at_s - first_s[group - 1] for group, at_s in first_s.items() if group % ROW and group - 1 in first_s]
 
 
