@@ -1,7 +1,5 @@
 """One workload among others is judged by its own pods: a database that is killed beside it is none of its doing."""
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,9 +13,9 @@ from seatrial.record import RunRecord
 from seatrial.suite.certify import certify
 from seatrial.suite.registry import load_checks, selected
 from seatrial.suite.subject import read_subject
-from seatrial.trials.context import RUN_LABEL
 from seatrial.watch.api import Api
 from tests.helpers.gateway_stack import gateway_stack
+from tests.helpers.pod_killer import PodKiller
 
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(1500)]
 
@@ -35,47 +33,12 @@ def cluster(request):
     made.down()
 
 
-class DatabaseKiller(threading.Thread):
-    """Deletes the database's pod at each of KILLED_AT_S, in each namespace of a trial: it may be run twice."""
-
-    def __init__(self, api: Api, trial: str) -> None:
-        super().__init__(daemon=True)
-        self._api, self._trial = api, trial
-        self._over = threading.Event()
-        self.killed: dict[str, list[str]] = {}  # by namespace
-
-    def run(self) -> None:
-        made_s: dict[str, float] = {}
-        while not self._over.wait(0.5):
-            for namespace in self._namespaces():
-                age_s = time.monotonic() - made_s.setdefault(namespace, time.monotonic())
-                killed = self.killed.setdefault(namespace, [])
-                if len(killed) < len(KILLED_AT_S) and age_s >= KILLED_AT_S[len(killed)]:
-                    killed += self._kill(namespace)
-
-    def stop(self) -> None:
-        self._over.set()
-        self.join()
-
-    def _namespaces(self) -> list[str]:
-        items = self._api.get("/api/v1/namespaces", labelSelector=RUN_LABEL)["items"]
-        return [item["metadata"]["name"] for item in items if item["metadata"]["name"].endswith(f"-{self._trial}")]
-
-    def _kill(self, namespace: str) -> list[str]:
-        pods = f"/api/v1/namespaces/{namespace}/pods"
-        names = [pod["metadata"]["name"] for pod in self._api.get(pods, labelSelector="app=database")["items"]]
-        for name in names:
-            self._api.delete(f"{pods}/{name}", gracePeriodSeconds="0")
-        return names
-
-
 def test_a_database_that_is_killed_in_the_overload_is_not_held_against_the_gateway(cluster, tmp_path):
     subject = read_subject(gateway_stack(tmp_path))
     checks = selected(load_checks(content("conformance")), ["P5", "D8"])
-    killer = DatabaseKiller(Api.connect(cluster.kubeconfig(), cluster.context), "overload")
-    killer.start()
-    result = certify(subject, cluster, checks, Silence(), runs=tmp_path / "runs", seed=1, lanes=2)
-    killer.stop()
+    api = Api.connect(cluster.kubeconfig(), cluster.context)
+    with PodKiller(api, "overload", "app=database", KILLED_AT_S) as killer:
+        result = certify(subject, cluster, checks, Silence(), runs=tmp_path / "runs", seed=1, lanes=2)
     record = RunRecord.open(Path(result.record))
     killed = killer.killed[record.raw_observation("overload")["namespace"]]
     gone = {change.name for change in record.timeline("overload").of("Pod") if change.type == "DELETED"}
