@@ -1,15 +1,21 @@
-"""The grace period covers the preStop hook and the whole drain budget.
+"""The grace period covers the preStop hook and the whole drain budget, and the budget is what its value says.
 
+Where a Helm value governs the budget, half of it is tried as well: a pod that finishes what takes longer then has not
+heard of the value, and what the promised budget was seen to be is only what the server does anyway.
 Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, preStop included; contract
 `drain.budget_s` and `drain.grace_s`.
 """
 
 from dataclasses import dataclass
 
-from seatrial.contract import Drain, Limits
+import numpy as np
+
+from seatrial.contract import Drain, Governed, Limits
 from seatrial.ledger import Ledger, Request
 from seatrial.suite import check
+from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion, Round
+from seatrial.trials.shorter_drain import BEYOND, ShorterDrain
 from seatrial.trials.slots import refused_as, surely_refused
 from seatrial.verdict import Ground, Measurement, Verdict
 
@@ -66,6 +72,8 @@ def grace_covers_prestop_and_drain(drain: Drain, limits: Limits | None, deletion
             "raise terminationGracePeriodSeconds, or lower the drain budget or the preStop hook",
             rows=[lost] if lost else [],
         )
+    if unheeded := value_without_effect(drain, deletion, ground):
+        return unheeded
     if doubt := untested(deletion, tested):
         return doubt
     if lost:
@@ -82,10 +90,54 @@ def grace_covers_prestop_and_drain(drain: Drain, limits: Limits | None, deletion
             "give the cluster more cores: the same request fits undisturbed",
             rows=[spent],
         )
+    shorter = deletion.shorter
+    if shorter and (doubt := untried(deletion, shorter)):
+        return doubt
+    tried = f"; what takes longer is given up with {shorter.budget_s:g} s" if shorter and not shorter.refused else ""
     return ground.passed(
         f"a grace period of {needed_s:g} s or more ({sum_}), and requests near the budget answered",
-        f"{grace_s:g} s; {len(tested)} of {len(tested)} answered",
-        detects=f"a drain cut before {LEAST * deletion.budget_s:.1f} s",
+        f"{grace_s:g} s; {len(tested)} of {len(tested)} answered{tried}",
+        detects=f"a drain cut before {LEAST * deletion.budget_s:.1f} s"
+        + ("; a budget that its value does not govern" if tried else ""),
+    )
+
+
+def accepted_beyond(deletion: PodDeletion, shorter: ShorterDrain) -> Request | None:
+    """The request that takes longer than the shorter budget, if the pod had it when it was told to stop."""
+    rows = deletion.ledger.of(BEYOND).to(shorter.pod)
+    return next(iter(rows.select(~np.isnan(rows.connected_s) & (rows.ended_s > shorter.told_s))), None)
+
+
+def value_without_effect(drain: Drain, deletion: PodDeletion, ground: Ground) -> Verdict | None:
+    """The failure of a pod that answered what takes longer, when the shorter budget was long over."""
+    shorter, budget = deletion.shorter, drain.budget_s
+    row = accepted_beyond(deletion, shorter) if shorter else None
+    if shorter is None or row is None or not isinstance(budget, Governed):
+        return None
+    if not row.right or row.ended_s < shorter.decisive_s:
+        return None
+    took = f"answered after {row.ended_s - shorter.told_s:.1f} s"
+    return ground.failed(
+        f"what takes longer given up when {budget.value} is {shorter.budget_s:g}",
+        f"a request with {shorter.work_s:.1f} s of work left at SIGTERM was {took}"
+        + ("" if shorter.replaced else f"; {NOT_REPLACED} {budget.value}, which did not reach them"),
+        "let the server take its drain budget from the value; where it has none, promise a number that none governs"
+        if shorter.replaced
+        else ROLL_OUT,
+        rows=[row],
+    )
+
+
+def untried(deletion: PodDeletion, shorter: ShorterDrain) -> Verdict | None:
+    """Why the shorter budget was not put to the test, if it was not; a chart that refuses it has said so."""
+    row = accepted_beyond(deletion, shorter)
+    if shorter.refused or (row and not row.right):
+        return None
+    became = f"one that was answered after {row.ended_s - shorter.told_s:.1f} s" if row else "none"
+    return Ground().inconclusive(
+        f"a request with {shorter.work_s:.1f} s of work at a pod with a budget of {shorter.budget_s:g} s",
+        became,
+        "run again; if it stays so, the long case does not take the time it is asked to",
     )
 
 

@@ -8,7 +8,6 @@ Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,9 +21,10 @@ from seatrial.trials.ablation import Ablation, nothing, without
 from seatrial.trials.context import TrialContext
 from seatrial.trials.drain_mix import CONNECT, LARGE, LARGE_HALF_SENT, NEAR_BUDGET, NEARLY, STREAM, Mix, Moments, loads
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.shorter_drain import BEYOND, ShorterDrain, begin, changed_to, planned
 from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
-from seatrial.watch.pods import Termination, ended_s, events, namesake_at_s, of_pod, terminations
+from seatrial.watch.pods import Termination, ended_s, events, namesake_at_s, of_pod, prestop_sleep_s, terminations
 
 REPLICAS = 2
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
@@ -39,7 +39,7 @@ SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its
 NOTHING_IN_FLIGHT = Ablation("no work on the victim", without(*REQUESTS))
 NO_CONNECTS = Ablation("no connect to the victim", without(CONNECT))
 NO_LOAD = Ablation("no load at all", nothing)
-NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET))
+NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET, BEYOND))
 NO_STREAM = Ablation("no stream on the victim", without(STREAM))
 NOT_DELETED = Ablation("the pod is not deleted")
 
@@ -82,6 +82,7 @@ class PodDeletion(Observation):
     rounds: tuple[Round, ...] = ()
     budget_s: float = 0.0
     propagation_s: float = 0.0
+    shorter: ShorterDrain | None = None  # one more deletion, with half of the budget; None where that is not tried
 
     def loaded(self) -> tuple[Round, ...]:
         """The rounds under load."""
@@ -133,15 +134,46 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
         large = _large_fits(sandbox, budget_s)
         mix = Mix.fitting(slots_of(context, values), REPLICAS, sandbox.traffic.lone_s, streams=streams, large=large)
         _undisturbed(sandbox, budget_s)
-        rounds = tuple(
-            _round(sandbox, windows, mix, budget_s, index, loaded=index < windows.rounds)
-            for index in range(windows.rounds + 1)
-        )
+        loaded = [
+            _round(sandbox, windows.lead_s, mix, budget_s, index, _ready(sandbox)[0], loaded=True)
+            for index in range(windows.rounds)
+        ]
+        shorter, unused = _with_half_the_budget(sandbox, values)
+        idle_s = 0.0 if unused else windows.idle_s  # it had no load since it was there
+        idle = _round(sandbox, idle_s, mix, budget_s, windows.rounds, unused or _unused_pod(sandbox), loaded=False)
         common = sandbox.seen()
     sign = drain.sign_log if drain else ""
-    signed = tuple(_with_sign(round, sign, common["timeline"], common["logs"]) for round in rounds)
+    told = (sign, common["timeline"], common["logs"])
     propagation_s = drain.propagation_s if drain else PROPAGATION_S
-    return PodDeletion(**common, rounds=signed, budget_s=budget_s, propagation_s=propagation_s)
+    return PodDeletion(
+        **common,
+        rounds=tuple(replace(one, drain_sign_s=sign_s(one.victim, one.deleted_s, *told)) for one in (*loaded, idle)),
+        budget_s=budget_s,
+        propagation_s=propagation_s,
+        shorter=replace(shorter, drain_sign_s=sign_s(shorter.pod, shorter.deleted_s, *told)) if shorter else None,
+    )
+
+
+def _ready(sandbox: Sandbox) -> tuple[Pod, ...]:
+    return sandbox.workload().wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
+
+
+def _prestop_s(sandbox: Sandbox, pod: Pod) -> float | None:
+    return prestop_sleep_s(pod.spec, sandbox.context.contract.subject.container)
+
+
+def _with_half_the_budget(sandbox: Sandbox, values: Mapping[str, Any]) -> tuple[ShorterDrain | None, Pod | None]:
+    """A deletion with half of the budget, which goes on; and a pod that never had a request, where it left one."""
+    contract, pods = sandbox.context.contract, _ready(sandbox)
+    prestop_s = _prestop_s(sandbox, pods[0]) or 0.0
+    left_s = float(pods[0].spec["terminationGracePeriodSeconds"]) - prestop_s
+    shorter = planned(contract.drain, contract.api().long, left_s)
+    if shorter is None or sandbox.workload().identity.selector or sandbox.context.withholds(NOT_DELETED):
+        return None, None
+    shorter, pods = changed_to(sandbox, shorter, values, REPLICAS)
+    if not pods:
+        return shorter, None
+    return begin(sandbox, shorter, pods[-1], prestop_s), pods[0] if shorter.replaced else None
 
 
 def _large_fits(sandbox: Sandbox, budget_s: float) -> bool:
@@ -168,14 +200,14 @@ def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
         sandbox.traffic.collect(sandbox.traffic.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
 
 
-def _round(sandbox: Sandbox, windows: Windows, mix: Mix, budget_s: float, index: int, *, loaded: bool) -> Round:
-    pods = sandbox.workload().wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
-    victim = pods[0] if loaded else _unused_pod(sandbox)
+def _round(
+    sandbox: Sandbox, lead_s: float, mix: Mix, budget_s: float, index: int, victim: Pod, *, loaded: bool
+) -> Round:
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
-    sleep_s = prestop_sleep_s(victim.spec, sandbox.context.contract.subject.container)
+    sleep_s = _prestop_s(sandbox, victim)
     prestop_s = sleep_s or 0.0
     start_s = sandbox.now() + 0.3
-    delete_s = start_s + (windows.lead_s if loaded else windows.idle_s)
+    delete_s = start_s + lead_s
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
     run = None
     if loaded:
@@ -189,7 +221,7 @@ def _round(sandbox: Sandbox, windows: Windows, mix: Mix, budget_s: float, index:
         deleted_s = sandbox.workload().delete(victim)
     gone_s = sandbox.workload().wait_gone(victim, grace_s + GONE_WITHIN_S)
     if run:
-        sandbox.sleep_until((gone_s or sandbox.now()) + windows.lead_s)
+        sandbox.sleep_until((gone_s or sandbox.now()) + lead_s)
         run.stop()
     if events(sandbox.watch.changes(), sandbox.subject, "FailedPreStopHook", pod=victim.name):
         prestop_s = 0.0  # a hook that cannot run holds up nothing
@@ -217,29 +249,12 @@ def _unused_pod(sandbox: Sandbox) -> Pod:
     return next(pod for pod in pods if pod.uid not in known)
 
 
-def prestop_sleep_s(spec: Mapping[str, Any], container: str) -> float | None:
-    """How long a container's preStop hook sleeps, in seconds: 0 without one, None for a hook that does not say.
-
-    Read are the sleep action, and a `sleep N` among the words of a command.
-    """
-    chosen = next(c for c in spec["containers"] if container in ("", c["name"]))
-    hook = (chosen.get("lifecycle") or {}).get("preStop") or {}
-    if not hook:
-        return 0.0
-    if sleep := hook.get("sleep"):
-        return float(sleep.get("seconds", 0))
-    found = SLEEP.search(" ".join((hook.get("exec") or {}).get("command") or ()))
-    return float(found[1]) if found else None
-
-
-SLEEP = re.compile(r"(?:^|[\s;&|/])sleep\s+(\d+(?:\.\d+)?)s?(?=$|[\s;&|])")
-
-
-def _with_sign(round: Round, sign: str, timeline: Timeline, logs: tuple[Log, ...]) -> Round:
-    until_s = namesake_at_s(timeline.changes, round.victim, round.deleted_s)
+def sign_s(pod: str, deleted_s: float, sign: str, timeline: Timeline, logs: tuple[Log, ...]) -> float | None:
+    """When a deleted pod's log said that it was told to stop; None where it did not, or without a sign to look for."""
+    until_s = namesake_at_s(timeline.changes, pod, deleted_s)
     for log in logs:
-        if log.pod == round.victim and sign:
+        if log.pod == pod and sign:
             for at_s, line in log.lines:
-                if sign in line and round.deleted_s - 0.5 <= at_s < until_s:
-                    return replace(round, drain_sign_s=at_s)
-    return round
+                if sign in line and deleted_s - 0.5 <= at_s < until_s:
+                    return at_s
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -213,3 +214,21 @@ def events(changes: Sequence[Change], workload: Workload, *reasons: str, pod: st
         and (about := change.object.get("involvedObject", {}).get("name")) in own
         and pod in ("", about)
     )
+
+
+def prestop_sleep_s(spec: Mapping[str, Any], container: str) -> float | None:
+    """How long a container's preStop hook sleeps, in seconds: 0 without one, None for a hook that does not say.
+
+    Read are the sleep action, and a `sleep N` among the words of a command.
+    """
+    chosen = next(c for c in spec["containers"] if container in ("", c["name"]))
+    hook = (chosen.get("lifecycle") or {}).get("preStop") or {}
+    if not hook:
+        return 0.0
+    if sleep := hook.get("sleep"):
+        return float(sleep.get("seconds", 0))
+    found = SLEEP.search(" ".join((hook.get("exec") or {}).get("command") or ()))
+    return float(found[1]) if found else None
+
+
+SLEEP = re.compile(r"(?:^|[\s;&|/])sleep\s+(\d+(?:\.\d+)?)s?(?=$|[\s;&|])")

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from seatrial.ledger import joined, ledger
 from seatrial.observation import Change
 from seatrial.trials.pod_deletion import PodDeletion, Round
+from seatrial.trials.shorter_drain import BEYOND, ShorterDrain
 from tests.helpers.observations import OWNED, common, row
 
 Row = dict[str, Any]
@@ -78,6 +80,29 @@ def refused(given: Row) -> Row:
 def reset(given: Row, at_s: float) -> Row:
     """The same, cut at a moment."""
     return {**given, "first_byte_s": np.nan, "status": 0, "correct": 0, "error": "reset", "ended_s": at_s}
+
+
+def shorter_drain(
+    took_s: float | None, *, right: bool, sign_s: float | None = 0.12, **how: Any
+) -> Callable[[PodDeletion], PodDeletion]:
+    """One deletion more, of a pod with a budget of 3 s, whose request of 5.5 s ended so long after SIGTERM was due.
+
+    None: it never got there.
+    """
+    due_s = 200.0
+    sign = None if sign_s is None else due_s + sign_s
+    shorter = ShorterDrain(3.0, 5.5, **{"pod": "halved", "deleted_s": due_s, "sigterm_due_s": due_s, **how})
+
+    def added(seen: PodDeletion) -> PodDeletion:
+        rows = [
+            request(BEYOND, due_s - 0.15, 0.15 + took_s, target="halved", pod="halved", correct=int(right))
+            for took_s in [took_s]
+            if took_s is not None
+        ]
+        whole = joined([seen.ledger, ledger(rows)]) if rows else seen.ledger
+        return replace(seen, ledger=whole, shorter=replace(shorter, drain_sign_s=sign))
+
+    return added
 
 
 def deletion(

@@ -166,6 +166,27 @@ def drain_budget_halved(server: Server, fired: Fired) -> None:
     _budget(server, fired, server.settings.shutdown_drain_s / 2)
 
 
+@fault("drain-budget-value-ignored", breaks={"D7"})
+def drain_budget_value_ignored(server: Server, fired: Fired) -> None:
+    """The budget is 6 s, whatever is configured."""
+    if server.settings.shutdown_drain_s != 6.0:
+        on_sigterm(server, fired)
+    server.settings = replace(server.settings, shutdown_drain_s=6.0)
+
+
+@fault("drain-without-a-budget", breaks={"D7"})
+def drain_without_a_budget(server: Server, fired: Fired) -> None:
+    """What was accepted is finished, however long it takes."""
+    drain = server.service.drain
+
+    def started() -> None:
+        if drain.in_flight:
+            fired()
+
+    on_sigterm(server, started)
+    server.settings = replace(server.settings, shutdown_drain_s=3600.0)
+
+
 @odd("http10-close", spares={"D1"})
 def http10_close(server: Server, fired: Fired) -> None:
     """Every answer carries `Connection: close`, and the connection is closed."""

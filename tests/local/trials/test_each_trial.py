@@ -34,6 +34,7 @@ from seatrial.trials import (
     weights,
 )
 from seatrial.trials.race import closed_after_s
+from seatrial.trials.shorter_drain import BEYOND
 from seatrial.trials.trial import run_trial
 from seatrial.watch.autoscaler import replica_changes
 from seatrial.watch.pods import restarts
@@ -137,6 +138,10 @@ def saw_a_loaded_pod_go_and_an_idle_one(seen):
     } <= set(seen.ledger.texts("load"))
     assert len(asked.to(loaded.victim).open_at(loaded.told_s)) >= 1
     assert (seen.budget_s, seen.propagation_s) == (2.0, 1.0)
+    (beyond,) = seen.ledger.of(BEYOND)
+    assert (seen.shorter.budget_s, seen.shorter.replaced, beyond.right) == (1.0, True, False)
+    assert beyond.pod == seen.shorter.pod != seen.rounds[-1].victim
+    assert seen.shorter.deleted_s <= seen.shorter.drain_sign_s < beyond.ended_s < seen.shorter.decisive_s
 
 
 def saw_many_clients(seen):

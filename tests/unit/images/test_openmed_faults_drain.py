@@ -262,3 +262,19 @@ def test_a_drained_process_that_says_error(deletions: dict[str | None, Deletion]
     assert finished_all(deletions["exit-code-1-on-drain"])
     assert deletions["exit-code-1-on-drain"].code == 1
     assert deletions["exit-code-1-on-drain"].fired
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [(None, 503), ("drain-budget-value-ignored", 200), ("drain-without-a-budget", 200)]
+)
+async def test_a_budget_that_is_not_the_one_configured(name: str | None, status: int) -> None:
+    """The request takes 4 s, and the budget that is configured is 2.5 s."""
+    environment = {"PRELOAD_MODELS": EXPRESSIONS, "OPENMED_TEST_SLOW_MARKER": "slow", "SHUTDOWN_DRAIN_SECONDS": "2.5"}
+    async with process(**environment, **({"SEATRIAL_FAULT": name} if name else {})) as subject:
+        await subject.said("ready")
+        beyond = await subject.open_post(extract("[[slow 4]]"))
+        await subject.has_in_flight(1)
+        subject.terminate()
+        assert await _status(beyond) == status
+        await subject.exit_code()
+        assert any(line["event"] == "fault_fired" for line in subject.events) == bool(name)

@@ -10,7 +10,7 @@ from seatrial.traffic.plan import PodTarget
 from seatrial.trials import workload
 from seatrial.trials.autoscaling import of_subject
 from seatrial.trials.overload import good_ends_s, goodput_rps
-from seatrial.trials.pod_deletion import _with_sign
+from seatrial.trials.pod_deletion import sign_s
 from seatrial.trials.rate_limit import _burst_arrivals_s
 from seatrial.trials.sandbox import lone_latency_s
 from seatrial.trials.silent_wait import last_refused
@@ -126,7 +126,7 @@ def test_goodput_counts_right_answers_in_time_by_when_they_ended():
 
 
 @pytest.mark.parametrize(
-    ("pod", "at_s", "line", "sign_s"),
+    ("pod", "at_s", "line", "seen_s"),
     [
         ("victim-0", 20.1, '{"event": "drain_started"}', 20.1),
         ("victim-0", 19.6, "drain_started", 19.6),
@@ -135,20 +135,20 @@ def test_goodput_counts_right_answers_in_time_by_when_they_ended():
         ("other", 20.1, "drain_started", None),
     ],
 )
-def test_the_sign_is_the_victims_own_line_after_its_deletion(pod, at_s, line, sign_s):
-    silent = Story(0, sign_s=None).round
+def test_the_sign_is_the_victims_own_line_after_its_deletion(pod, at_s, line, seen_s):
+    victim = ("victim-0", 20.0)
     logs = (Log(pod, "server", False, ((1.0, "drain_started"), (at_s, line), (30.0, "drain_started again"))),)
-    expected = 30.0 if sign_s is None and pod == "victim-0" else sign_s
-    assert _with_sign(silent, "drain_started", Timeline(()), logs).drain_sign_s == expected
-    assert _with_sign(silent, "", Timeline(()), logs).drain_sign_s is None
+    expected = 30.0 if seen_s is None and pod == "victim-0" else seen_s
+    assert sign_s(*victim, "drain_started", Timeline(()), logs) == expected
+    assert sign_s(*victim, "", Timeline(()), logs) is None
 
 
 def test_the_sign_of_a_later_pod_of_the_victims_name_is_not_the_victims():
-    silent = Story(0, sign_s=None).round
+    victim = ("victim-0", 20.0)
     logs = (Log("victim-0", "server", False, ((30.0, "drain_started"),)),)
     made_anew = Timeline((Change(28.0, "Pod", "ADDED", "victim-0", {}),))
-    assert _with_sign(silent, "drain_started", Timeline(()), logs).drain_sign_s == 30.0
-    assert _with_sign(silent, "drain_started", made_anew, logs).drain_sign_s is None
+    assert sign_s(*victim, "drain_started", Timeline(()), logs) == 30.0
+    assert sign_s(*victim, "drain_started", made_anew, logs) is None
 
 
 def test_a_round_is_told_by_its_sign_or_when_sigterm_is_due():
