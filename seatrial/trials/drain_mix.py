@@ -35,7 +35,7 @@ class Mix:
     nearly_before_s: tuple[float, ...] = (0.15,)
     shorts_before_s: float = 0.3
     # After the request near the budget: what large ones take must not hold it up.
-    large_before_s: tuple[float, ...] = (0.1, 0.06)
+    large_before_s: tuple[float, ...] = (0.14, 0.1)
     large_half_sent_before_s: tuple[float, ...] = (0.12,)
     service_rps: float = SERVICE_RPS
 
