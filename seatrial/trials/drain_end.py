@@ -71,15 +71,18 @@ def _what_the_server_did(deletion: PodDeletion, round: Round, ended_s: float) ->
     heard = f"SIGTERM was heard after {max(0.0, heard_s - round.sigterm_due_s):.2f} s"
     lately_s = ended_s - LATELY_S
     connects = deletion.ledger.of("connect").to(round.victim)
-    if len(connects.select((connects.error == connects.code("")) & (connects.ended_s >= lately_s))):
+    accepts = bool(len(connects.select((connects.error == connects.code("")) & (connects.ended_s >= lately_s))))
+    kept = any(row.right and row.ended_s >= lately_s and row.sent_s > heard_s for row in kept_rows(deletion, round))
+    if kept:
+        return (
+            f"{heard}, and kept connections were served{' and new ones accepted' if accepts else ''} to the end",
+            "when SIGTERM comes, answer with `Connection: close`, and close kept connections that are idle"
+            + ("; tell it to every worker, stop accepting, and exit" if accepts else ""),
+        )
+    if accepts:
         return (
             f"{heard}, and new connections were accepted to the end",
             "let what hears SIGTERM end the server: pass it on to every worker, stop accepting, finish, exit",
-        )
-    if any(row.right and row.ended_s >= lately_s and row.sent_s > heard_s for row in kept_rows(deletion, round)):
-        return (
-            f"{heard}, and kept connections were served to the end",
-            "when SIGTERM comes, answer with `Connection: close`, and close kept connections that are idle",
         )
     requests = deletion.ledger.in_group(round.index).to(round.victim).of(*REQUESTS)
     left = requests.select((requests.sent_s <= heard_s) & ~(requests.ended_s < lately_s))

@@ -1,10 +1,12 @@
 """Somebody who follows docs/certify-your-own.md gets a service that keeps its promises, and helpful words if not."""
 
+import html
 import json
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,24 @@ def test_a_server_that_does_not_come_up_is_told_with_its_last_words(hello):
     assert any("OSError" in text for log in failure["logs"] for _, text in log["lines"])
     watched = (record / "trials" / "install" / "timeline.jsonl").read_text().splitlines()[1:]
     assert {"Pod", "Event"} <= {json.loads(line)["kind"] for line in watched}
+
+
+def test_a_mistyped_path_ends_the_run_with_expected_beside_found(hello):
+    """All trials would see 404, and nothing of the service."""
+    asked = '        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))\n'
+    elsewhere = '        if self.path != "/greet":\n            return self.answer(404, {"detail": "Not Found"})\n'
+    edit(hello / "hello.py", asked, asked + elsewhere)
+    edit(hello / "contract.yaml", "path: /greet", "path: /gteet")
+    began_s = time.monotonic()
+    done = seatrial("certify", "hello", "-q", "--html", "page.html", cwd=hello.parent)
+    assert done.returncode == 3
+    said = 'expected {"greeting": "Hello, guest 0!"} to case case-0, found that POST /gteet answered 404 ({"detail": '
+    assert said in done.stderr
+    assert done.stderr.endswith("; correct inference.path\n")
+    assert time.monotonic() - began_s < 100, "other trials were not waited for"
+    page = html.unescape((hello.parent / "page.html").read_text())
+    assert "Refused" in page
+    assert said in page
 
 
 def test_a_value_that_the_chart_does_not_have_is_refused_before_anything_is_deployed(hello):

@@ -277,7 +277,16 @@ def with_a_long_one(row, round):
     ("how", "found", "do"),
     [
         ({**DEAF, "connects_until_s": 12}, "no sign that SIGTERM was heard", "exec the server as process 1"),
-        ({**HEARD, "closed_s": None, "connects_until_s": 13}, "new connections were accepted to the end", "pass it on"),
+        (
+            {**HEARD, "closed_s": None, "connects_until_s": 13},
+            "kept connections were served and new ones accepted to the end",
+            "`Connection: close`, and close kept connections that are idle; tell it to every worker",
+        ),
+        (
+            {**HEARD, "closed_s": None, "connects_until_s": 13, "change": without_kept},
+            "and new connections were accepted to the end",
+            "pass it on",
+        ),
         ({**HEARD, "closed_s": 4.2, "kept_stay": True}, "kept connections were served to the end", "Connection: close"),
         ({**HEARD, "change": with_a_long_one}, "8 requests from before it stayed open to the end", "bound the drain"),
         ({**HEARD, "change": without_kept}, "no request held up the end", "background work"),
@@ -285,7 +294,17 @@ def with_a_long_one(row, round):
         ({**KILLED, "exit_s": 5.0, "exit_seen_s": 5.3}, "the grace period was not over", "sends SIGKILL"),
         ({"exit_codes": (0, 137)}, "server ended by itself, side-1 did not", "container side-1"),
     ],
-    ids=["deaf", "only a parent heard", "kept connections", "work", "something else", "memory", "early", "a sidecar"],
+    ids=[
+        "deaf",
+        "both",
+        "only a parent heard",
+        "kept connections",
+        "work",
+        "something else",
+        "memory",
+        "early",
+        "a sidecar",
+    ],
 )
 @pytest.mark.parametrize("id", ["D5", "D8"])
 def test_an_end_by_force_is_told_with_what_held_it_up(id, how, found, do):
