@@ -177,5 +177,5 @@ def test_a_rate_says_how_many_workers_it_takes(server, ask, rate_rps, needed):
 
 def test_a_rate_that_no_number_of_workers_reaches_is_refused(server, ask):
     scenario = ask({**SCENARIO, "stages": [{"name": "base", "rate_rps": 1_280_001, "duration_s": 1}]})
-    with pytest.raises(InputError, match=r"rate_rps: expected less than or equal to 1280000, found 1280001"):
+    with pytest.raises(InputError, match=r"rate_rps: expected at most 1280000, found 1280001"):
         run(scenario, "--host", url(server), "--workers", "64", "-q")
