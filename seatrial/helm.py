@@ -4,25 +4,22 @@ Both write to the cluster as the field manager `helm` (Helm takes the base name 
 release which one of them installed can be upgraded by the other without a conflict over its fields.
 """
 
-import atexit
 import functools
-import itertools
 import json
 import math
-import os
 import shlex
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from seatrial.errors import ClusterError
+from seatrial.helm_calls import CallRefused, Worker
 from seatrial.lifetime import ending_with_us
 from seatrial.programs import on_path
 
@@ -213,7 +210,7 @@ class HelmSdk:
 
     def __init__(self) -> None:
         self._starting = threading.Lock()
-        self._worker: _Worker | None = None
+        self._worker: Worker | None = None
 
     def version(self) -> str:
         return str(self._ask("version"))
@@ -282,73 +279,13 @@ class HelmSdk:
     def _ask(self, action: str, within_s: float = ANSWER_WITHIN_S, **arguments: Any) -> Any:
         with self._starting:
             if self._worker is None or not self._worker.alive:
-                self._worker = _Worker()
-        return self._worker.ask(action, arguments, within_s)
-
-
-class _Worker:
-    """The process of helm_worker.py and the calls that wait for it."""
-
-    def __init__(self) -> None:
-        # Not the interpreter's own name: that varies (python, python3, pytest), and Helm would take each for
-        # another owner of the release's fields. The file need not exist, only its folder tells a venv apart.
-        name = str(Path(sys.executable).with_name("helm"))
-        self._process = subprocess.Popen(
-            [name, "-m", "seatrial.helm_worker"],
-            executable=sys.executable,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        )
-        self._ids = itertools.count()
-        self._waiting: dict[int, Future[dict[str, Any]]] = {}
-        self._lock = threading.Lock()
-        self.alive = True
-        threading.Thread(target=self._listen, name="helm-worker", daemon=True).start()
-        atexit.register(self._close)
-
-    def ask(self, action: str, arguments: dict[str, Any], within_s: float) -> Any:
-        future: Future[dict[str, Any]] = Future()
-        with self._lock:
-            number = next(self._ids)
-            request = {"id": number, "action": action, "arguments": arguments}
-            self._waiting[number] = future
-            if not self.alive:
-                raise ClusterError("expected an answer from the Helm worker process, but it has ended; run again")
-            assert self._process.stdin
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
+                self._worker = Worker()
         try:
-            answer = future.result(within_s)
+            return self._worker.ask(action, arguments, within_s)
         except TimeoutError:
-            with self._lock:
-                self._waiting.pop(number, None)
             raise HelmRefused(_no_end(action, within_s)) from None
-        if "error" in answer:
-            raise HelmRefused(answer["message"])
-        return answer["result"]
-
-    def _listen(self) -> None:
-        assert self._process.stdout
-        for line in self._process.stdout:
-            answer = json.loads(line)
-            with self._lock:
-                future = self._waiting.pop(answer["id"], None)
-            if future is not None:  # else nobody waits for it any more
-                future.set_result(answer)
-        with self._lock:
-            self.alive = False
-            orphans = list(self._waiting.values())
-            self._waiting.clear()
-        said = f"expected an answer from the Helm worker process, but it ended with {self._process.wait()}; run again"
-        for future in orphans:
-            future.set_exception(ClusterError(said))
-
-    def _close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(timeout=10)
+        except CallRefused as refused:
+            raise HelmRefused(str(refused)) from None
 
 
 @contextmanager

@@ -70,10 +70,10 @@ def _tell(replay: Replay, damage: list[Damage]) -> None:
     if replay.again:
         click.echo(verdict_table(replay.again))
         click.echo()
-    for old, new in (*replay.changed, *replay.reworded):
-        words = ", in other words" if (old, new) in replay.reworded else ""
-        click.echo(f"{old.id}: recorded as {old.verdict.outcome} ({sentence(old.verdict)}),")
-        click.echo(f"{' ' * len(old.id)}  judged again {new.verdict.outcome}{words} ({sentence(new.verdict)})")
+    for pairs, words in ((replay.changed, ""), (replay.reworded, ", in other words")):
+        for old, new in pairs:
+            click.echo(f"{old.id}: recorded as {old.verdict.outcome} ({sentence(old.verdict)}),")
+            click.echo(f"{' ' * len(old.id)}  judged again {new.verdict.outcome}{words} ({sentence(new.verdict)})")
     for check_id, why in replay.lost.items():
         click.echo(f"{check_id}: not judged again: {why}")
     equal = len(replay.again) - len(replay.changed)

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.clusters.kind import KindCluster
-from seatrial.errors import ClusterError
-
 pytestmark = [pytest.mark.kind, pytest.mark.timeout(2400)]
 
 CHART = Path(__file__).parents[2] / "charts" / "openmed-service"
@@ -33,11 +30,8 @@ def seatrial(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _kind_runs():
-    try:
-        KindCluster().attach()
-    except ClusterError as error:
-        pytest.skip(f"no kind cluster: {error}")
+def _kind_runs(cluster):
+    """Each test runs commands that find the cluster by themselves."""
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,7 @@ import pytest
 import yaml
 
 from seatrial.clock import RunClock
-from seatrial.clusters.kind import KindCluster
 from seatrial.contract import read_contract
-from seatrial.errors import SeatrialError
 from seatrial.images import AGENT, own_recipes, take_in
 from seatrial.trials.sandbox.dependencies import Dependencies
 from seatrial.watch.api import Api
@@ -64,12 +62,7 @@ except OSError as error:
 
 
 @pytest.fixture(scope="module")
-def brought(tmp_path_factory):
-    cluster = KindCluster()
-    try:
-        cluster.attach()
-    except SeatrialError as error:
-        pytest.skip(f"no kind cluster: {error}")
+def brought(cluster, tmp_path_factory):
     api = Api.connect(cluster.kubeconfig(), cluster.context)
     missing = [image for image in IMAGES if not on_the_nodes(api, image)]
     if missing:

@@ -11,8 +11,6 @@ import orjson
 import pytest
 import yaml
 
-from seatrial.clusters.kind import KindCluster
-from seatrial.errors import ClusterError
 from seatrial.images import LOAD, own_recipes, take_in
 from seatrial.loads.scenario import read_scenario
 from seatrial.loads.schedule import due, windows
@@ -64,14 +62,9 @@ LONG = {**SCENARIO, "stages": [{"name": "base", "rate_rps": 20, "duration_s": 20
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    kind = KindCluster()
-    try:
-        kind.attach()
-    except ClusterError as error:
-        pytest.skip(f"no kind cluster: {error}")
-    take_in(kind, [LOAD], own_recipes())
-    return kind
+def cluster(cluster):
+    take_in(cluster, [LOAD], own_recipes())
+    return cluster
 
 
 @pytest.fixture(scope="module")

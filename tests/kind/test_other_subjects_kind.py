@@ -7,7 +7,6 @@ import pytest
 from seatrial.cli._progress import Silence
 from seatrial.clusters.kind import KindCluster
 from seatrial.content import content
-from seatrial.errors import ClusterError
 from seatrial.observation import Observation
 from seatrial.record import RunRecord
 from seatrial.suite.certify import certify
@@ -24,16 +23,6 @@ pytestmark = [pytest.mark.kind, pytest.mark.timeout(600)]
 
 CHECKS = ["P1", "P11", "D8"]
 KILLED_AT_S = (25.0, 45.0)  # after the namespace of the deletions was made
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    kind = KindCluster()
-    try:
-        kind.attach()
-    except ClusterError as error:
-        pytest.skip(f"no kind cluster: {error}")
-    return kind
 
 
 def certified(chart: Path, cluster: KindCluster, runs: Path) -> tuple[Install, PodDeletion, list[str]]:

@@ -11,8 +11,6 @@ import pytest
 import yaml
 
 from seatrial import charts
-from seatrial.clusters.kind import KindCluster
-from seatrial.errors import ClusterError
 from seatrial.record import RunRecord
 from seatrial.traffic.ledger_file import LedgerFile
 from seatrial.trials.context import RUN_LABEL
@@ -37,16 +35,6 @@ SCENARIO = {
 @pytest.fixture(scope="module")
 def chart(tmp_path_factory):
     return guarded(tmp_path_factory.mktemp("own"))
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    kind = KindCluster()
-    try:
-        kind.attach()
-    except ClusterError as error:
-        pytest.skip(f"no kind cluster: {error}")
-    return kind
 
 
 @pytest.fixture

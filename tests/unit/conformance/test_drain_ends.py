@@ -7,7 +7,7 @@ import pytest
 from seatrial.trials.pod_deletion import REQUESTS
 from seatrial.verdict import Outcome
 from seatrial.watch.pods import prestop_sleep_s
-from tests.helpers.drains import DRAIN, NEARLY_S, deletion, one_round_otherwise, request, reset, shorter_drain
+from tests.helpers.drains import DRAIN, NEARLY_S, deletion, one_round_otherwise, request, reset
 from tests.helpers.observations import contract, judged, wrong
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -257,75 +257,6 @@ def test_an_idle_deletion_is_needed():
     assert outcome("D8", replace(seen, rounds=seen.loaded())) is INCONCLUSIVE
 
 
-# what D5 and D8 say of an end by force
-
-KILLED = {"exit_codes": (137,), "exit_reason": "Error", "exit_s": 12.1, "exit_seen_s": 12.4, "removed_s": 12.2}
-HEARD = {**KILLED, "sign_s": 0.01}
-
-
-def without_kept(row, round):
-    return None if row["load"].startswith("kept-") else row
-
-
-def with_a_long_one(row, round):
-    if row["load"] == "long":
-        return reset(row, round.deleted_s + 12.3)
-    return without_kept(row, round)
-
-
-@pytest.mark.parametrize(
-    ("how", "found", "do"),
-    [
-        ({**DEAF, "connects_until_s": 12}, "no sign that SIGTERM was heard", "exec the server as process 1"),
-        (
-            {**HEARD, "closed_s": None, "connects_until_s": 13},
-            "kept connections were served and new ones accepted to the end",
-            "`Connection: close`, and close kept connections that are idle; tell it to every worker",
-        ),
-        (
-            {**HEARD, "closed_s": None, "connects_until_s": 13, "change": without_kept},
-            "and new connections were accepted to the end",
-            "pass it on",
-        ),
-        ({**HEARD, "closed_s": 4.2, "kept_stay": True}, "kept connections were served to the end", "Connection: close"),
-        ({**HEARD, "change": with_a_long_one}, "8 requests from before it stayed open to the end", "bound the drain"),
-        ({**HEARD, "change": without_kept}, "no request held up the end", "background work"),
-        ({**KILLED, "exit_reason": "OOMKilled"}, "killed for its memory", "memory limit"),
-        ({**KILLED, "exit_s": 5.0, "exit_seen_s": 5.3}, "the grace period was not over", "sends SIGKILL"),
-        ({"exit_codes": (0, 137)}, "server ended by itself, side-1 did not", "container side-1"),
-    ],
-    ids=[
-        "deaf",
-        "both",
-        "only a parent heard",
-        "kept connections",
-        "work",
-        "something else",
-        "memory",
-        "early",
-        "a sidecar",
-    ],
-)
-@pytest.mark.parametrize("id", ["D5", "D8"])
-def test_an_end_by_force_is_told_with_what_held_it_up(id, how, found, do):
-    verdict = judged(id, CONTRACT, deletion(**how))
-    assert verdict.outcome is FAIL
-    assert found in verdict.found
-    assert do in verdict.do
-
-
-def test_a_signal_that_was_heard_is_not_to_be_made_heard():
-    verdict = judged("D8", CONTRACT, deletion(**HEARD, closed_s=4.2, kept_stay=True))
-    assert "SIGTERM was heard after 0.01 s" in verdict.found
-    assert "process 1" not in verdict.do
-
-
-def test_an_exit_code_that_is_not_declared_is_no_matter_of_the_signal():
-    verdict = judged("D5", CONTRACT, deletion(exit_codes=(1,), exit_reason="Error"))
-    assert "declared code" in verdict.do
-    assert "SIGTERM" not in verdict.do
-
-
 # a machine that is too slow
 
 
@@ -407,65 +338,3 @@ def test_a_grace_that_is_too_short_needs_no_request_to_show_it():
 
     assert outcome("D7", deletion(change=none, grace_s=6.0)) is FAIL
     assert outcome("D7", deletion(change=none)) is INCONCLUSIVE
-
-
-# D7 with half of the budget
-
-
-GOVERNED = contract(drain={**DRAIN, "budget_s": {"value": "drain.seconds", "set": 6}})
-
-
-def with_half(took_s, *, right=False, promises=GOVERNED, **how):
-    return judged("D7", promises, shorter_drain(took_s, right=right, **how)(deletion()))
-
-
-@pytest.mark.parametrize("took_s", [0.5, 3.0, 3.4, 5.5])
-def test_a_pod_that_gives_up_what_takes_longer_than_the_shorter_budget_passes_and_says_so(took_s):
-    found = with_half(took_s)
-    assert (found.outcome, found.n) == (PASS, 3)
-    assert found.found.endswith("what takes longer is given up with 3 s")
-    assert "its value does not govern" in found.detects
-
-
-def test_a_pod_that_answers_what_takes_longer_has_not_heard_of_the_value():
-    found = with_half(5.5, right=True)
-    assert (found.outcome, len(found.rows)) == (FAIL, 1)
-    assert found.expected == "what takes longer given up when drain.seconds is 3"
-    assert found.found == "a request with 5.5 s of work left at SIGTERM was answered after 5.4 s"
-
-
-def test_a_change_that_reached_no_pod_is_the_finding():
-    found = with_half(5.5, right=True, replaced=False)
-    assert found.outcome is FAIL
-    assert "the pods are those from before the change of drain.seconds" in found.found
-    assert "annotations" in found.do
-
-
-def test_without_a_sign_the_budget_counts_from_when_sigterm_was_due():
-    assert with_half(5.5, right=True, sign_s=None).found.endswith("answered after 5.5 s")
-
-
-@pytest.mark.parametrize("took_s", [None, 0.05])
-def test_a_request_that_was_not_there_when_the_pod_was_told_shows_nothing(took_s):
-    found = with_half(took_s)
-    assert (found.outcome, found.found) == (INCONCLUSIVE, "none")
-
-
-@pytest.mark.parametrize("took_s", [1.0, 4.9])
-def test_a_request_that_took_less_than_it_was_asked_to_shows_nothing(took_s):
-    found = with_half(took_s, right=True)
-    assert found.outcome is INCONCLUSIVE
-    assert found.found.startswith("one that was answered after")
-
-
-def test_a_chart_that_refuses_the_shorter_budget_is_judged_by_the_promised_one():
-    found = with_half(None, refused="values don't meet the specifications of the schema")
-    assert found.outcome is PASS
-    assert "3 s" not in found.found
-
-
-def test_a_lost_request_near_the_promised_budget_is_what_is_told_of_where_the_value_has_an_effect():
-    lost = deletion(change=lambda row, round: reset(row, round.told_s + 3) if row["load"] == "nearly" else row)
-    found = judged("D7", GOVERNED, shorter_drain(3.0, right=False)(lost))
-    assert found.outcome is FAIL
-    assert "most of the 6 s budget" in found.expected
