@@ -14,6 +14,7 @@ from seatrial.contract import Drain, Governed, Limits
 from seatrial.ledger import Ledger, Request
 from seatrial.suite import check
 from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
+from seatrial.trials.drain_unread import connected, perhaps_unread
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion, Round
 from seatrial.trials.shorter_drain import BEYOND, ShorterDrain
 from seatrial.trials.slots import refused_as, surely_refused
@@ -179,11 +180,16 @@ def near_the_budget(deletion: PodDeletion, limits: Limits | None) -> list[NearTh
 
 
 def _taken_in(deletion: PodDeletion, limits: Limits | None, round: Round) -> Ledger:
-    """Without what a declared limit refused: with the body that it declares, or before SIGTERM could be the cause."""
+    """Without what a declared limit refused, and what the pod may have read after it was told to stop.
+
+    A limit refuses with the body that it declares, or before SIGTERM could be the cause.
+    """
     rows = deletion.ledger.of("nearly").in_group(round.index)
     before = rows.ended_s < min(round.sigterm_due_s, round.told_s)
     refused = surely_refused(rows, limits) | (before & refused_as(rows, limits.rejects if limits else ()))
-    return rows.select(~refused)
+    sent = connected(deletion, round, limits)
+    unread = np.isin(rows.row, sent.row[perhaps_unread(sent, round)])
+    return rows.select(~refused & ~unread)
 
 
 def _near(deletion: PodDeletion, round: Round, row: Request, remaining_s: float) -> NearTheBudget | None:

@@ -2,7 +2,8 @@
 
 Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
 Judged on connections to the victim's own address; a request counts if it was sent 20 ms or more before the
-container was told, for a later one may rightly meet a closed listener.
+container was told, for a later one may rightly meet a closed listener. A refusal counts if the server had surely read
+the request by then: where refusals take 60 ms at that moment, it was sent 120 ms or more before (`drain_unread`).
 The container may have been told before its log says so. What broke between SIGTERM's due time and the log's counts if
 it was there before: sent before SIGTERM was due, or open for 20 ms when its connection was cut. Where the log's line is
 late, on a machine without time, what was sent after SIGTERM was due cannot fail the service: it may have come after.
@@ -15,11 +16,10 @@ from seatrial.ledger import Ledger, Mask
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.drain_mix import LARGE, LARGE_HALF_SENT
-from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, REQUESTS, PodDeletion, Round
-from seatrial.trials.slots import surely_refused
+from seatrial.trials.drain_unread import SETTLED_S, TURNS, connected, perhaps_unread, unread_s
+from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, PodDeletion, Round
 from seatrial.verdict import Ground, Measurement, Verdict
 
-SETTLED_S = 0.02
 PROMPT_SIGN_S = 0.3  # seen where the machine had time: 0.03 to 0.07 s on local, 0.04 to 0.26 s on kind
 RECENT_S = 0.1
 WANTED_OPEN, WANTED_RECENT, WANTED_HALF_SENT, WANTED_LARGE = 20, 5, 3, 2
@@ -29,7 +29,7 @@ LARGE_ONES = (LARGE, LARGE_HALF_SENT)
 @check("D1", level="MUST", ablation=NOTHING_IN_FLIGHT)
 def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodDeletion) -> Verdict:
     rounds = deletion.loaded()
-    accepted = [(round, _accepted(limits, in_flight(deletion, round))) for round in rounds]
+    accepted = [(round, in_flight(deletion, round, limits)) for round in rounds]
     # Selected from the trial's ledger, so that the rows keep their numbers.
     numbers = [row for _, rows in accepted for row in rows.row]
     open_then = deletion.ledger.select(np.isin(deletion.ledger.row, numbers))
@@ -71,6 +71,13 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
             f"{len(large)} of {len(large_sent)} that were sent",
             "run again, or raise the limit that refuses them",
         )
+    unread_after_s = max((unread_s(connected(deletion, round, limits), round) for round in rounds), default=0.0)
+    if recent < WANTED_RECENT and unread_after_s > RECENT_S:
+        return ground.inconclusive(
+            f"a server that has surely read what was sent {RECENT_S:g} s before it was told to stop",
+            f"{unread_after_s / TURNS:.2f} s until it refused what came after",
+            "give the cluster more cores: the server may have been told before it read the last requests",
+        )
     if len(open_then) < WANTED_OPEN or recent < WANTED_RECENT or half_sent < WANTED_HALF_SENT:
         return ground.inconclusive(
             f"{WANTED_OPEN} requests open when the pod was told to stop, {WANTED_RECENT} of them sent in the last "
@@ -94,14 +101,15 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
     )
 
 
-def in_flight(deletion: PodDeletion, round: Round) -> Ledger:
-    """The requests that were at the victim of a round when it was told to stop."""
-    sent = deletion.ledger.in_group(round.index).to(round.victim).of(*REQUESTS)
+def in_flight(deletion: PodDeletion, round: Round, limits: Limits | None) -> Ledger:
+    """The requests that the victim of a round had accepted when it was told to stop, and had surely read if refused."""
+    sent = connected(deletion, round, limits)
     due_s = min(round.sigterm_due_s, round.told_s)
     broken = sent.error != sent.code("")
     cut_early = (sent.ended_s > due_s) & ~sent.right
     cut_early &= (sent.sent_s <= due_s - SETTLED_S) | (broken & (sent.ended_s - sent.sent_s >= SETTLED_S))
-    return sent.select((sent.sent_s <= round.told_s - SETTLED_S) & (~(sent.ended_s <= round.told_s) | cut_early))
+    there = (sent.sent_s <= round.told_s - SETTLED_S) & (~(sent.ended_s <= round.told_s) | cut_early)
+    return sent.select(there & ~perhaps_unread(sent, round))
 
 
 def _told_before_or_after(round: Round, rows: Ledger) -> Mask:
@@ -112,8 +120,3 @@ def _told_before_or_after(round: Round, rows: Ledger) -> Mask:
     late = round.prestop_known and round.told_s - round.sigterm_due_s > PROMPT_SIGN_S
     sent_since: Mask = rows.sent_s > round.sigterm_due_s - SETTLED_S
     return sent_since & late
-
-
-def _accepted(limits: Limits | None, rows: Ledger) -> Ledger:
-    """The rows that got a connection and were not refused for a declared limit."""
-    return rows.select(~np.isnan(rows.connected_s) & ~surely_refused(rows, limits))

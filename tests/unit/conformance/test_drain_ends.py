@@ -146,6 +146,19 @@ def test_the_request_that_was_cut_decides():
     assert (row.load, row.error) == ("nearly", "reset")
 
 
+def test_a_request_near_the_budget_that_a_stalled_server_read_after_sigterm_was_not_in_flight():
+    """What is sent after the signal is refused 0.1 s later; the request near the budget came 0.17 s before it."""
+
+    def stalled(row, round):
+        if round.index or row["load"] not in ("short", "nearly") or row["sent_s"] < round.told_s - 0.18:
+            return row
+        at_s = max(row["sent_s"], round.told_s) + 0.1
+        return {**wrong(row, "{}", 503), "first_byte_s": at_s, "ended_s": at_s}
+
+    found = judged("D7", CONTRACT, deletion(change=stalled))
+    assert (found.outcome, found.n) == (PASS, 2)
+
+
 @pytest.mark.parametrize(("grace_s", "expected"), [(6.9, FAIL), (7.0, PASS), (7.1, PASS)])
 def test_the_grace_covers_the_budget_and_a_second(grace_s, expected):
     without_value = contract(drain={"budget_s": 6, "propagation_s": 2})

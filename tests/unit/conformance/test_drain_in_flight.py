@@ -140,6 +140,83 @@ def test_what_was_sent_between_sigterm_and_a_late_sign_fails_nobody():
     assert verdict(deletion(change=where(since_due, refuse))).outcome is FAIL  # a sign in time tells who came before
 
 
+REFUSAL = '{"error":"stopping"}'
+
+
+def stalled(for_s, answered_after_s):
+    """A server that reads nothing for so long before it hears SIGTERM, and refuses what it reads so long after that."""
+
+    def change(row, round):
+        if row["load"] not in ("short", "kept-0") or row["sent_s"] <= round.told_s - for_s:
+            return row
+        return {**wrong(row, REFUSAL, 503), "ended_s": (at_s := max(row["sent_s"], round.told_s) + answered_after_s),
+                "first_byte_s": at_s - 0.0005}  # fmt: skip
+
+    return change
+
+
+@pytest.mark.parametrize("sign_s", [0.12, 0.29])
+def test_what_a_stalled_server_may_have_read_after_the_signal_is_not_in_flight(sign_s):
+    def in_one_round(row, round):
+        return stalled(0.11, 0.06)(row, round) if round.index == 1 else row
+
+    found = verdict(deletion(change=in_one_round, sign_s=sign_s))
+    assert found.outcome is PASS
+    assert found.n >= 50
+
+
+def test_a_server_that_stalls_at_every_signal_is_not_judged():
+    found = verdict(deletion(change=stalled(0.11, 0.06)))
+    assert found.outcome is INCONCLUSIVE
+    assert found.found == "0.06 s until it refused what came after"
+    assert "more cores" in found.do
+
+
+def test_a_server_that_reads_promptly_had_read_what_it_refuses():
+    """The last 110 ms before SIGTERM are refused just as before, while refusals take 5 ms."""
+    found = verdict(deletion(change=stalled(0.11, 0.005)))
+    assert found.outcome is FAIL
+    assert found.found.endswith("(short) answered 503 after 0.11 s")
+
+
+def test_however_long_a_server_stalls_what_was_sent_half_a_second_before_was_read():
+    def longs_too(row, round):
+        if row["load"] == "long" and in_flight(row, round) and row["sent_s"] < round.told_s - 0.5:
+            return wrong(row, REFUSAL, 503)
+        return stalled(0.11, 3.0)(row, round)
+
+    seen = deletion(change=longs_too)
+    found = verdict(seen)
+    assert found.outcome is FAIL
+    assert {row.load for row in seen.ledger if row.row in found.rows} == {"long"}
+
+
+def test_refusals_before_the_sign_say_that_it_is_late():
+    """The log's line is stamped 0.25 s after SIGTERM was due, and the server has refused at once since 0.05 s."""
+
+    def since_signal(row, round):
+        heard_s = round.sigterm_due_s + 0.05
+        if row["load"] != "short" or row["sent_s"] < heard_s - 0.015:
+            return row
+        return {**wrong(row, REFUSAL, 503), "ended_s": max(row["sent_s"], heard_s) + 0.005,
+                "first_byte_s": max(row["sent_s"], heard_s) + 0.004}  # fmt: skip
+
+    assert verdict(deletion(change=since_signal, sign_s=0.25)).outcome is PASS
+
+
+def test_what_a_declared_limit_refuses_says_nothing_of_how_promptly_the_server_reads():
+    busy = {"limit": 4, "reject": {"status": 503, "body": {"error": "busy"}}}
+
+    def change(row, round):
+        if row["load"] == "kept-1" and row["sent_s"] > round.sigterm_due_s:
+            return {**wrong(row, '{"error": "busy"}', 503), "ended_s": row["sent_s"] + 0.4,
+                    "first_byte_s": row["sent_s"] + 0.4}  # fmt: skip
+        return stalled(0.11, 0.005)(row, round)
+
+    limited = contract(drain=DRAIN, limits={"concurrency": busy})
+    assert verdict(deletion(change=change), limited).outcome is FAIL
+
+
 def test_after_a_hook_of_unknown_length_the_sign_alone_says_when_sigterm_came():
     """Its end is not late: nobody knows when it was due, and what was accepted while the hook ran is in flight."""
 
