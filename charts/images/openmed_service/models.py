@@ -42,7 +42,7 @@ class Models:
         self.metrics = metrics
         self.resident: dict[str, Resident] = {}  # least recently used first
         self.warm: list[str] = []
-        self._loading: dict[str, asyncio.Task[Model]] = {}
+        self._loading: dict[str, asyncio.Task[None]] = {}
 
     async def preload(self, names: tuple[str, ...]) -> None:
         """Load each name, in order. Raises UnknownModel or WeightsError."""
@@ -79,23 +79,21 @@ class Models:
         while name not in self.resident:
             if name not in self._loading:
                 self._loading[name] = asyncio.create_task(self._load(name))
-                self._loading[name].add_done_callback(lambda task: self._loaded(name, task))
             # Shielded: a caller that goes away must not take the load from the others.
             await asyncio.shield(self._loading[name])
 
-    async def _load(self, name: str) -> Model:
+    async def _load(self, name: str) -> None:
         started = time.monotonic()
-        if self.extra_load_s:
-            await asyncio.sleep(self.extra_load_s)
-        model = await asyncio.to_thread(self.load, name)
+        try:
+            if self.extra_load_s:
+                await asyncio.sleep(self.extra_load_s)
+            model = await asyncio.to_thread(self.load, name)
+            self.resident[name] = Resident(model, self.keep_alive_s)
+        finally:
+            # Not in a callback of the task: between its end and that, waiting for it would not wait at all.
+            del self._loading[name]
         self.metrics.model_loads.inc()
         log("model_loaded", model=name, duration_s=round(time.monotonic() - started, 3))
-        return model
-
-    def _loaded(self, name: str, task: asyncio.Task[Model]) -> None:
-        del self._loading[name]
-        if not task.cancelled() and task.exception() is None:
-            self.resident[name] = Resident(task.result(), self.keep_alive_s)
 
     def _touch(self, name: str, entry: Resident) -> None:
         entry.last_used = time.monotonic()

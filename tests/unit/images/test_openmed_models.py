@@ -46,6 +46,19 @@ async def test_many_first_requests_load_a_model_once() -> None:
         assert await metric(connected, "openmed_service_model_load_total") == 1
 
 
+@pytest.mark.timeout(20)
+async def test_a_request_in_the_very_turn_in_which_a_load_ends_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It once looked for the model, and for the load that had ended, again and again, while nothing else could run."""
+    models, late = server().service.models, []
+
+    async def used() -> str:
+        async with models.use(EXPRESSIONS):
+            return "used"
+
+    monkeypatch.setattr(models.metrics.model_loads, "inc", lambda: late.append(asyncio.create_task(used())))
+    assert [await used(), await late[0]] == ["used", "used"]
+
+
 @pytest.mark.parametrize(("keep_alive", "after_s"), [(0, 0.0), ("100ms", 0.2)])
 async def test_an_idle_model_is_unloaded_after_its_time(keep_alive: object, after_s: float) -> None:
     async with serving() as connected:
