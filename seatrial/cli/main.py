@@ -72,13 +72,35 @@ def _terminate(*_: object) -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """The program `seatrial`: run the command line it was given, and end the process with its status."""
     signal.signal(signal.SIGTERM, _terminate)
+    try:
+        run_command_line()
+    except CutShort as end:
+        sys.stdout.flush()
+        if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+            os._exit(end.status)  # trials run in threads of their own, which would go on to their ends
+        raise
+
+
+class CutShort(SystemExit):
+    """The end of a command that was stopped or refused, maybe in mid-trial: the program waits for no trial."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def run_command_line() -> NoReturn:
+    """Run the command line in this process, whose other threads it leaves alone.
+
+    Raises SystemExit with the status, and its CutShort where the command was stopped or refused.
+    """
     try:
         sys.exit(seatrial_command(standalone_mode=False) or 0)
     except SeatrialError as error:
         click.echo(f"seatrial: {error}", err=True)
-        _leave(error.exit_code)
+        raise CutShort(error.exit_code) from error
     except click.ClickException as error:
         error.show()
         sys.exit(3)
@@ -86,7 +108,7 @@ def main() -> None:
         # click makes an Abort of Ctrl-C.
         by = stopped if isinstance(stopped, Terminated) else KeyboardInterrupt()
         click.echo(f"seatrial: {why_stopped(by)}", err=True)
-        _leave(143 if isinstance(stopped, Terminated) else 130)
+        raise CutShort(143 if isinstance(stopped, Terminated) else 130) from stopped
     except Exception as defect:  # noqa: BLE001 - the interpreter's own status, 1, would say that a MUST failed
         click.echo(f"seatrial: a defect of Seatrial itself, nothing was judged: {_where(defect)}", err=True)
         if os.environ.get("SEATRIAL_TRACEBACK"):
@@ -94,14 +116,6 @@ def main() -> None:
         else:
             click.echo("set SEATRIAL_TRACEBACK=1 for all of it, and report it with the command line", err=True)
         sys.exit(SeatrialError.exit_code)
-
-
-def _leave(status: int) -> NoReturn:
-    """Exit with this status: at once where trials run in threads of their own, which would go on to their ends."""
-    sys.stdout.flush()
-    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
-        os._exit(status)
-    sys.exit(status)
 
 
 def _where(defect: Exception) -> str:

@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 import yaml
 
-from seatrial.cli.main import main
+from seatrial.cli.main import run_command_line
 
 DEPLOYMENT = """\
 {{- if .Values.render }}
@@ -56,7 +56,7 @@ def seatrial(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["seatrial", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            main()
+            run_command_line()
         said = capsys.readouterr()
         assert "Traceback" not in said.err + said.out
         return ended.value.code, said.err

@@ -1,8 +1,10 @@
 """A run that is stopped or refused ends at once with its own status, whatever trials still run in threads."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 
 BUSY = """
 import threading, time
@@ -68,3 +70,17 @@ def test_sigterm_cleans_up_as_ctrl_c_does():
     running.send_signal(signal.SIGTERM)
     assert running.communicate(timeout=60)[0] == "cleaned up\n"
     assert running.returncode == 143
+
+
+def test_a_command_line_that_is_run_within_a_process_leaves_it_and_its_threads_alone(seatrial, monkeypatch):
+    ended, over, on_sigterm = [], threading.Event(), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    beside = threading.Thread(target=over.wait)
+    beside.start()
+    try:
+        status, told = seatrial("verify", "nowhere")
+        assert (status, "nowhere: expected the folder of a run record" in told) == (3, True)
+        assert (ended, beside.is_alive(), signal.getsignal(signal.SIGTERM)) == ([], True, on_sigterm)
+    finally:
+        over.set()
+        beside.join()

@@ -91,12 +91,15 @@ class Process:
         return await asyncio.wait_for(self.process.wait(), 30)
 
     async def said(self, event: str) -> dict[str, Any]:
-        """The first log line with that event, now or soon."""
+        """The first log line with that event, now or soon; an AssertionError where the process ended without it."""
+        assert self.process.stdout
         async with asyncio.timeout(60):
             while True:
+                over = self.process.returncode is not None and self.process.stdout.at_eof()
                 for line in self.events:
                     if line.get("event") == event:
                         return line
+                assert not over, f"expected {event}, found exit code {self.process.returncode} after {self.events}"
                 await asyncio.sleep(0.01)
 
     async def has_in_flight(self, count: int) -> None:
