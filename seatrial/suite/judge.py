@@ -32,7 +32,8 @@ def judge(
     for kind in needed.values():
         if kind not in observations and (kind in lost or kind not in check.optional()):
             return errored(
-                lost.get(kind, f"no observation of {kind.__name__}"), "see the trial's messages, then run again"
+                lost.get(kind, f"no observation of {kind.__name__}"),
+                "mend what is said here, then run again; failure.json of the trial, in the record, has the pods' logs",
             )
     if check.sees_all and not observations:
         return errored("no trial of this run saw anything", "run it beside checks that ask for trials")

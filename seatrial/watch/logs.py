@@ -27,7 +27,8 @@ class LogFollower:
         """Take note of a pod's change: every container life that began is followed."""
         if change.kind != "Pod" or change.type == "DELETED":
             return
-        for status in change.object.get("status", {}).get("containerStatuses", ()):
+        of_pod = change.object.get("status", {})
+        for status in (*of_pod.get("initContainerStatuses", ()), *of_pod.get("containerStatuses", ())):
             life = (change.name, status["name"], status.get("containerID", ""))
             started = any(state in status.get("state", {}) for state in ("running", "terminated"))
             if started and life[2] and life not in self._lines:

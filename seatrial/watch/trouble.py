@@ -35,7 +35,7 @@ def trouble(changes: Sequence[Change], logs: Sequence[Log]) -> str:
         return "; ".join(list(filter(None, last.values()))[-MOST_WARNINGS:])
     name, pod = min(unready.items())
     state, events = state_of(pod), [change for change in changes if _about(change) == name]
-    said = "; ".join(filter(None, (state, _killed_by_liveness(events), _warning(events), _last_words(name, logs))))
+    said = "; ".join(filter(None, (state, _killed_by_liveness(events), _warning(events), _last_words(pod, logs))))
     return f"pod {name}: {said or 'not ready, its containers run and its probe fails'}"
 
 
@@ -69,7 +69,10 @@ def state_of(pod: Mapping[str, Any]) -> str:
         for each in status.get("conditions", ())
         if each["type"] == "PodScheduled" and each["status"] == "False"
     ]
-    for container in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+    before_others = {each["name"] for each in status.get("initContainerStatuses", ())} - _sidecars(pod)
+    for container in _containers(pod):
+        if container["name"] in before_others and container.get("ready"):
+            continue  # it has done its work
         state, before = container.get("state", {}), container.get("lastState", {})
         if waiting := state.get("waiting"):
             # Of a back-off the message only repeats names; how the container ended is told below.
@@ -78,18 +81,35 @@ def state_of(pod: Mapping[str, Any]) -> str:
         if ended := state.get("terminated") or before.get("terminated"):
             parts.append(f"{container['name']} exited with {ended['exitCode']} ({ended.get('reason', '')})")
         elif "running" in state and not container.get("ready"):
-            parts.append(f"{container['name']} runs, and its readiness probe fails")
+            held_up = (
+                "the others wait for its end" if container["name"] in before_others else "its readiness probe fails"
+            )
+            parts.append(f"{container['name']} runs, and {held_up}")
     return "; ".join(parts)
 
 
-def _last_words(pod: str, logs: Sequence[Log]) -> str:
-    """Of the last life that ended, else of the one that runs."""
-    lives = [log for log in logs if log.pod == pod and any(text.strip() for _, text in log.lines)]
-    last = max(lives, key=lambda log: (log.previous, log.lines[-1][0]), default=None)
+def _last_words(pod: Mapping[str, Any], logs: Sequence[Log]) -> str:
+    """Of a container that is not ready, if it said anything; of its last life that ended, else of the one that runs."""
+    name, ready = pod["metadata"]["name"], {each["name"]: each.get("ready") for each in _containers(pod)}
+    lives = [log for log in logs if log.pod == name and any(text.strip() for _, text in log.lines)]
+    last = max(lives, key=lambda log: (not ready.get(log.container), log.previous, log.lines[-1][0]), default=None)
     if last is None:
         return ""
+    whose = f"the log of {last.container}" if len(ready) > 1 else "its log"
     lines = [text.strip() for _, text in last.lines[-LOOKED_AT_LINES:] if text.strip()]
     ends = lines[-LAST_LINES:]
     wrong = next((line for line in reversed(lines) if ERROR.search(line)), "")
-    before = f"its log says: {wrong}; " if wrong and wrong not in ends else ""
-    return f"{before}its log ends: {' / '.join(ends)}"[:MOST_CHARACTERS]
+    before = f"{whose} says: {wrong}; " if wrong and wrong not in ends else ""
+    return f"{before}{whose} ends: {' / '.join(ends)}"[:MOST_CHARACTERS]
+
+
+def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The states of a pod's init containers, then of the others."""
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+
+
+def _sidecars(pod: Mapping[str, Any]) -> set[str]:
+    """The init containers that run beside the others. Source: Kubernetes, "Sidecar Containers"."""
+    inits = pod.get("spec", {}).get("initContainers") or ()
+    return {each["name"] for each in inits if each.get("restartPolicy") == "Always"}

@@ -110,3 +110,55 @@ def test_the_line_of_the_log_that_has_the_error_is_said_where_it_is_not_the_last
         "pod subject-1: its log says: [Errno 98] error while attempting to bind: address already in use; "
         "its log ends: bye / done"
     )
+
+
+def an_init(**status):
+    return [{"name": "fetch", "ready": False, "state": {}, **status}]
+
+
+def test_the_words_of_an_init_container_that_fails_are_those_that_are_told():
+    """Another container has spoken later, and has nothing to do with it."""
+    waits = containers(state={"waiting": {"reason": "PodInitializing"}})
+    failed = {
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}},
+    }
+    crashing = a_pod(initContainerStatuses=an_init(**failed), containerStatuses=waits)
+    logs = [
+        Log("subject-1", "fetch", True, ((1.0, "fetching"), (1.1, "URLError: Name or service not known"))),
+        Log("subject-1", "fetch", False, ()),
+    ]
+    assert trouble([crashing], logs) == (
+        "pod subject-1: fetch waits: CrashLoopBackOff; fetch exited with 1 (Error); server waits: PodInitializing; "
+        "the log of fetch ends: fetching / URLError: Name or service not known"
+    )
+
+
+def test_the_last_words_are_those_of_a_container_that_is_not_ready():
+    proxy = {"name": "proxy", "ready": True, "state": {"running": {}}}
+    two = a_pod(containerStatuses=[proxy, *containers(state={"running": {}})])
+    logs = [
+        Log("subject-1", "server", False, ((1.0, "loading"),)),
+        Log("subject-1", "proxy", True, ((1.0, "an earlier life"),)),
+        Log("subject-1", "proxy", False, ((2.0, "GET /ping 200"),)),
+    ]
+    assert trouble([two], logs) == (
+        "pod subject-1: server runs, and its readiness probe fails; the log of server ends: loading"
+    )
+
+
+def test_an_init_container_that_still_runs_holds_up_the_others_and_one_that_is_done_does_not():
+    waits = containers(state={"waiting": {"reason": "PodInitializing"}})
+    downloading = a_pod(initContainerStatuses=an_init(state={"running": {}}), containerStatuses=waits)
+    assert trouble([downloading], []) == (
+        "pod subject-1: fetch runs, and the others wait for its end; server waits: PodInitializing"
+    )
+    ended = an_init(ready=True, state={"terminated": {"exitCode": 0, "reason": "Completed"}})
+    fetched = a_pod(initContainerStatuses=ended, containerStatuses=containers(state={"running": {}}))
+    assert trouble([fetched], []) == "pod subject-1: server runs, and its readiness probe fails"
+
+
+def test_a_sidecar_among_the_init_containers_is_held_up_by_its_own_probe():
+    beside = a_pod(initContainerStatuses=an_init(state={"running": {}}))
+    beside.object["spec"] = {"initContainers": [{"name": "fetch", "restartPolicy": "Always"}]}
+    assert trouble([beside], []) == "pod subject-1: fetch runs, and its readiness probe fails"
