@@ -30,6 +30,7 @@ class Address:
     port: int
     generator: GeneratorPlace  # a process on this machine, or a pod inside the cluster
     choose_endpoints: bool
+    port_name: str = ""  # by which EndpointSlices know the Service's port; "" where it has no name
 
 
 class Cluster(Protocol):

@@ -35,7 +35,7 @@ class Endpoint:
     pod: str
 
 
-def candidates(slices: Iterable[Mapping[str, Any]], port_name: str | None) -> list[Endpoint]:
+def candidates(slices: Iterable[Mapping[str, Any]], port_name: str) -> list[Endpoint]:
     """The endpoints that a new connection may go to, from EndpointSlice objects."""
     ready: list[Endpoint] = []
     serving: list[Endpoint] = []
@@ -54,9 +54,9 @@ def candidates(slices: Iterable[Mapping[str, Any]], port_name: str | None) -> li
     return ready or serving
 
 
-def _port(ports: Iterable[Mapping[str, Any]], name: str | None) -> int | None:
+def _port(ports: Iterable[Mapping[str, Any]], name: str) -> int | None:
     for port in ports:
-        if name is None or (port.get("name") or "") == name:
+        if (port.get("name") or "") == name:
             return port.get("port")
     return None
 

@@ -49,12 +49,12 @@ class ChosenTarget:
 
     Each new connection goes to one of the ready endpoints, drawn at random; to one of the serving ones if all
     are terminating, as kube-proxy does; and is refused at once if there is none. The ledger's `pod` is the
-    chosen one. `port_name` is that of the Service's port; None is the only or first port.
+    chosen one. `port_name` is the name of the Service's port, "" where it has none.
     """
 
     name: str
     namespace: str
-    port_name: str | None
+    port_name: str
     api_url: str
 
 

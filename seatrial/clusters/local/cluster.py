@@ -23,6 +23,7 @@ from seatrial.clusters.local.lacks import lacks
 from seatrial.clusters.local.overlooks import overlooks
 from seatrial.clusters.local.programs import missing_programs
 from seatrial.clusters.recipe import Recipe
+from seatrial.contract.services import ports_of
 from seatrial.errors import ClusterError, InputError
 
 UP_WITHIN_S = 30.0
@@ -112,9 +113,11 @@ class LocalCluster:
 
     def address(self, namespace: str, service: str, port: int) -> Address:
         found = self._get(f"/api/v1/namespaces/{namespace}/services/{service}")
-        ports = [offered["port"] for offered in found["spec"].get("ports") or ()]
-        if port not in ports:
-            raise InputError(f"Service {namespace}/{service}: expected port {port}, found {ports}; give one of these")
+        names = {offered["port"]: offered.get("name", "") for offered in ports_of(found)}
+        if port not in names:
+            raise InputError(
+                f"Service {namespace}/{service}: expected port {port}, found {[*names]}; give one of these"
+            )
         return Address(
             namespace=namespace,
             service=service,
@@ -122,6 +125,7 @@ class LocalCluster:
             port=port,
             generator="process",
             choose_endpoints=True,
+            port_name=names[port],
         )
 
     def versions(self) -> dict[str, str]:

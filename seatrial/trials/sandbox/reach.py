@@ -10,5 +10,5 @@ from seatrial.trials.context import TrialContext
 def reach(context: TrialContext, address: Address) -> Target:
     """The target for an address: endpoints that the generator chooses, or one place that a proxy stands behind."""
     if address.choose_endpoints:
-        return ChosenTarget(address.service, address.namespace, None, context.api.base_url)
+        return ChosenTarget(address.service, address.namespace, address.port_name, context.api.base_url)
     return ServiceTarget(address.service, address.host, address.port)

@@ -146,6 +146,7 @@ def test_a_port_of_a_service_has_an_address_for_measured_traffic(namespace):
     namespace.create(service(port=8080))
     address = namespace.cluster.address(namespace.name, "web", 8080)
     assert (address.generator, address.choose_endpoints, address.port) == ("process", True, 8080)
+    assert address.port_name == "http"
     with pytest.raises(InputError, match=r"expected port 9, found \[8080\]"):
         namespace.cluster.address(namespace.name, "web", 9)
     with pytest.raises(InputError, match='services "nothing" not found'):

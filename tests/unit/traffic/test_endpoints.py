@@ -37,7 +37,7 @@ DRAINING = {"ready": False, "serving": True, "terminating": True}
     ],
 )
 def test_ready_endpoints_are_chosen_and_draining_ones_only_when_all_drain(endpoints, chosen):
-    assert {found.pod for found in candidates([piece(*endpoints)], None)} == chosen
+    assert {found.pod for found in candidates([piece(*endpoints)], "http")} == chosen
 
 
 def test_endpoints_of_all_slices_count_and_the_port_is_the_named_one():
@@ -49,6 +49,18 @@ def test_endpoints_of_all_slices_count_and_the_port_is_the_named_one():
     ]
     found = candidates(slices, "http")
     assert [(one.host, one.port, one.pod) for one in found] == [("10.0.0.1", 8080, "a"), ("10.0.0.2", 9090, "b")]
+
+
+def test_of_a_service_with_several_ports_the_named_one_is_taken_wherever_it_stands():
+    ports = [{"name": "metrics", "port": 9000}, {"name": "http", "port": 4180}]
+    part = {"metadata": {"name": "web-1"}, "endpoints": [endpoint("a", "10.0.0.1", **READY)], "ports": ports}
+    assert [one.port for one in candidates([part], "http")] == [4180]
+
+
+def test_a_port_without_a_name_is_the_only_one():
+    part = {"metadata": {"name": "web-1"}, "endpoints": [endpoint("a", "10.0.0.1", **READY)], "ports": [{"port": 80}]}
+    assert [one.port for one in candidates([part], "")] == [80]
+    assert candidates([part], "http") == []
 
 
 class Api:

@@ -45,7 +45,7 @@ def told(loads):
     [
         OpenLoop("s", SERVICE, EXCHANGES, (0.5, 1.5), (0, 1), (3, 4), 2.0, "keep-alive", 0.1, "all", 0.2),
         OpenLoop("s", PodTarget("pod-1", "10.0.0.1", 8080), EXCHANGES, ()),
-        ClosedLoop("s", ChosenTarget("web", "ns", None, "http://127.0.0.1:1"), EXCHANGES, 4, 1.0, 2.0, 7),
+        ClosedLoop("s", ChosenTarget("web", "ns", "", "http://127.0.0.1:1"), EXCHANGES, 4, 1.0, 2.0, 7),
         Lone("s", SERVICE, EXCHANGES, 1.0, 5, 0.25, connection="keep-alive"),
         Connects("s", SERVICE, (1.0, 2.0), 3.0),
     ],

@@ -325,6 +325,6 @@ def test_a_request_that_cannot_be_sent_from_here_is_not_called_sent(run_loads, m
 def test_a_target_that_cannot_be_found_is_an_error_and_not_a_row(run_loads):
     with pytest.raises(OSError, match=r"expected an address for no-such-host\.invalid"):
         run_loads(answers, lambda _: [OpenLoop("s", ServiceTarget("x", "no-such-host.invalid", 80), (GET,), [0.0])])
-    unreachable = ChosenTarget("web", "ns", None, "http://127.0.0.1:1")
+    unreachable = ChosenTarget("web", "ns", "", "http://127.0.0.1:1")
     with pytest.raises(OSError):
         run_loads(answers, lambda _: [OpenLoop("s", unreachable, (GET,), [0.0])])
