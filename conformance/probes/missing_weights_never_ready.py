@@ -21,7 +21,7 @@ from seatrial.trials.weights import (
     BrokenWeights,
     Side,
 )
-from seatrial.trials.workload import probed_otherwise
+from seatrial.trials.workload import deciding_readiness
 from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.pods import endpoint_states, is_ready
 
@@ -121,7 +121,7 @@ def unwatched(
         )
     watched_s = side.watched_until_s - side.started_s
     polls, cases = (weights.ledger.of(load).in_group(side.index) for load in (POLLED, ASKED))
-    polled = readiness and not probed_otherwise(side.spec, workload.container, "readiness")
+    polled = readiness and deciding_readiness(side.spec, workload.container)
     wanted_polls = ASKED_SHARE * weights.window_s / POLL_PERIOD_S if polled else 0
     wanted_cases = ASKED_SHARE * weights.window_s / CASE_PERIOD_S
     if watched_s < weights.window_s - SLACK_S or len(polls) < wanted_polls or len(cases) < wanted_cases:

@@ -1,6 +1,7 @@
 """Polls every container start of a sandbox: readiness from the first moment, and cases at its first 2xx.
 
-Where the readiness probe is no HTTP probe there is nothing to poll: cases follow when the pod's status says Ready.
+Where the readiness probe is no HTTP probe, or not all that the pod waits for, there is nothing to poll: cases follow
+when the pod's status says Ready.
 
 Source: Kubernetes, "Pod Lifecycle": Ready means that the pod is able to serve requests.
 """
@@ -42,7 +43,7 @@ class Start:
     restart: int  # the container's restart count: 0 for the pod's first life
     seen_s: float
     ready_s: float | None
-    polled: bool = True  # False: its readiness probe is no HTTP probe, and only the pod's status tells
+    polled: bool = True  # False: no HTTP probe decides alone whether it is Ready, and only the pod's status tells
     unready: int = 0  # changes of the status in which it ran and was not ready yet
 
 
@@ -116,7 +117,7 @@ class StartPoller:
     def _begin(self, life: tuple[str, str], change: Change, restart: int) -> None:
         index = len(self._lives)
         spec = change.object["spec"]
-        probe = workload.probe(spec, self._contract.subject.container, "readiness")
+        probe = workload.deciding_readiness(spec, self._contract.subject.container)
         self._lives[life] = Start(index, change.name, restart, change.at_s, None, polled=probe is not None)
         if before := self._last.get(change.name):
             self._stop(self._lives[before])

@@ -140,7 +140,7 @@ def _side(
 
 
 def _asked(sandbox: Sandbox, first: Change, index: int, window_s: float) -> list[Load]:
-    """Readiness as the kubelet asks for it, where it asks over HTTP, and cases."""
+    """Readiness as the kubelet asks for it, where that is over HTTP and decides alone, and cases."""
     contract, pod = sandbox.context.contract, pod_of(first)
     cases = workload.cases(contract)
     arrivals_s = workload.steps(0.1, window_s, CASE_PERIOD_S)
@@ -148,7 +148,7 @@ def _asked(sandbox: Sandbox, first: Change, index: int, window_s: float) -> list
     loads: list[Load] = [
         OpenLoop(ASKED, sandbox.workload().target(pod), cases, arrivals_s, picks, groups, timeout_s=5.0, keep="all")
     ]
-    if probe := workload.probe(pod.spec, contract.subject.container, "readiness"):
+    if probe := workload.deciding_readiness(pod.spec, contract.subject.container):
         ask = (probe.exchange("readiness", sandbox.context.probe_agent),)
         loads.append(Poll(POLLED, probe.target(pod), ask, 0.0, window_s, POLL_PERIOD_S, probe.timeout_s, group=index))
     return loads

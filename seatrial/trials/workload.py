@@ -126,6 +126,25 @@ def probe(spec: Mapping[str, Any], container: str, kind: str) -> HttpProbe | Non
     )
 
 
+def deciding_readiness(spec: Mapping[str, Any], container: str) -> HttpProbe | None:
+    """The HTTP readiness probe of a pod's container of which a 2xx makes the pod Ready; None where it does not.
+
+    It does not where other containers have probes to pass, where the pod has readiness gates, and where a startup
+    probe asks for something else before.
+    Source: Kubernetes, "Pod Lifecycle", pod readiness; "Liveness, Readiness, and Startup Probes".
+    """
+    chosen = next(c for c in spec["containers"] if container in ("", c["name"]))
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    others = [c for c in (*spec["containers"], *sidecars) if c["name"] != chosen["name"]]
+    startup, readiness = chosen.get("startupProbe"), chosen.get("readinessProbe") or {}
+    waits_for_more = (
+        bool(spec.get("readinessGates"))
+        or (startup is not None and startup.get("httpGet") != readiness.get("httpGet"))
+        or any(c.get("readinessProbe") or c.get("startupProbe") for c in others)
+    )
+    return None if waits_for_more else probe(spec, container, "readiness")
+
+
 def probed_otherwise(spec: Mapping[str, Any], container: str, kind: str) -> bool:
     """Whether a pod's container has a probe of this kind that is no HTTP probe, but TCP, exec or gRPC."""
     chosen: Mapping[str, Any] = next((c for c in spec.get("containers", ()) if container in ("", c["name"])), {})

@@ -10,7 +10,9 @@ from seatrial.verdict import Outcome
 from tests.helpers.observations import common, contract, judged, lost, pod_change, row, wrong
 
 PROMISE = {"missing": {"a": 1}, "truncated": {"a": 2}, "names": "WEIGHTS_FROM"}
-SPEC = {"containers": [{"name": "server", "env": [{"name": "WEIGHTS_FROM", "value": "nowhere"}]}]}
+READINESS = {"httpGet": {"path": "/ready", "port": 8080}}
+SERVER = {"name": "server", "env": [{"name": "WEIGHTS_FROM", "value": "nowhere"}], "readinessProbe": READINESS}
+SPEC = {"containers": [SERVER]}
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 STARTED_S, REPAIRED_S = 5.0, 66.0
 
@@ -141,9 +143,15 @@ def test_wrong_answers_after_the_repair_leave_the_cause_open():
     assert (verdict.outcome, verdict.blocked_by) == (INCONCLUSIVE, "P1")
 
 
-def test_no_polls_are_wanted_where_readiness_is_no_http_probe():
-    by_port = {"containers": [{**SPEC["containers"][0], "readinessProbe": {"tcpSocket": {"port": 8080}}}]}
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"containers": [{**SERVER, "readinessProbe": {"tcpSocket": {"port": 8080}}}]},
+        {"containers": [SERVER, {"name": "engine", "readinessProbe": READINESS}]},
+    ],
+)
+def test_no_polls_are_wanted_where_no_http_probe_decides_whether_the_pod_is_ready(spec):
     seen = broken(polls=0)
-    sides = tuple(replace(side, spec=by_port) for side in seen.sides)
+    sides = tuple(replace(side, spec=spec) for side in seen.sides)
     assert judged("P2", promised(), replace(seen, sides=sides)).outcome == PASS
     assert judged("P2", promised(), seen).outcome == INCONCLUSIVE
