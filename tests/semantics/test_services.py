@@ -106,14 +106,18 @@ def served(kube, witness):
     """A Service of two pods, one without ready pods, and one without any."""
     for name in ("pair", "unready", "empty"):
         kube.create(at_8000(name))
+    whole = f"pair.{kube.namespace}.svc.cluster.local"
+    for name, meant in (("alias", whole), ("astray", "pair")):
+        kube.create(service(name, type="ExternalName", externalName=meant))
     kube.create(witness.deployment("pair", SERVER, replicas=2, pod={"terminationGracePeriodSeconds": 30}, **READY))
     kube.create(witness.pod("unready", "serve(ready='503')", **READY))
     eventually(lambda: kube.get("Deployment", "pair")["status"].get("availableReplicas") == 2, within_s=60)
     eventually(lambda: kube.get("Pod", "unready")["status"]["phase"] == "Running")
-    names = ["pair", "pair." + kube.namespace, f"pair.{kube.namespace}.svc", f"pair.{kube.namespace}.svc.cluster.local"]
+    names = ["pair", "pair." + kube.namespace, f"pair.{kube.namespace}.svc", whole]
     address = kube.get("Service", "pair")["spec"]["clusterIP"]
     asked = f"""
 tell("names", answers={{name: ask(name) for name in {[*names, address]!r}}})
+tell("aliases", alias=ask("alias"), astray=ask("astray"))
 tell("spread", answers=[ask("pair") for _ in range(60)])
 tell("nobody", unready=ask("unready"), empty=ask("empty"))
 tell("env", host=os.environ.get("PAIR_SERVICE_HOST"), port=os.environ.get("PAIR_SERVICE_PORT"))
@@ -135,6 +139,12 @@ def test_it_is_reached_by_every_form_of_its_name_and_by_its_address(served, witn
     answers = said(witness, served, "names")["answers"]
     assert len(answers) == 5
     assert set(answers.values()) <= set(pods(served))
+
+
+def test_an_external_name_leads_to_a_service_by_its_whole_name(served, witness):
+    answers = said(witness, served, "aliases")
+    assert answers["alias"] in pods(served)
+    assert answers["astray"].startswith("gaierror(")
 
 
 def test_its_address_is_in_the_environment_of_later_pods(served, witness):

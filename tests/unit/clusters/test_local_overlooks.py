@@ -54,6 +54,35 @@ def test_commands_that_ask_the_machine_where_they_mean_the_pod(asked):
     assert overlooks([running(readinessProbe=exec_probe("test", "-e", "/tmp/localhosts"))]) == []
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"command": ["proxy", "--upstream", "http://localhost:8000"]},
+        {"args": ["--upstream=http://127.0.0.1:8000"]},
+        {"env": [{"name": "UPSTREAM", "value": "http://localhost:8000"}]},
+    ],
+)
+def test_a_sidecar_that_is_told_to_ask_the_pod_itself(given):
+    proxy, server = {"name": "proxy", **given}, {"name": "server"}
+    said = [f"Deployment web: in container proxy localhost (in its {next(iter(given))}) is the machine's"]
+    assert overlooks([named("Deployment", template={"spec": {"containers": [proxy, server]}})]) == said
+    beside = {"initContainers": [{**proxy, "restartPolicy": "Always"}], "containers": [server]}
+    assert overlooks([named("Deployment", template={"spec": beside})]) == said
+    # Alone, a server only says where it listens, or whom it trusts.
+    assert overlooks([running(**given)]) == []
+    before = {"initContainers": [proxy], "containers": [server]}
+    assert overlooks([named("Deployment", template={"spec": before})]) == []
+
+
+def test_an_external_name_that_is_no_service_of_the_cluster():
+    outside = named("Service", type="ExternalName", externalName="models.example.com")
+    assert overlooks([outside]) == [
+        "Service web does not lead to models.example.com, which is no Service of the cluster"
+    ]
+    assert overlooks([named("Service", type="ExternalName", externalName="store.bank.svc.cluster.local")]) == []
+    assert overlooks([named("Service", ports=[{"port": 80}])]) == []
+
+
 def test_lint_says_it_of_the_embedded_cluster(tmp_path):
     chart = unpacked("observed", tmp_path)
     done = CliRunner().invoke(lint, [str(chart)], standalone_mode=False, catch_exceptions=False)

@@ -12,7 +12,8 @@ DOMAIN = "cluster.local"
 def hosts_file(pod: Obj, pod_ip: str, services: Iterable[Obj], endpoint_slices: Iterable[Obj]) -> str:
     """Localhost, the pod itself, its hostAliases, and Services: those of its own namespace by short name too.
 
-    A headless Service stands for its ready endpoints, each of them also by its hostname.
+    A headless Service stands for its ready endpoints, each of them also by its hostname; one of type ExternalName
+    for the addresses of a Service of the cluster.
     """
     namespace, spec = pod["metadata"]["namespace"], pod["spec"]
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
@@ -21,13 +22,16 @@ def hosts_file(pod: Obj, pod_ip: str, services: Iterable[Obj], endpoint_slices: 
     lines.append("\t".join([pod_ip, *own, hostname]))
     for alias in spec.get("hostAliases") or ():
         lines.append("\t".join([alias["ip"], *(alias.get("hostnames") or ())]))
-    slices = list(endpoint_slices)
+    slices, aliases = list(endpoint_slices), []
     for service in services:
         address = service["spec"].get("clusterIP")
         if address == "None":
             lines += _headless(service, slices, namespace)
         elif address:
             lines.append("\t".join([address, *_names(service["metadata"], namespace)]))
+        elif service["spec"].get("type") == "ExternalName":
+            aliases.append(service)
+    lines += [line for alias in aliases for line in _alias(alias, lines, namespace)]
     return "\n".join(lines) + "\n"
 
 
@@ -52,6 +56,20 @@ def _headless(service: Obj, slices: list[Obj], namespace: str) -> list[str]:
                 names += _names(metadata, namespace, host=f"{endpoint['hostname']}.")
             lines += ["\t".join([address, *names]) for address in endpoint["addresses"]]
     return lines
+
+
+def of_the_cluster(external_name: str) -> bool:
+    """Whether what a Service of type ExternalName stands for is a Service: other names are not looked up."""
+    return external_name.removesuffix(".").endswith(f".svc.{DOMAIN}")
+
+
+def _alias(service: Obj, lines: list[str], namespace: str) -> list[str]:
+    """Source: Kubernetes, "Service", ExternalName: a CNAME record, so that only a whole name leads anywhere."""
+    meant = service["spec"]["externalName"].removesuffix(".")
+    addresses = (
+        [line.split("\t")[0] for line in lines if meant in line.split("\t")[1:]] if of_the_cluster(meant) else []
+    )
+    return ["\t".join([address, *_names(service["metadata"], namespace)]) for address in addresses]
 
 
 def write(path: Path, content: str) -> None:

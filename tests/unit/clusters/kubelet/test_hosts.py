@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from seatrial.clusters.local.kubelet.hosts import hosts_file, write
 
 POD = {"metadata": {"name": "web", "namespace": "shop"}, "spec": {}}
@@ -42,6 +44,32 @@ def test_a_headless_service_stands_for_its_ready_endpoints() -> None:
     assert "pg" in seen["127.64.0.2"]
     assert "pg-0.pg.shop.svc.cluster.local" in seen["127.64.0.2"]
     assert "127.64.0.3" not in seen
+
+
+def external(name: str):
+    return {"metadata": {"name": "models", "namespace": "shop"}, "spec": {"type": "ExternalName", "externalName": name}}
+
+
+@pytest.mark.parametrize("dot", ["", "."])
+def test_an_external_name_stands_for_the_service_that_it_names(dot: str) -> None:
+    meant = external(f"store.bank.svc.cluster.local{dot}")
+    seen = names(hosts_file(POD, "127.64.0.1", [meant, service("store", "bank")], []))
+    assert seen["127.96.0.1"][3:] == ["models", "models.shop", "models.shop.svc", "models.shop.svc.cluster.local"]
+
+
+def test_an_external_name_of_a_headless_service_stands_for_each_of_its_endpoints() -> None:
+    addresses = ["127.64.0.2", "127.64.0.3"]
+    endpoints = [{"addresses": [each], "conditions": {"ready": True}} for each in addresses]
+    part = {"metadata": {"namespace": "shop", "labels": {"kubernetes.io/service-name": "pg"}}, "endpoints": endpoints}
+    services = [external("pg.shop.svc.cluster.local"), service("pg", address="None")]
+    seen = names(hosts_file(POD, "127.64.0.1", services, [part]))
+    assert all("models" in seen[each] for each in addresses)
+
+
+@pytest.mark.parametrize("name", ["pg", "pg.shop.svc", "models.example.com", "gone.shop.svc.cluster.local"])
+def test_an_external_name_that_is_no_whole_name_of_a_service_leads_nowhere(name: str) -> None:
+    text = hosts_file(POD, "127.64.0.1", [external(name), service("pg")], [])
+    assert "models" not in text
 
 
 def test_the_file_is_changed_in_place(tmp_path: Path) -> None:
