@@ -38,6 +38,15 @@ def ports_of(service: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple(entry for entry in entries if entry.get("protocol", "TCP") == "TCP")
 
 
+def wanted_in_vain(service: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, str]:
+    """What the selector of a Service wants and pods with these labels lack: such pods are none of its endpoints.
+
+    Nothing of one without a selector, whose endpoints are somebody else's doing.
+    """
+    selector = (service.get("spec") or {}).get("selector") or {}
+    return {key: value for key, value in selector.items() if labels.get(key) != value}
+
+
 def listed(names: Iterable[Any]) -> str:
     """Names or numbers for a message."""
     return ", ".join(map(str, names)) or "none"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from seatrial.contract.base import Part
-from seatrial.contract.services import listed, ports_of, target_port
+from seatrial.contract.services import listed, ports_of, target_port, wanted_in_vain
 from seatrial.errors import InputError
 from seatrial.observation import Workload
 
@@ -189,7 +189,20 @@ def _refuse_what_it_lacks(
             f"{key}service: expected a Service named {workload.service} among what the chart renders "
             f"({listed(services)}), found none; correct the name"
         )
+    _refuse_a_service_of_other_pods(key, services[workload.service], workload, manifest)
     _refuse_a_port_that_leads_nowhere(key, declared.port, services[workload.service], manifest)
+
+
+def _refuse_a_service_of_other_pods(key: str, service: Manifest, workload: Workload, manifest: Manifest) -> None:
+    """Every pod of the workload is asked as what the Service leads to, so that none may be left out."""
+    labels = (manifest["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    if lacking := wanted_in_vain(service, labels):
+        wanted = listed(f"{name}: {value}" for name, value in lacking.items())
+        raise InputError(
+            f"{key}service: expected a Service that leads to every pod of {workload}, found {workload.service}, whose "
+            f"selector wants {wanted}, which the chart does not give them; correct one of the two, or, where some pods "
+            "get that label when they are made, name these by `selector`, in place of kind and name"
+        )
 
 
 def _refuse_a_port_that_leads_nowhere(key: str, port: int, service: Manifest, manifest: Manifest) -> None:

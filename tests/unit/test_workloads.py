@@ -140,6 +140,40 @@ def test_a_mistake_is_told_by_file_and_key(read, tmp_path, keys, said):
     assert str(refused.value).startswith(str(tmp_path / "contract.yaml"))
 
 
+def labelled(kind, **labels):
+    manifest = workload(kind, "subject")
+    manifest["spec"]["template"]["metadata"] = {"labels": labels}
+    return manifest
+
+
+def led_to(**selector):
+    led = service("subject")
+    led["spec"]["selector"] = selector
+    return led
+
+
+@pytest.mark.parametrize(
+    ("kind", "selector", "wanted"),
+    [
+        ("Deployment", {"app": "web"}, "app: web"),
+        ("Deployment", {"app": "engine", "role": "leader"}, "role: leader"),
+        ("StatefulSet", {"app": "engine", "apps.kubernetes.io/pod-index": "0"}, "apps.kubernetes.io/pod-index: 0"),
+        ("StatefulSet", {"statefulset.kubernetes.io/pod-name": "subject-0"}, "statefulset.kubernetes.io/pod-name: "),
+    ],
+)
+def test_a_service_that_does_not_lead_to_every_pod_of_the_workload_is_refused(read, kind, selector, wanted):
+    contract = read(workloads={"a": {"kind": kind}})
+    said = f"workloads.a.service: expected a Service that leads to every pod of {kind} subject, found subject, whose .*"
+    with pytest.raises(InputError, match=f"{said} wants {wanted}.*name these by `selector`, in place of kind and name"):
+        on_trial(contract, (labelled(kind, app="engine"), led_to(**selector)))
+
+
+@pytest.mark.parametrize("selector", [{"app": "engine"}, {"app": "engine", "tier": "gpu"}, {}])
+def test_a_service_leads_to_pods_that_have_what_it_wants_or_where_somebody_else_says(read, selector):
+    found = on_trial(read(), (labelled("Deployment", app="engine", tier="gpu", more="x"), led_to(**selector)))
+    assert found == {"": Workload("Deployment", "subject", service="subject")}
+
+
 def test_two_workloads_of_one_name_are_refused(tmp_path):
     text = yaml.safe_dump(MINIMAL) + "workloads:\n  a: {port: 1}\n  a: {port: 2}\n"
     (tmp_path / "contract.yaml").write_text(text)
