@@ -61,10 +61,14 @@ class DeployedWorkload:
         if not self._watch.wait(lambda changes: len(ready_pods(changes, self.identity)) == count, timeout_s):
             changes = self._watch.changes()
             self._refuse_what_matches_nothing(changes)
-            why = trouble(changes, self._watch.logs())
+            why = [trouble(changes, self._watch.logs())]
+            if self.identity.selector and not self.declared.replicas:
+                why.append(
+                    f"this trial wants {count}, and no Helm value says how many: name one in {self._key('replicas')}"
+                )
             raise ClusterError(
                 f"{self._namespace}: expected {count} Ready pods of {self.identity} within {timeout_s:.0f} s, "
-                f"found {len(self.pods())}{'; ' if why else ''}{why}"
+                f"found {'; '.join([str(len(self.pods())), *filter(None, why)])}"
             )
         for pod in self.pods():
             self._refuse_another_container(pod.spec)

@@ -89,6 +89,12 @@ def test_too_few_pods_are_the_clusters_fault():
         deployed("gateway").wait_pods(3, 1.0)
 
 
+def test_of_pods_whose_number_nothing_governs_it_is_said_what_would():
+    said = r"within 1 s, found 1; this trial wants 3, and .* how many: name one in workloads\.engines\.replicas$"
+    with pytest.raises(ClusterError, match=said):
+        deployed("engines").wait_pods(3, 1.0)
+
+
 def test_a_selector_that_matches_nothing_is_told_with_the_pods_there_were():
     with pytest.raises(WorkloadNotFound) as refused:
         deployed("typo").wait_pods(1, 1.0)
