@@ -41,11 +41,23 @@ def heard_s(rows: Ledger, round: Round) -> float:
     return min(round.told_s, float(since_due.first_byte_s.min(initial=np.inf)))
 
 
-def unread_s(rows: Ledger, round: Round) -> float:
-    """How long before it was told to stop a request may have been sent that the victim had not read by then."""
+def refusals_begin_s(rows: Ledger, round: Round) -> tuple[float, float]:
+    """When the first refusal of what came after the signal was there, and the longest that such a one had taken.
+
+    What is refused later than those was read before, and given up. Infinite and 0 where nothing was refused.
+    """
     told_s = heard_s(rows, round)
     then = rows.select(refused(rows) & (rows.sent_s >= told_s) & (rows.sent_s <= told_s + REFUSALS_S))
-    took_s = float((then.first_byte_s - then.sent_s).max()) if len(then) else 0.0
+    if not len(then):
+        return np.inf, 0.0
+    first_s = float(then.first_byte_s.min())
+    at_once = then.select(then.first_byte_s <= first_s + SETTLED_S)
+    return first_s, float((at_once.first_byte_s - at_once.sent_s).max())
+
+
+def unread_s(rows: Ledger, round: Round) -> float:
+    """How long before it was told to stop a request may have been sent that the victim had not read by then."""
+    _, took_s = refusals_begin_s(rows, round)
     return min(READ_S, max(SETTLED_S, TURNS * took_s))
 
 
@@ -53,8 +65,11 @@ def perhaps_unread(rows: Ledger, round: Round) -> Mask:
     """Which rows were refused and may have been read after the container was told: shape (n,).
 
     What was accepted and then broken off had been read, and so had what was answered with anything but an error. What
-    was refused before SIGTERM was due was refused for something else.
+    was refused before SIGTERM was due was refused for something else, and what was refused long after the first that
+    came after the signal was given up.
     """
-    late = rows.ended_s >= min(round.sigterm_due_s, round.told_s)
-    found: Mask = refused(rows) & late & (rows.sent_s > heard_s(rows, round) - unread_s(rows, round))
+    first_s, took_s = refusals_begin_s(rows, round)
+    then = rows.ended_s >= min(round.sigterm_due_s, round.told_s)
+    then &= rows.first_byte_s <= max(first_s, heard_s(rows, round)) + took_s + SETTLED_S
+    found: Mask = refused(rows) & then & (rows.sent_s > heard_s(rows, round) - unread_s(rows, round))
     return found

@@ -191,6 +191,22 @@ def test_however_long_a_server_stalls_what_was_sent_half_a_second_before_was_rea
     assert {row.load for row in seen.ledger if row.row in found.rows} == {"long"}
 
 
+def test_what_is_given_up_later_than_others_are_refused_had_been_read():
+    """Drained for 1 s: what came around the signal is answered 503 then, while new requests are refused at once."""
+
+    def capped(row, round):
+        if row["load"] == "short" and row["sent_s"] > round.told_s + 0.05:
+            return {**wrong(row, REFUSAL, 503), "first_byte_s": row["sent_s"] + 0.004, "ended_s": row["sent_s"] + 0.005}
+        if row["load"] == "short" and row["sent_s"] > round.told_s - 0.1:
+            return {**wrong(row, REFUSAL, 503), "first_byte_s": round.told_s + 1.0, "ended_s": round.told_s + 1.0}
+        return row
+
+    seen = deletion(change=capped)
+    found = verdict(seen)
+    assert found.outcome is FAIL
+    assert min(row.sent_s - seen.rounds[row.group].told_s for row in seen.ledger if row.row in found.rows) < -0.08
+
+
 def test_refusals_before_the_sign_say_that_it_is_late():
     """The log's line is stamped 0.25 s after SIGTERM was due, and the server has refused at once since 0.05 s."""
 
