@@ -7,6 +7,10 @@ kind and the deletion on the embedded cluster:
 
     python docs/pictures/draw.py runs/RUN-ON-KIND page.png
     python docs/pictures/draw.py runs/RUN-ON-LOCAL deletion.svg
+    python docs/pictures/draw.py runs/BROKEN-RUN-ON-LOCAL broken-deletion.svg
+
+The broken run is `seatrial check` D1 D4 D5 D7 D8 of a copy of `charts/` in which openmed-service's contract has
+`{name: SEATRIAL_FAULT, value: drain-cap-1s}` below `values.extraEnv`.
 """
 
 from __future__ import annotations
