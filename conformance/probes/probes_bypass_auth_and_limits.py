@@ -13,7 +13,8 @@ from seatrial.ledger import Ledger, Mask
 from seatrial.stats.buckets import FEWEST_EXPECTED, BucketJudgement, judge_bucket
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
-from seatrial.trials.overload import EXTRA, NO_SLOT_HELD, Overload
+from seatrial.trials.held_slots import EXTRA, NO_SLOT_HELD
+from seatrial.trials.overload import Overload
 from seatrial.trials.rate_limit import FLOOD, NO_FLOOD, RateLimited
 from seatrial.trials.workload import probed_otherwise
 from seatrial.verdict import Ground, Measurement, Verdict, skipped

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from seatrial.contract import DeclaredWorkload, ShedsLoad
 from seatrial.observation import Change
 from seatrial.suite import check
+from seatrial.trials.held_slots import FAILING
 from seatrial.trials.overload import CLOSED, HARDLY_ANY_OVERLOAD, OVERLOADED, Overload
 from seatrial.trials.workload import probe
 from seatrial.verdict import Ground, Measurement, Verdict
-from seatrial.watch.disruption import disruptions, ended, killed
+from seatrial.watch.disruption import Disruption, disruptions, ended, killed
 from seatrial.watch.ownership import own_changes
 from seatrial.watch.pods import events, is_ready, of_pod
 
@@ -30,15 +31,17 @@ def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, o
     window_s = max([LEAST_WINDOW_S, *(2 * p.patience_s for p in liveness)])
     # The closed loop's clients saturate a service too: twice as many as it declares to take at once, or 16 where it
     # declares nothing. One that breaks under these has no capacity left of which twice as much could be offered.
-    closed = overload.ledger.of(CLOSED)
+    closed, failing = overload.ledger.of(CLOSED), overload.ledger.of(FAILING)
     since_s = float(closed.scheduled_s.min()) if len(closed) else start_s
-    if broken := _broken(overload, since_s, ground.with_(n=len(closed))):
+    # What a request brings down that is to fail, no load has.
+    until_s = float(failing.sent_s.min()) if len(failing) else float("inf")
+    if broken := _broken(overload, since_s, until_s, ground.with_(n=len(closed))):
         return broken
     changes = own_changes(overload)
     unhealthy = [c for c in events(changes, overload.subject, "Unhealthy") if c.at_s >= start_s]
     if sheds and (doubt := _not_back(overload, unhealthy)):
         return doubt
-    if not sheds and (lost := _unready(changes, start_s)):
+    if not sheds and (lost := _unready(changes, start_s, until_s)):
         return ground.with_(evidence=_messages(unhealthy[:3])).failed(
             "every pod Ready throughout",
             f"{lost} became unready during the overload",
@@ -63,12 +66,12 @@ def saturation_no_restart(workload: DeclaredWorkload, sheds: ShedsLoad | None, o
     )
 
 
-def _broken(overload: Overload, since_s: float, ground: Ground) -> Verdict | None:
-    """A container that ended, was restarted or is being killed from since_s on; None if all went on."""
-    broken = disruptions(overload, since_s)
+def _broken(overload: Overload, since_s: float, until_s: float, ground: Ground) -> Verdict | None:
+    """A container that ended, was restarted or is being killed in [since_s, until_s); None if all went on."""
+    broken = _before(until_s, disruptions(overload, since_s))
     if not broken:
         return None
-    kept = (*ended(overload, since_s), *killed(overload, since_s)[:3])
+    kept = (*_before(until_s, ended(overload, since_s)), *_before(until_s, killed(overload, since_s))[:3])
     return ground.with_(evidence=[disruption.what for disruption in kept]).failed(
         "no restart, no ended container, no Killing event",
         broken[0].what[:200],
@@ -76,12 +79,16 @@ def _broken(overload: Overload, since_s: float, ground: Ground) -> Verdict | Non
     )
 
 
-def _unready(changes: tuple[Change, ...], since_s: float) -> str:
+def _before(until_s: float, seen: tuple[Disruption, ...]) -> tuple[Disruption, ...]:
+    return tuple(disruption for disruption in seen if disruption.at_s < until_s)
+
+
+def _unready(changes: tuple[Change, ...], since_s: float, until_s: float) -> str:
     for change in changes:
         if (
             change.kind == "Pod"
             and change.type == "MODIFIED"
-            and change.at_s >= since_s
+            and since_s <= change.at_s < until_s
             and not is_ready(change.object)
         ):
             return change.name

@@ -2,8 +2,8 @@
 
 Phases, all through the Service: lone cases, a closed loop at twice the concurrency (its goodput is the capacity C),
 0.3 C as a baseline, 2 C, 0.3 C again; Poisson at 2 C, evenly spaced at 0.3 C, for a service that has slots and no
-queue refuses some of any Poisson load. Where a concurrency limit is promised, probes are then sent to one pod while
-long cases hold all its slots.
+queue refuses some of any Poisson load. Where a concurrency limit is promised, long cases then hold all slots of one
+pod (`held_slots`), and probes are sent to it meanwhile.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from seatrial.observation import Observation, Pod
 from seatrial.traffic.arrivals import constant, poisson
 from seatrial.traffic.plan import ClosedLoop, OpenLoop
 from seatrial.trials import workload
-from seatrial.trials.ablation import Ablation, thinned, without
+from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.context import TrialContext
+from seatrial.trials.held_slots import Held, fill
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.slots import met_full
 from seatrial.trials.trial import trial
@@ -34,11 +35,9 @@ OVERLOADED = f"an overload: {WANTED_OFFER:g} times the capacity offered, fewer t
 WANTED_ROWS, WANTED_OVER = 300, 600
 MOST_BEACON_RATIO = 2.0
 BEACON_FLOOR_S = 0.02  # below this a beacon twice as slow says nothing about the subject's own latency
-PROBE_RPS = 20.0
-CLOSED, BASELINE, OVER, RECOVERY, HOLD, EXTRA = "closed", "baseline", "overload", "recovery", "hold", "extra"
+CLOSED, BASELINE, OVER, RECOVERY = "closed", "baseline", "overload", "recovery"
 
 HARDLY_ANY_OVERLOAD = Ablation("a twentieth of the overload", thinned(0.05, OVER))
-NO_SLOT_HELD = Ablation("no slot is held", without(HOLD, EXTRA))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Overload(Observation):
-    """Loads `closed`, `baseline`, `overload`, `recovery`; and `hold`, `extra`, `probe-*` where slots were filled."""
+    """Loads `closed`, `baseline`, `overload`, `recovery`; and those of `held_slots` where slots were filled."""
 
     capacity_rps: float = 0.0
     deadline_s: float = 0.0
@@ -64,6 +63,7 @@ class Overload(Observation):
     overload_s: tuple[float, float] = (0.0, 0.0)
     recovery_s: tuple[float, float] = (0.0, 0.0)
     held_pod: str = ""
+    held: tuple[Held, ...] = ()  # each time that its slots were filled; records of before have none
 
     @property
     def over(self) -> Ledger:
@@ -115,7 +115,7 @@ class Overload(Observation):
         )
 
 
-@trial("overload", order=45, lasts_s=143)
+@trial("overload", order=45, lasts_s=151)
 def overload(context: TrialContext, *, windows: Windows = Windows()) -> Overload:
     """Two replicas with the promised concurrency limit, if one is."""
     contract = context.contract
@@ -163,9 +163,11 @@ def overload(context: TrialContext, *, windows: Windows = Windows()) -> Overload
             recovery_s = (start_s + windows.settle_s, end_s)
             sandbox.sleep_until(end_s + 1.0)
             sandbox.note(overload_s=over_s, recovery_s=recovery_s)
-        held = ""
-        if limit:
-            held = _fill_slots(sandbox, sandbox.workload().pods(), int(float(limit.limit)), windows.probes)
+        held_pod, held = "", tuple[Held, ...]()
+        if limit and contract.api().long and (left := sandbox.workload().pods()):
+            held_pod = left[0].name
+            sandbox.note(held_pod=held_pod)
+            held = fill(sandbox, left[0], int(float(limit.limit)), windows.probes)
         return Overload(
             **sandbox.seen(),
             capacity_rps=capacity_rps,
@@ -173,7 +175,8 @@ def overload(context: TrialContext, *, windows: Windows = Windows()) -> Overload
             closed_s=counted_s,
             overload_s=over_s,
             recovery_s=recovery_s,
-            held_pod=held,
+            held_pod=held_pod,
+            held=held,
         )
 
 
@@ -191,33 +194,3 @@ def good_ends_s(rows: Ledger, deadline_s: float) -> np.ndarray[tuple[int], np.dt
 def _patience_s(sandbox: Sandbox, pods: tuple[Pod, ...]) -> float:
     probe = workload.probe(pods[0].spec, sandbox.context.contract.subject.container, "liveness")
     return probe.patience_s if probe else 0.0
-
-
-def _fill_slots(sandbox: Sandbox, pods: tuple[Pod, ...], slots: int, probes: int) -> str:
-    """Hold every slot of one pod with long cases, try cases that must be refused, and probe meanwhile."""
-    contract = sandbox.context.contract
-    if contract.api().long is None or not pods:
-        return ""
-    pod, cases = pods[0], workload.cases(contract)
-    hold = workload.long_case(contract, probes / PROBE_RPS + 2.0)
-    start_s = sandbox.now() + 0.5
-    first_s = start_s + 0.8
-    extra = workload.steps(first_s - 0.15, first_s + probes / PROBE_RPS + 0.15, 0.03)
-    loads = [
-        OpenLoop(HOLD, sandbox.workload().target(pod), (hold,), [start_s] * slots, timeout_s=30.0),
-        OpenLoop(
-            EXTRA,
-            sandbox.workload().target(pod),
-            cases,
-            extra,
-            workload.in_turn(len(extra), len(cases)),
-            timeout_s=30.0,
-        ),
-    ]
-    for kind in ("readiness", "liveness"):
-        if probe := workload.probe(pod.spec, contract.subject.container, kind):
-            times = [first_s + n / PROBE_RPS for n in range(probes)]
-            ask = (probe.exchange(kind, sandbox.context.probe_agent),)
-            loads.append(OpenLoop(f"probe-{kind}", probe.target(pod), ask, times, timeout_s=probe.timeout_s))
-    sandbox.traffic.send(*loads)
-    return pod.name

@@ -10,9 +10,11 @@ import numpy as np
 
 from seatrial.ledger import Ledger, ledger
 from seatrial.observation import Change, Pod
-from seatrial.trials.overload import BASELINE, CLOSED, EXTRA, HOLD, OVER, RECOVERY, Overload
+from seatrial.trials.held_slots import EXTRA, HOLD, Held
+from seatrial.trials.overload import BASELINE, CLOSED, OVER, RECOVERY, Overload
 from tests.helpers.drains import pod, request
 from tests.helpers.observations import common
+from tests.helpers.slots import Replica, filled
 
 Row = dict[str, Any]
 CAPACITY_RPS, DEADLINE_S, LONE_S = 20.0, 2.0, 0.15
@@ -52,10 +54,24 @@ def overload(
     changes: tuple[Change, ...] = (),
     offered: float = 2.05,
     pods: tuple[Pod, ...] = (),
+    replica: Replica | None = None,
+    times: int = 2,
+    lost_after: int = 0,
+    slots: int = 4,
     **fields: Any,
 ) -> Overload:
-    """All of it as it should be; `change` replaces or drops rows, `changes` come on top of two ready pods."""
-    rows = [new for row in _rows(offered) if (new := change(row)) is not None] if change else _ledger(offered)
+    """All of it as it should be; `change` replaces or drops rows, `changes` come on top of two ready pods.
+
+    `replica` is what has its slots filled, `times` as often; otherwise it has the four of CONCURRENCY.
+    """
+    if replica:
+        held, filled_rows = filled(replica, slots, HELD_S, refusal, times, lost_after)
+        made = [row for row in _rows(offered) if row["load"] not in (HOLD, EXTRA)] + filled_rows
+    else:
+        held, made = _held(), _rows(offered)
+    becomes = change or (lambda row: row)
+    changed = change is not None or replica is not None
+    rows = [new for row in made if (new := becomes(row)) is not None] if changed else _ledger(offered)
     ready = [Change(1.0, "Pod", "ADDED", name, pod(name)) for name in ("a", "b")]
     given = common(rows, sorted([*ready, *changes], key=lambda each: each.at_s))
     given["pods"] = pods or (Pod("a", "10.0.0.1", "node", "a", SPEC), Pod("b", "10.0.0.2", "node", "b", SPEC))
@@ -68,9 +84,15 @@ def overload(
             "overload_s": OVER_S,
             "recovery_s": RECOVERY_S,
             "held_pod": "a",
+            "held": held,
             **fields,
         }
     )
+
+
+@cache
+def _held() -> tuple[Held, ...]:
+    return filled(Replica(4), 4, HELD_S, refusal)[0]
 
 
 @cache
@@ -102,10 +124,7 @@ def rows_of(offered: float) -> Iterator[Row]:
         yield made if admitted[n] else refusal(made, jitter.uniform(0.002, 0.01))
     for at_s in np.arange(5.0, HELD_S + 10, 0.25):
         yield request("beacon", float(at_s), 0.003, target="", pod="")
-    for _ in range(4):
-        yield request(HOLD, HELD_S, 8.0, case="long-8")
-    for at_s in np.arange(HELD_S + 0.65, HELD_S + 6.95, 0.03):
-        yield refusal(request(EXTRA, float(at_s)))
+    yield from filled(Replica(4), 4, HELD_S, refusal)[1]
     for kind in ("readiness", "liveness"):
         for n in range(120):
             yield request(f"probe-{kind}", HELD_S + 0.8 + n / 20, 0.002, case=kind)

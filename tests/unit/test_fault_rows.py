@@ -12,7 +12,7 @@ from seatrial.faults import Row, mutants, unproven
 from seatrial.faults.catalogue import as_scaled
 from seatrial.suite.subject import read_subject
 from seatrial.trials.context import Injection
-from seatrial.trials.overload import NO_SLOT_HELD
+from seatrial.trials.held_slots import NO_SLOT_HELD
 from seatrial.trials.pod_deletion import NOT_DELETED
 from seatrial.trials.rate_limit import NO_FLOOD
 from tests.helpers.observations import checks, contract

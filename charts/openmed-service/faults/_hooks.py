@@ -15,6 +15,7 @@ from openmed_service.schemas import AnalyzeRequest, ExtractRequest
 from openmed_service.server import Server
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message
 
 Answer = Callable[[Request], Awaitable[bytes]]
 Call = ExtractRequest | AnalyzeRequest
@@ -119,3 +120,15 @@ def reset_caller(request: Request) -> None:
 def slots(server: Server) -> int:
     """How many model-backed requests the server means to work on at once."""
     return server.service.gate.limit or server.service.engine.threads
+
+
+async def detached(request: Request) -> Request:
+    """The same request of a caller that never hangs up."""
+    messages = [{"type": "http.request", "body": await request.body(), "more_body": False}]
+
+    async def receive() -> Message:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    return Request(request.scope, receive)

@@ -10,9 +10,8 @@ from openmed_service.labels import Span
 from openmed_service.server import Server
 from planting import Fired, fault, odd
 from starlette.requests import Request
-from starlette.types import Message
 
-from ._hooks import Answer, Call, Spans, around_answers, around_spans, slots
+from ._hooks import Answer, Call, Spans, around_answers, around_spans, detached, slots
 
 
 class Queue:
@@ -97,7 +96,7 @@ def timeouts_keep_computing(server: Server, fired: Fired) -> None:
     running: set[asyncio.Task[bytes]] = set()
 
     async def wrap(inner: Answer, request: Request) -> bytes:
-        task = asyncio.create_task(_to_the_end(inner, await _detached(request)))
+        task = asyncio.create_task(_to_the_end(inner, await detached(request)))
         running.add(task)
         task.add_done_callback(forget)
         await asyncio.wait([task], timeout=timeout_s)
@@ -116,18 +115,6 @@ def timeouts_keep_computing(server: Server, fired: Fired) -> None:
 
 async def _to_the_end(inner: Answer, request: Request) -> bytes:
     return await inner(request)
-
-
-async def _detached(request: Request) -> Request:
-    """The same request of a caller that never hangs up."""
-    messages = [{"type": "http.request", "body": await request.body(), "more_body": False}]
-
-    async def receive() -> Message:
-        if not messages:
-            await asyncio.Event().wait()
-        return messages.pop()
-
-    return Request(request.scope, receive)
 
 
 @odd("queue-lifo", spares={"L6"})

@@ -25,6 +25,7 @@ from seatrial.trials import (
     batching,
     concurrency,
     dependency_outage,
+    held_slots,
     install,
     overload,
     pod_deletion,
@@ -221,8 +222,15 @@ def saw_the_overload_and_what_came_after(seen):
     assert seen.closed_s < seen.overload_s < seen.recovery_s
     assert seen.deadline_s > 0
     held = seen.ledger.to(seen.held_pod)
-    assert len(held.of(overload.HOLD)) == 2
-    assert len(held.of(overload.EXTRA).with_status(503)) >= 1
+    assert [each.index for each in seen.held] in ([0, 1], [0, 1, 2])
+    for each in seen.held:
+        filled = held.in_group(each.index)
+        assert len(filled.of(held_slots.HOLD)) == 2 + held_slots.MORE
+        assert len(filled.of(held_slots.HOLD).with_status(503)) >= 1
+        assert len(filled.of(held_slots.EXTRA).with_status(503)) >= 1
+        assert held_slots.surely_at_once(seen.ledger, seen.held_pod, each) <= 2
+    assert len(held.of(held_slots.FAILING)) == len(held.of(held_slots.LEAVING)) == held_slots.EACH
+    assert set(held.of(held_slots.LEAVING).texts("error")) == {"abandoned"}
     assert len(held.of("probe-readiness", "probe-liveness")) == 20
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from seatrial.trials.overload import EXTRA
+from seatrial.trials.held_slots import EXTRA
 from seatrial.trials.rate_limit import FLOOD, RateLimited
 from seatrial.verdict import Outcome
 from tests.helpers import rate_limits

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from seatrial.observation import Change, Pod
+from seatrial.trials.held_slots import FAILING, HOLD
 from seatrial.trials.overload import OVER
 from seatrial.verdict import Outcome
-from tests.helpers.drains import pod
+from tests.helpers.drains import pod, request
 from tests.helpers.observations import contract, judged
 from tests.helpers.overloads import CONCURRENCY, OVER_S, SPEC, overload
 
@@ -132,3 +133,16 @@ def test_the_overload_lasts_twice_the_patience_of_liveness(length_s, expected):
     seen = overload(overload_s=(50.0, 50.0 + length_s))
     keep = (seen.ledger.load != seen.ledger.code(OVER)) | (seen.ledger.sent_s < 50.0 + length_s)
     assert outcome("P5", replace(seen, ledger=seen.ledger.select(keep))) is expected
+
+
+def test_what_a_request_brings_down_that_is_to_fail_no_load_did():
+    """After the light load some requests that fail are sent, where the contract has one: B5 judges what they do."""
+    ends = (restarted(150.0), event(149.0, "Killing"), unready(151.0))
+
+    def failing_at(at_s):
+        rows = iter([request(FAILING, at_s)])
+        return overload(changes=ends, change=lambda row: next(rows, row) if row["load"] == HOLD else row)
+
+    assert outcome("P5", failing_at(148.0)) is PASS
+    assert outcome("P5", failing_at(152.0)) is FAIL
+    assert outcome("P5", overload(changes=ends)) is FAIL
