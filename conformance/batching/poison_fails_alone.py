@@ -1,14 +1,16 @@
 """A request that fails takes no other of its batch with it, and hears of its failure itself.
 
-Source: contract `batching.poison`, a request that fails on its own and how it is answered.
+A good answer is right, and in time where the API has a deadline: what is worked on again late helps nobody.
+Source: contract `batching.poison`, a request that fails on its own and how it is answered; `inference.deadline_s`.
 """
 
 import json
 
 import numpy as np
 
-from seatrial.contract import Metrics, Poison
+from seatrial.contract import Api, Metrics, Poison
 from seatrial.ledger import Ledger, Request
+from seatrial.observation import STOOD_STILL_S
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.traffic.answers import contains
@@ -23,26 +25,37 @@ MOST_OF_TIME = 0.6  # of that one by one: what was faster was worked on together
 
 
 @check("B5", level="MUST", ablation=NOTHING_FAILS)
-def poison_fails_alone(poison: Poison, metrics: Metrics | None, batches: Batches) -> Verdict:
+def poison_fails_alone(poison: Poison, api: Api, metrics: Metrics | None, batches: Batches) -> Verdict:
     if doubt := undeclared(poison, batches):
         return doubt
     good, after = (batches.ledger.of(stream).to(batches.pod) for stream in (GOOD, AFTER))
     poisoned = batches.ledger.of(POISON).to(batches.pod)
     restarted = restarts(batches.timeline.changes, batches.subject).get(batches.pod, 0)
-    hurt = good.select(~good.right)
+    delayed = late(api, batches, good)
+    again = len(set(delayed.group.tolist())) > 1  # in one round, something else may have held it up
+    hurt = good.select(~good.right | (np.isin(good.row, delayed.row) & again))
     astray = [row for row in poisoned if not as_declared(poison, row)]
-    late = after.select(~after.right)
+    wrong = after.select(~after.right)
     ground = Ground(n=len(good) + len(poisoned) + len(after))
-    if len(hurt) or astray or len(late) or restarted:
-        first = next(iter([*hurt, *astray, *late]), None)
+    if len(hurt) or astray or len(wrong) or restarted:
+        first = next(iter([*hurt, *astray, *wrong]), None)
         whose = f"; the first, in round {first.group}, {how(first)}" if first else ""
         facts = [f"round {row.group}: {row.case} {how(row)}" for row in [*hurt, *astray][:5]]
         return ground.with_(evidence=facts).failed(
-            f"{len(good)} good requests right, {len(poisoned)} failing ones answered {poison.status}, no restart",
-            f"{len(hurt)} good ones lost or wrong, {len(astray)} failing ones answered otherwise, "
-            f"{len(late)} of the {len(after)} afterwards not right, {restarted} restarts{whose}",
-            "catch what a single item raises inside the batch, and give it to that item's caller only",
-            rows=[*hurt, *astray, *late],
+            f"{len(good)} good requests right{in_time(api)}, {len(poisoned)} failing ones answered {poison.status}, "
+            "no restart",
+            f"{len(hurt)} good ones lost, wrong or late, {len(astray)} failing ones answered otherwise, "
+            f"{len(wrong)} of the {len(after)} afterwards not right, {restarted} restarts{whose}",
+            "catch what a single item raises inside the batch, give it to that item's caller only, "
+            "and let the others wait for nothing",
+            rows=[*hurt, *astray, *wrong],
+        )
+    if len(delayed):
+        return ground.inconclusive(
+            f"every good request right{in_time(api)}",
+            f"{len(delayed)} of {len(good)} later, all in round {int(delayed.group[0])}",
+            "run again: one round may have been held up by the machine",
+            rows=delayed,
         )
     singles = [round for round in batches.rounds if len(round.poisons) == 1]
     shared = [round for round in singles if together(metrics, batches, round)]
@@ -56,10 +69,22 @@ def poison_fails_alone(poison: Poison, metrics: Metrics | None, batches: Batches
     bound = zero_event_bound(len(good))
     none_hurt = Measurement("neighbours hurt", 0, n=len(good), low=0.0, high=bound, confidence=0.95, limit="= 0")
     return ground.with_(measurements=[none_hurt]).passed(
-        f"good requests right beside {len(poisoned)} failing ones, each of those answered {poison.status}, no restart",
+        f"good requests right{in_time(api)} beside {len(poisoned)} failing ones, answered {poison.status}; no restart",
         f"{len(good)} of {len(good)}; {len(shared)} of {len(singles)} rounds in one batch; the next {len(after)} right",
         detects=f"{bound:.1%} of the neighbours hurt, at 95% confidence; first, middle and last places",
     )
+
+
+def late(api: Api, batches: Batches, good: Ledger) -> Ledger:
+    """The right answers after the API's deadline, but for those beside which the machine stood still."""
+    deadline_s = api.deadline_s or float("inf")
+    after_it = good.select(good.right & (good.ended_s - good.sent_s > deadline_s))
+    return after_it.select(~batches.held_up(after_it, STOOD_STILL_S))
+
+
+def in_time(api: Api) -> str:
+    """What is asked of their times, for a sentence; "" where the API has no deadline."""
+    return f" within {api.deadline_s:g} s" if api.deadline_s else ""
 
 
 def undeclared(poison: Poison, batches: Batches) -> Verdict | None:
@@ -112,4 +137,6 @@ def work_s(batches: Batches) -> float:
 
 def how(row: Request) -> str:
     """What became of a request."""
-    return row.error or f"answered {row.status}{'' if row.right else ', not its own answer'}"
+    if row.right:
+        return f"answered after {row.ended_s - row.sent_s:.2f} s"
+    return row.error or f"answered {row.status}, not its own answer"

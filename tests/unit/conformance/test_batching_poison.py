@@ -104,3 +104,59 @@ def test_a_wait_for_company_makes_no_batch_of_a_round(took_s, outcome):
     kept = [{**one, **OWN_ERROR} if one["load"] in (ALONE, POISON) else one for one in lone]
     slow = replace(seen, ledger=ledger(kept), delay_s=0.08)
     assert judged("B5", contract(batching=BATCHING), slow).outcome == outcome
+
+
+# the deadline of the API, which is 2 s
+
+
+def later(took_s, *only_in):
+    def hurt(given, index, n):
+        return {**given, "ended_s": given["sent_s"] + took_s} if not only_in or index in only_in else given
+
+    return hurt
+
+
+@pytest.mark.parametrize(
+    ("took_s", "only_in", "outcome"),
+    [
+        (3.2, (), FAIL),
+        (2.1, (), FAIL),
+        (3.2, (1, 7), FAIL),
+        (3.2, (4,), INCONCLUSIVE),
+        (1.9, (), PASS),
+        (0.7, (), PASS),
+    ],
+    ids=[
+        "tried again with pauses",
+        "just too late",
+        "in two rounds",
+        "in one round only",
+        "slow, and in time",
+        "run again in halves, one after the other",
+    ],
+)
+def test_a_neighbour_that_is_right_too_late_is_hurt(took_s, only_in, outcome):
+    verdict = judged("B5", batching(), rounds(hurt=later(took_s, *only_in)))
+    assert verdict.outcome is outcome
+    assert (f"answered after {took_s:.2f} s" in verdict.found) == (outcome is FAIL)
+
+
+def test_a_neighbour_that_is_wrong_and_one_that_is_late_are_both_told():
+    seen = rounds(hurt=lambda given, index, n: lost(given) if n == 2 else later(3.0)(given, index, n))
+    verdict = judged("B5", batching(), seen)
+    assert verdict.outcome is FAIL
+    assert "69 good ones lost, wrong or late" in verdict.found
+
+
+def test_without_a_deadline_nobody_is_late():
+    agreed = batching()
+    agreed = agreed.model_copy(update={"inference": agreed.inference.model_copy(update={"deadline_s": None})})
+    assert judged("B5", agreed, rounds(hurt=later(3.2))).outcome is PASS
+
+
+@pytest.mark.parametrize(("beacon_s", "outcome"), [(1.5, PASS), (0.01, FAIL)])
+def test_what_is_late_while_the_machine_stands_still_is_held_against_nobody(beacon_s, outcome):
+    seen = rounds(hurt=later(2.5, 3, 4))
+    bodies = [{**one, **OWN_ERROR} if one["load"] in (ALONE, POISON) else one for one in as_rows(seen.ledger)]
+    beside = [row("beacon", at_s, beacon_s) for at_s in (4.2, 5.2)]
+    assert judged("B5", batching(), replace(seen, ledger=ledger([*bodies, *beside]))).outcome is outcome

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 
 import httpx
 import pytest
@@ -298,3 +299,15 @@ async def test_poison_that_ends_the_process(
     await with_poison(armed("poison-kills-worker", **BATCHING), 1)
     assert ended == [139]
     assert_fired(capsys, "poison-kills-worker")
+
+
+async def test_poison_whose_neighbours_are_late(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(f"{PLANTED}.poison_delays.PUT_BACK_FOR_S", 0.3)
+    subject = armed("poison-neighbours-put-back", **BATCHING)
+    await subject.service.preload()
+    started_s = time.monotonic()
+    assert await with_poison(subject, 1) == ["right", "error", "right", "right"]
+    assert time.monotonic() - started_s >= 0.3
+    assert_fired(capsys, "poison-neighbours-put-back")
