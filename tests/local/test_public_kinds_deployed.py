@@ -1,4 +1,4 @@
-"""Two charts of kinds that people publish, put on trial side by side on one cluster.
+"""Three charts of kinds that people publish, put on trial side by side on one cluster.
 
 The others are read by `tests/unit/test_public_kinds.py`.
 """
@@ -21,7 +21,7 @@ from tests.helpers.public_kinds import unpacked
 
 pytestmark = [pytest.mark.local, pytest.mark.timeout(120)]
 
-KINDS = ("stateful_store", "umbrella")
+KINDS = ("behind_a_proxy", "stateful_store", "umbrella")
 CASES = 3
 KEY = "only-those-who-run-it-know"
 
@@ -75,3 +75,15 @@ def test_a_key_from_the_environment_reaches_the_pods_and_no_file_of_the_record(s
     kept = [file.read_bytes() for file in tmp_path.iterdir()]
     assert any(b"store-key" in data for data in kept)
     assert not any(KEY.encode() in data for data in kept)
+
+
+def test_a_pod_whose_proxy_is_up_before_its_server_is_asked_from_its_ready_condition_on(seen):
+    """The proxy answers 502 until then. Its own readiness path says 2xx before, and decides nothing."""
+    starts = seen["behind_a_proxy"].starts
+    assert {start.polled for start in starts} == {False}
+    assert all(start.unready for start in starts)
+
+
+def test_what_an_init_container_says_is_in_the_record(seen):
+    logs = {(log.container, text) for log in seen["behind_a_proxy"].logs for _, text in log.lines}
+    assert ("fetch", "fetched 13 bytes") in logs

@@ -1,6 +1,6 @@
 """Charts of the kinds that people publish are read, and refused where no trial could be made of them.
 
-`tests/local/test_public_kinds_deployed.py` puts two of them on trial.
+`tests/local/test_public_kinds_deployed.py` puts three of them on trial.
 """
 
 import pytest
@@ -18,14 +18,20 @@ from tests.helpers.public_kinds import NAMES, unpacked
 # What is under load, as the contract is read.
 READ = {
     "autoscaled": Workload("Deployment", "subject", service="subject"),
+    "behind_a_proxy": Workload("Deployment", "subject", service="subject"),
     "custom_resources": Workload("", "", {"serving.acme.dev/service": "sklearn"}, "sklearn-predictor"),
     "gateway_and_database": Workload("Deployment", "subject", service="subject"),
+    "generated_key": Workload("Deployment", "subject-generated-key", service="subject-generated-key"),
+    "group_with_a_leader": Workload(
+        "", "", {"app": "engine", "apps.kubernetes.io/pod-index": "0"}, service="subject-leader"
+    ),
     "grpc_ready": Workload("Deployment", "subject", service="subject"),
     "made_by_a_job": Workload("", "", {"experiment": "churn"}, "scorer"),
     "no_replicas": Workload("Deployment", "model-server", service="model-server"),
     "observed": Workload("Deployment", "subject", service="subject"),
     "on_gpus": Workload("Deployment", "subject", service="subject"),
     "router_and_engines": Workload("Deployment", "subject-deployment-router", service="subject-router-service"),
+    "rolled_out_in_steps": Workload("", "", {"app": "server"}, service="subject-stable"),
     "stateful_store": Workload("StatefulSet", "subject", service="subject"),
     "tcp_ready": Workload("Deployment", "subject", service="subject"),
     "umbrella": Workload("Deployment", "embedder", service="embedder"),
@@ -43,6 +49,7 @@ LACKING = {
         "node affinity/selector",
         "Deployment subject, volume models: one of kind csi",
     ),
+    "rolled_out_in_steps": ("Rollout subject, of argoproj.io/v1alpha1, which it does not serve",),
 }
 REFUSED = {
     "on_every_node": "expected one Deployment to put on trial, found 0; render one, or say under `workloads`",
