@@ -56,7 +56,7 @@ def dependency_outage_no_restart(
                 "make lost connections anew, and let readiness ask again",
                 rows=recovery.wrong,
             )
-    if short := _precondition(seen, liveness, before):
+    if short := _precondition(dependencies, seen, liveness, before):
         return ground.inconclusive(*short)
     names = ", ".join(dict.fromkeys(outage.dependency for outage in seen.outages))
     slowest_s = max(recovery.took_s for recovery in recovered)
@@ -101,7 +101,9 @@ def _liveness_lost(seen: DependencyOutage, liveness: Liveness, ground: Ground) -
     return None
 
 
-def _precondition(seen: DependencyOutage, liveness: Liveness, before: Ledger) -> tuple[str, str, str] | None:
+def _precondition(
+    dependencies: Dependencies, seen: DependencyOutage, liveness: Liveness, before: Ledger
+) -> tuple[str, str, str] | None:
     """What keeps a run in which nothing broke from being a pass; None if nothing does."""
     if not len(before) or not before.right.all():
         return (
@@ -110,7 +112,8 @@ def _precondition(seen: DependencyOutage, liveness: Liveness, before: Ledger) ->
             "see that cases are answered right while nothing is wrong",
         )
     for outage in seen.outages:
-        if short := _outage_too_little(seen, liveness, outage):
+        brought = dependencies.root[outage.dependency].brought
+        if short := _outage_too_little(seen, liveness, outage, bool(brought and brought.only_at_start)):
             return short
     if not seen.restorations:
         return "the return of each dependency", "none", "run again; see what the trial says"
@@ -121,8 +124,13 @@ def _precondition(seen: DependencyOutage, liveness: Liveness, before: Ledger) ->
     return None
 
 
-def _outage_too_little(seen: DependencyOutage, liveness: Liveness, outage: Outage) -> tuple[str, str, str] | None:
-    """Why one outage shows too little, if it does."""
+def _outage_too_little(
+    seen: DependencyOutage, liveness: Liveness, outage: Outage, only_at_start: bool
+) -> tuple[str, str, str] | None:
+    """Why one outage shows too little, if it does.
+
+    Of what only starting pods ask, nothing is to be felt: what it shows is that cases go on.
+    """
     what = f"{outage.dependency}, {outage.kind}"
     if not outage.served_before:
         return (
@@ -137,11 +145,17 @@ def _outage_too_little(seen: DependencyOutage, liveness: Liveness, outage: Outag
             "run again",
         )
     rows = seen.ledger.of(SERVICE).between(outage.start_s, outage.end_s)
-    if not outage.denied and rows.right.all():
+    if only_at_start and (len(rows) < WANTED_RIGHT or not rows.right.all()):
+        return (
+            f"{WANTED_RIGHT} cases and more, all right, while what only starting pods ask is away",
+            f"{what}: {int(rows.right.sum())} of {len(rows)}",
+            "leave `only_at_start` out of the contract, where cases need the dependency",
+        )
+    if not only_at_start and not outage.denied and rows.right.all():
         return (
             "an outage that the release met: an attempt denied, or a case failed",
             f"{what}: neither",
-            "see that cases need the dependency",
+            "see that cases need the dependency, or say `only_at_start` of it where only starting pods do",
         )
     due = len(set(liveness.probes.texts("target"))) * (outage.end_s - outage.start_s) / LIVENESS_PERIOD_S
     asked = len(liveness.probes.between(outage.start_s, outage.end_s))

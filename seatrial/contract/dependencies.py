@@ -47,6 +47,8 @@ class Brought(Part):
     """What the Secret holds, by key; `{role}` in a text stands for one of the credentials."""
     ready_within_s: Seconds = 60.0
     """It has to answer after that."""
+    only_at_start: bool = False
+    """Only pods that start ask it, such as a store of weights: every case has to be right while it is away."""
 
     @field_validator("keys")
     @classmethod

@@ -331,3 +331,31 @@ def test_a_probe_that_timed_out_when_the_beacon_did_is_nobodys_fault():
     beacon = lost(row("beacon", seen_s, 0.05, target=""), "timeout")
     rows = outage(change=change, more=(beacon,))
     assert verdict(rows).outcome is PASS
+
+
+def unfelt(made):
+    return {**row(SERVICE, made["sent_s"], target="")} if made["load"] == SERVICE else made
+
+
+def one_felt(made):
+    return made if made["load"] == SERVICE and made["sent_s"] == STALL_S + 5 else unfelt(made)
+
+
+def none_sent(made):
+    return None if made["load"] == SERVICE and REFUSE_S <= made["sent_s"] < BACK_S else unfelt(made)
+
+
+def test_an_outage_of_what_only_starting_pods_ask_passes_where_nothing_is_felt_of_it():
+    library = {"http": {"routes": [{"path": "/"}], "only_at_start": True}}
+    at_start = contract(dependencies={"library": library})
+    assert verdict(outage(change=unfelt, denied=0), at_start).outcome is PASS
+    felt = verdict(outage(change=one_felt, denied=0), at_start)
+    assert (felt.outcome, felt.found) == (INCONCLUSIVE, "library, stall: 199 of 200")
+    assert "leave `only_at_start` out" in felt.do
+    unsent = verdict(outage(change=none_sent, denied=0), at_start)
+    assert (unsent.outcome, unsent.found) == (INCONCLUSIVE, "library, refuse: 0 of 0")
+    unused = verdict(outage(change=unfelt, denied=0, served_before=0), at_start)
+    assert (unused.outcome, unused.found) == (INCONCLUSIVE, "library, stall: nothing was asked of it")
+    assert verdict(outage(change=probes(REFUSE_S, BACK_S, refused)), at_start).outcome is FAIL
+    # Without a word of it, nobody can tell this from an outage that never was.
+    assert verdict(outage(change=unfelt, denied=0)).outcome is INCONCLUSIVE
