@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from ._hooks import Answer, around_answers, detached, on_reject
 
-ASKED_FOR_S, RESTS_S, GIVEN_BACK_AFTER_S = 0.01, 20.0, 0.2
+ASKED_FOR_S, RESTS_S, GIVEN_BACK_AFTER_S = 0.01, 20.0, 0.05
 
 
 @fault("slot-counted-late", breaks={"L1"})
@@ -112,7 +112,7 @@ def _keep_one(server: Server, fired: Fired) -> None:
 
 @odd("slot-given-back-late", spares={"L1"})
 def slot_given_back_late(server: Server, fired: Fired) -> None:
-    """A slot is given back 0.2 s after its request has ended: the memory is cleared first."""
+    """A slot is given back 50 ms after its request has ended: the memory is cleared first."""
     gate = server.service.gate
     release = gate.release
 
