@@ -1,5 +1,7 @@
 """The grace period covers the preStop hook and the whole drain budget, and the budget is what its value says.
 
+The budget counts from SIGTERM, whatever the age of a request: an early one has been there for as long as half of the
+budget then, and is judged if the same request, sent at the same time to a pod that stays, is answered.
 Where a Helm value governs the budget, half of it is tried as well: a pod that finishes what takes longer then has not
 heard of the value, and what the promised budget was seen to be is only what the server does anyway.
 Source: Kubernetes, "Pod Lifecycle": the grace period counts from the deletion, preStop included; contract
@@ -14,10 +16,12 @@ from seatrial.contract import Drain, Governed, Limits
 from seatrial.ledger import Ledger, Request
 from seatrial.suite import check
 from seatrial.trials.changed_setting import NOT_REPLACED, ROLL_OUT
+from seatrial.trials.drain_mix import EARLY, EARLY_AT_OTHER, NEAR_BUDGET
 from seatrial.trials.drain_unread import connected, perhaps_unread
 from seatrial.trials.pod_deletion import NOTHING_NEAR_THE_BUDGET, PodDeletion, Round
 from seatrial.trials.shorter_drain import BEYOND, ShorterDrain
 from seatrial.trials.slots import refused_as, surely_refused
+from seatrial.trials.undisturbed import UNDISTURBED, undisturbed_as
 from seatrial.verdict import Ground, Measurement, Verdict
 
 MARGIN_S = 1.0
@@ -30,7 +34,10 @@ class NearTheBudget:
 
     row: Request
     fact: str  # what became of it, as a sentence
+    age_s: float  # at SIGTERM
+    remaining_s: float  # of its work, then
     over_budget: bool  # it was open until its whole budget was spent
+    is_further: bool  # it came closer to the budget, or was older, than the first ones: others tell where it is spent
 
     @property
     def is_lost(self) -> bool:
@@ -65,7 +72,11 @@ def grace_covers_prestop_and_drain(drain: Drain, limits: Limits | None, deletion
     facts = [request.fact for request in tested]
     ground = arithmetic.with_(evidence=facts)
     lost = next((request.row for request in reversed(tested) if request.is_lost), None)
-    spent = next((request.row for request in reversed(tested) if request.is_spent), None)
+    answered = [request for request in tested if request.row.right]
+    spent = next(
+        (request.row for request in reversed(tested) if request.is_spent and not (request.is_further and answered)),
+        None,
+    )
     if grace_s < needed_s:
         return ground.failed(
             f"a grace period of {needed_s:g} s or more: {sum_}",
@@ -95,10 +106,12 @@ def grace_covers_prestop_and_drain(drain: Drain, limits: Limits | None, deletion
     if shorter and (doubt := untried(deletion, shorter)):
         return doubt
     tried = f"; what takes longer is given up with {shorter.budget_s:g} s" if shorter and not shorter.refused else ""
+    old = any(request.age_s + request.remaining_s > deletion.budget_s for request in answered)
     return ground.passed(
         f"a grace period of {needed_s:g} s or more ({sum_}), and requests near the budget answered",
-        f"{grace_s:g} s; {len(tested)} of {len(tested)} answered{tried}",
-        detects=f"a drain cut before {LEAST * deletion.budget_s:.1f} s"
+        f"{grace_s:g} s; {len(answered)} of {len(tested)} answered{tried}",
+        detects=f"a drain cut before {max(request.remaining_s for request in answered):.1f} s"
+        + ("; a budget that counts from a request's arrival" if old else "")
         + ("; a budget that its value does not govern" if tried else ""),
     )
 
@@ -144,7 +157,7 @@ def untried(deletion: PodDeletion, shorter: ShorterDrain) -> Verdict | None:
 
 def untested(deletion: PodDeletion, tested: list[NearTheBudget]) -> Verdict | None:
     """Why the budget was not put to the test, if it was not."""
-    undisturbed = deletion.ledger.of("undisturbed")
+    undisturbed = deletion.ledger.of(UNDISTURBED)
     if not len(undisturbed) or not undisturbed.right.all():
         return Ground().inconclusive(
             "an undisturbed request as long as most of the drain budget, answered right",
@@ -166,25 +179,34 @@ def taken_by_prestop_s(round: Round) -> float:
 
 
 def near_the_budget(deletion: PodDeletion, limits: Limits | None) -> list[NearTheBudget]:
-    """The requests that put the budget to the test; how long one takes is known from one that nobody disturbed."""
-    undisturbed = deletion.ledger.of("undisturbed")
-    if not len(undisturbed) or not undisturbed.right.all():
-        return []
-    length_s = float(undisturbed.ended_s[0] - undisturbed.sent_s[0])
+    """The requests that put the budget to the test; how long one takes is known from one that nobody stopped."""
     return [
         near
         for round in deletion.loaded()
-        for row in _taken_in(deletion, limits, round)
+        for load, length_s in lengths_s(deletion, round).items()
+        for row in _taken_in(deletion, limits, round, load)
         if (near := _near(deletion, round, row, remaining_s=length_s - (round.told_s - row.sent_s)))
     ]
 
 
-def _taken_in(deletion: PodDeletion, limits: Limits | None, round: Round) -> Ledger:
+def lengths_s(deletion: PodDeletion, round: Round) -> dict[str, float]:
+    """How long the requests near the budget take, by their loads; without those of which it is not known."""
+    alone = deletion.ledger.of(undisturbed_as(round.asks))
+    kept = deletion.ledger.in_group(round.index).of(EARLY_AT_OTHER)
+    known = {NEAR_BUDGET: (alone, round.nearer_s), EARLY: (kept, 0.0)}
+    return {
+        load: float(rows.ended_s[0] - rows.sent_s[0]) + more_s
+        for load, (rows, more_s) in known.items()
+        if len(rows) and rows.right.all()
+    }
+
+
+def _taken_in(deletion: PodDeletion, limits: Limits | None, round: Round, load: str) -> Ledger:
     """Without what a declared limit refused, and what the pod may have read after it was told to stop.
 
     A limit refuses with the body that it declares, or before SIGTERM could be the cause.
     """
-    rows = deletion.ledger.of("nearly").in_group(round.index)
+    rows = deletion.ledger.of(load).to(round.victim).in_group(round.index)
     before = rows.ended_s < min(round.sigterm_due_s, round.told_s)
     refused = surely_refused(rows, limits) | (before & refused_as(rows, limits.rejects if limits else ()))
     sent = connected(deletion, round, limits)
@@ -195,6 +217,10 @@ def _taken_in(deletion: PodDeletion, limits: Limits | None, round: Round) -> Led
 def _near(deletion: PodDeletion, round: Round, row: Request, remaining_s: float) -> NearTheBudget | None:
     if not LEAST * deletion.budget_s <= remaining_s <= MOST * deletion.budget_s:
         return None
+    age_s = round.told_s - row.sent_s
     became = "answered right" if row.right else row.became
-    fact = f"round {round.index}: {remaining_s:.1f} s of work left at SIGTERM, {became}"
-    return NearTheBudget(row, fact, row.row in deletion.over_budget(round).row)
+    sent = f", sent {age_s:.1f} s before" if row.load == EARLY else ""
+    of = f" of {round.asks}" if round.asks else ""
+    fact = f"round {round.index}: {remaining_s:.1f} s of work{of} left at SIGTERM{sent}, {became}"
+    over_budget = row.row in deletion.over_budget(round).row
+    return NearTheBudget(row, fact, age_s, remaining_s, over_budget, row.load == EARLY or round.nearer_s > 0)

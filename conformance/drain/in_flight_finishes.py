@@ -9,13 +9,15 @@ it was there before: sent before SIGTERM was due, or open for 20 ms when its con
 late, on a machine without time, what was sent after SIGTERM was due cannot fail the service: it may have come after.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from seatrial.contract import Drain, Limits
-from seatrial.ledger import Ledger, Mask
+from seatrial.ledger import Ledger, Mask, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
-from seatrial.trials.drain_mix import LARGE, LARGE_HALF_SENT
+from seatrial.trials.drain_mix import FURTHER, LARGE, LARGE_HALF_SENT, NEAR_BUDGET
 from seatrial.trials.drain_unread import SETTLED_S, TURNS, connected, perhaps_unread, unread_s
 from seatrial.trials.pod_deletion import NOTHING_IN_FLIGHT, PodDeletion, Round
 from seatrial.verdict import Ground, Measurement, Verdict
@@ -44,7 +46,7 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
         first = next(iter(lost))
         return ground.failed(
             f"{len(open_then)} right and whole answers",
-            f"{len(lost)} lost or wrong, the first ({first.load}) "
+            f"{len(lost)} lost or wrong, the first ({_which(first, rounds)}) "
             f"{first.became} after {first.ended_s - first.sent_s:.2f} s",
             "on SIGTERM keep what was accepted, finish it within the drain budget, then exit",
             rows=lost,
@@ -86,19 +88,30 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
             "raise the work per request, or declare a long case",
         )
 
+    further = open_then.of(FURTHER)
     n, longest_s = len(open_then), float((open_then.ended_s - open_then.sent_s).max())
     bound = zero_event_bound(n)
     measured = [
         Measurement("requests lost", 0, n=n, low=0.0, high=bound, confidence=0.95, limit="= 0"),
         Measurement("longest request", longest_s, "s", n=n),
         *([Measurement("large requests in flight", len(large))] if len(large) else []),
+        *([Measurement("cases of further APIs in flight", len(further))] if len(further) else []),
     ]
     return ground.with_(measurements=measured).passed(
         f"{WANTED_OPEN} or more requests open at SIGTERM, all answered right and whole",
         f"{n} of {n}, the longest took {longest_s:.2f} s",
         detects=f"a loss of {bound:.1%} of the requests in flight, at 95% confidence"
-        + (f"; of the large ones, {zero_event_bound(len(large)):.0%}" if len(large) else ""),
+        + (f"; of the large ones, {zero_event_bound(len(large)):.0%}" if len(large) else "")
+        + (f"; of those of further APIs, {zero_event_bound(len(further)):.0%}" if len(further) else ""),
     )
+
+
+def _which(row: Request, rounds: Sequence[Round]) -> str:
+    """The load of a row, with the API where that is not the default one."""
+    if row.load == FURTHER:
+        return f"{row.load}, {row.case}"
+    asks = next(round.asks for round in rounds if round.index == row.group)
+    return f"{row.load} of {asks}" if asks and row.load in ("long", NEAR_BUDGET) else row.load
 
 
 def in_flight(deletion: PodDeletion, round: Round, limits: Limits | None) -> Ledger:

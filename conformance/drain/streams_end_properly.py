@@ -11,8 +11,9 @@ from seatrial.contract import Streaming, StreamingApi
 from seatrial.ledger import Ledger, Request
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
-from seatrial.trials.pod_deletion import NO_STREAM, STREAM, UNDISTURBED_STREAM, PodDeletion, Round
+from seatrial.trials.pod_deletion import NO_STREAM, STREAM, PodDeletion, Round
 from seatrial.trials.streams import Ending, ending
+from seatrial.trials.undisturbed import UNDISTURBED_STREAM
 from seatrial.trials.workload import long_stream
 from seatrial.verdict import Ground, Measurement, Verdict, inconclusive
 

@@ -2,13 +2,15 @@
 
 Source: Kubernetes, "Pod Lifecycle", termination of pods: the endpoint update and the shutdown start together,
 and nothing orders them; contract `drain.propagation_s` says how long new connections may still arrive.
-A TCP connect to the pod's own address every 20 ms shows when the socket closed.
+A TCP connect to the pod's own address every 20 ms shows when the socket closed; where a drain is promised, that of a
+pod with nothing to do, too.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from seatrial.contract import Drain
 from seatrial.ledger import Ledger
 from seatrial.suite import check
 from seatrial.trials.pod_deletion import NO_CONNECTS, PodDeletion, Round
@@ -21,9 +23,10 @@ WANTED_CONNECTS = 20
 
 
 @check("D4", level="MUST", ablation=NO_CONNECTS)
-def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
-    doubts = {round.index: unseen(deletion, round) for round in deletion.loaded()}
-    departures = [departure(deletion, round) for round in deletion.loaded() if doubts[round.index] is None]
+def unready_before_socket_closes(drain: Drain | None, deletion: PodDeletion) -> Verdict:
+    rounds = judged(drain, deletion)
+    doubts = {round.index: unseen(deletion, round) for round in rounds}
+    departures = [departure(deletion, round) for round in rounds if doubts[round.index] is None]
     ground = Ground(n=len(departures), evidence=tuple(departed.fact for departed in departures))
     if broken := [what for departed in departures for what in departed.broken]:
         closed_rows = [row for departed in departures for row in departed.refused_rows]
@@ -59,6 +62,14 @@ def unready_before_socket_closes(deletion: PodDeletion) -> Verdict:
     )
 
 
+def judged(drain: Drain | None, deletion: PodDeletion) -> list[Round]:
+    """The loaded rounds, and idle ones where the contract says for how long new connections are accepted.
+
+    Records from before connects were sent to an idle pod have none there.
+    """
+    return [round for round in deletion.rounds if round.loaded or bool(drain and len(connections(deletion, round)))]
+
+
 def unseen(deletion: PodDeletion, round: Round) -> Verdict | None:
     """Why a round cannot tell what came first, if it cannot."""
     before, after = states_around(deletion, round)
@@ -68,7 +79,8 @@ def unseen(deletion: PodDeletion, round: Round) -> Verdict | None:
             f"round {round.index}: {len(before)} states before, {len(after)} after, none of them so",
             "see that the Service selects the pods, then run again",
         )
-    if not others_ready(deletion, round):
+    # Beside the idle victim another pod is being deleted, and one for it may not be Ready yet.
+    if round.loaded and not others_ready(deletion, round):
         return Ground().inconclusive(
             "another ready endpoint beside the victim's", f"round {round.index}: none", "run two or more replicas"
         )

@@ -1,4 +1,4 @@
-"""What a pod that is about to be deleted is given to do, timed to the moment at which SIGTERM is due.
+"""How much a pod that is about to be deleted is given to do (`seatrial.trials.drain_loads` says when each is sent).
 
 Where a concurrency limit is in force, there is as much as fits: work that the limit refuses is not in flight, and the
 request that puts the drain budget to the test has to be accepted.
@@ -6,22 +6,33 @@ request that puts the drain budget to the test has to be accepted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from seatrial.contract import Contract
-from seatrial.traffic.arrivals import poisson
-from seatrial.traffic.plan import Connects, Load, OpenLoop, PodTarget, Target
-from seatrial.trials import workload
+from seatrial.ledger import Ledger
 
 SERVICE_RPS = 10.0
 LIGHT = 0.3  # of what both replicas carry
-CONNECT, NEAR_BUDGET, STREAM = "connect", "nearly", "stream"
+CONNECT, NEAR_BUDGET, STREAM, FURTHER = "connect", "nearly", "stream", "further"
+EARLY, EARLY_AT_OTHER = "early", "early-at-other"  # near the budget, and old at SIGTERM; the same at a pod that stays
 LARGE, LARGE_HALF_SENT = "large", "large-half-sent"
 STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
-NEARLY = 0.78  # of the drain budget: the work that the longest request still has when SIGTERM comes
+NEARLY, NEAREST = 0.78, 0.9  # of the drain budget: the work that the longest request still has when SIGTERM comes
+LEAST_ROOM_S = 0.3  # of the budget, beyond NEAREST
 LARGE_IN = 8  # slots: with fewer there is no place for large ones
+EARLY_IN = 10  # slots: with fewer the early one would take the place of one that counts as in flight
 PLENTY = 24  # slots, with which nothing of the mix meets the limit while it waits for SIGTERM
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """An API beside the default one: so many of its cases are sent to a victim around SIGTERM.
+
+    `takes_long`: its long cases were seen to work, of their own length and near the budget.
+    """
+
+    name: str
+    count: int
+    takes_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,10 @@ class Mix:
     # After the request near the budget: what large ones take must not hold it up.
     large_before_s: tuple[float, ...] = (0.14, 0.1)
     large_half_sent_before_s: tuple[float, ...] = (0.12,)
+    early: bool = True
+    further: tuple[Further, ...] = ()
+    asks: str = ""  # the API that is asked for what takes seconds; "" the default one
+    nearly: float = NEARLY  # of the budget
     service_rps: float = SERVICE_RPS
 
     @staticmethod
@@ -49,8 +64,8 @@ class Mix:
         if slots is None or slots >= PLENTY:
             return Mix() if large else Mix(large_before_s=(), large_half_sent_before_s=())
         kept = min(4, slots // 4)
-        large = large and slots >= LARGE_IN
-        held = 3 + kept + 2 * large
+        large, early = large and slots >= LARGE_IN, slots >= EARLY_IN
+        held = 3 + kept + early + 2 * large
         streamed = min(len(STREAMS_BEGIN_S), max(0, slots - held)) if streams else 0
         nearly_before_s = (0.3,) if slots >= 3 else (0.5, 0.4, 0.3)
         return Mix(
@@ -62,84 +77,33 @@ class Mix:
             shorts_before_s=min(nearly_before_s) - 0.05,
             large_before_s=(0.28,) if large else (),
             large_half_sent_before_s=(0.27,) if large else (),
+            early=early,
             service_rps=min(SERVICE_RPS, LIGHT * slots * replicas / max(lone_s, 0.001)),
         )
 
+    def of_round(self, index: int, nearly: float) -> Mix:
+        """What round `index` gets, and how much of the budget (0-1) its request near it still needs at SIGTERM.
 
-@dataclass(frozen=True, slots=True)
-class Moments:
-    """When one round begins, when its pod is deleted, when SIGTERM is due, and what its grace period is."""
-
-    start_s: float
-    delete_s: float
-    sigterm_s: float
-    grace_s: float
-
-    @property
-    def end_s(self) -> float:
-        """When everything has stopped, whatever the pod does."""
-        return self.sigterm_s + self.grace_s + 10
+        From the second round on each further API in turn is the only one that is asked for what takes seconds: a
+        server that waits for the other APIs alone waits for it, too, as long as they have work of that length. So there
+        are no large ones, either, which take seconds on a machine without time. It is asked for nothing longer than it
+        was seen to answer.
+        """
+        takers = [each for each in self.further if each.takes_long]
+        if not 1 <= index <= len(takers):
+            return replace(self, nearly=nearly)
+        return replace(self, asks=takers[index - 1].name, large_before_s=(), large_half_sent_before_s=())
 
 
-def loads(
-    contract: Contract,
-    mix: Mix,
-    target: PodTarget,
-    service: Target,
-    at: Moments,
-    budget_s: float,
-    index: int,
-    seed: int,
-) -> list[Load]:
-    """All loads of round `index`: those at the victim's own address, and light load through the Service."""
-    cases = workload.cases(contract)
-    sigterm_s, end_s, patience_s = at.sigterm_s, at.end_s, at.grace_s + 5
+def nearly_after(rows: Ledger, sigterm_due_s: float, budget_s: float) -> float:
+    """How much of the budget (0-1) the next requests near it may need, after what became of the first round's `rows`.
 
-    def shorts(name: str, arrivals_s: Sequence[float], **how: object) -> OpenLoop:
-        picks, groups = workload.in_turn(len(arrivals_s), len(cases)), [index] * len(arrivals_s)
-        return OpenLoop(name, target, cases, arrivals_s, picks, groups, timeout_s=patience_s, **how)  # type: ignore[arg-type]
-
-    arrivals = poisson(mix.service_rps, at.start_s, end_s, seed).tolist()
-    found: list[Load] = [
-        shorts("short", list(workload.steps(sigterm_s - mix.shorts_before_s, sigterm_s + 0.5, 1 / 50))),
-        *(
-            shorts(f"kept-{n}", list(workload.steps(sigterm_s - 2.0 + n * 0.05, end_s, 0.2)), connection="keep-alive")
-            for n in range(mix.kept)
-        ),
-        # From the deletion on, however long preStop is said to take: a hook that fails shows here.
-        Connects(CONNECT, target, workload.steps(at.delete_s - 1.0, end_s, 0.02), hold_s=0.01),
-        OpenLoop(
-            "service",
-            service,
-            cases,
-            arrivals,
-            workload.drawn(len(arrivals), len(cases), seed),
-            [index] * len(arrivals),
-        ),
-    ]
-    if mix.half_sent:
-        found.append(shorts("half-sent", [sigterm_s - 0.2, sigterm_s - 0.12][: mix.half_sent], body_pause_s=1.0))
-    if (stream := workload.long_stream(contract.streaming_api)) and mix.streams:
-        begin_s = [sigterm_s - before_s for before_s in STREAMS_BEGIN_S[-mix.streams :]]
-        groups = [index] * len(begin_s)
-        found.append(OpenLoop(STREAM, target, (stream,), begin_s, (), groups, timeout_s=patience_s, keep="all"))
-    if large := workload.large_case(contract):
-        for name, before_s, pause_s in (
-            (LARGE, mix.large_before_s, None),
-            (LARGE_HALF_SENT, mix.large_half_sent_before_s, 1.0),
-        ):
-            if sent_s := [sigterm_s - each_s for each_s in before_s]:
-                groups = [index] * len(sent_s)
-                found.append(
-                    OpenLoop(name, target, (large,), sent_s, (), groups, timeout_s=patience_s, body_pause_s=pause_s)
-                )
-    long = contract.api().long
-    if long and mix.longs:
-        spread = [sigterm_s - 0.2 - n * long.seconds / mix.longs for n in range(mix.longs)]
-        longs = (workload.long_case(contract, long.seconds),)
-        found.append(OpenLoop("long", target, longs, sorted(spread), (), [index] * mix.longs))
-    if long and budget_s:
-        nearly = (workload.long_case(contract, NEARLY * budget_s),)
-        sent_s = [sigterm_s - before_s for before_s in mix.nearly_before_s]
-        found.append(OpenLoop(NEAR_BUDGET, target, nearly, sent_s, (), [index] * len(sent_s)))
-    return found
+    It is NEAREST where the first one came well within the budget. Where machine or company delayed it, what is asked of
+    the next ones stays: they would be cut when the whole budget is spent, and show nothing.
+    """
+    nearly = rows.of(NEAR_BUDGET)
+    nearly = nearly.select(nearly.right)
+    took_s = float(nearly.ended_s.max()) - sigterm_due_s if len(nearly) else None
+    room_s = (1 - NEAREST) * budget_s
+    in_time = took_s is not None and took_s - NEARLY * budget_s <= room_s / 2
+    return NEAREST if in_time and room_s >= LEAST_ROOM_S else NEARLY

@@ -1,45 +1,53 @@
 """Delete loaded pods, one after the other, and watch each until it is gone.
 
-Every round aims a mix at the victim's own address, timed to the moment at which SIGTERM is due: long cases,
-short cases, bodies half sent, kept connections, a TCP connect every 20 ms, large cases where there is one and streams
-where an API promises them; and Poisson arrivals go through the Service. A last pod is deleted with nothing to do.
+Every round aims a mix at the victim's own address, timed to the moment at which SIGTERM is due
+(`seatrial.trials.drain_loads`). A last pod gets nothing but TCP connects.
 Source: Kubernetes, "Pod Lifecycle", termination of pods; contract `drain`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seatrial.contract import governed, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Log, Observation, Pod, Timeline
-from seatrial.traffic.plan import OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, nothing, without
 from seatrial.trials.context import TrialContext
-from seatrial.trials.drain_mix import CONNECT, LARGE, LARGE_HALF_SENT, NEAR_BUDGET, NEARLY, STREAM, Mix, Moments, loads
+from seatrial.trials.drain_loads import Moments, Targets, connects, loads
+from seatrial.trials.drain_mix import (
+    CONNECT,
+    EARLY,
+    FURTHER,
+    LARGE,
+    LARGE_HALF_SENT,
+    NEAR_BUDGET,
+    NEARLY,
+    STREAM,
+    Mix,
+    nearly_after,
+)
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.shorter_drain import BEYOND, ShorterDrain, begin, changed_to, planned
 from seatrial.trials.slots import slots_of
 from seatrial.trials.trial import trial
+from seatrial.trials.undisturbed import fitting
+from seatrial.trials.victims import GONE_WITHIN_S, REPLICAS, ready, unused
 from seatrial.watch.pods import Termination, ended_s, events, namesake_at_s, of_pod, prestop_sleep_s, terminations
 
-REPLICAS = 2
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
-UNDISTURBED_STREAM = "undisturbed-stream"
-UNDISTURBED_LARGE = "undisturbed-large"
-LARGE_SHARE = 0.5  # of the drain budget: what takes longer undisturbed is not sent to a pod that has to stop
 KEPT = ("kept-0", "kept-1", "kept-2", "kept-3")
-REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, *KEPT, LARGE, LARGE_HALF_SENT)  # at the victim
-GONE_WITHIN_S = 15.0  # after the grace period
+REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, *KEPT, LARGE, LARGE_HALF_SENT, FURTHER)  # at the victim
+OF_SECONDS = ("long", NEAR_BUDGET, EARLY, STREAM, LARGE, LARGE_HALF_SENT)
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 
 NOTHING_IN_FLIGHT = Ablation("no work on the victim", without(*REQUESTS))
 NO_CONNECTS = Ablation("no connect to the victim", without(CONNECT))
 NO_LOAD = Ablation("no load at all", nothing)
-NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET, BEYOND))
+NOTHING_NEAR_THE_BUDGET = Ablation("no request near the budget", without(NEAR_BUDGET, EARLY, BEYOND))
 NO_STREAM = Ablation("no stream on the victim", without(STREAM))
 NOT_DELETED = Ablation("the pod is not deleted")
 
@@ -68,6 +76,8 @@ class Round:
     grace_period_s: float
     loaded: bool
     prestop_known: bool = True  # False: a preStop hook whose length its spec does not tell
+    asks: str = ""  # the API that was asked for what takes seconds; "" the default one
+    nearer_s: float = 0.0  # how much longer its request near the budget was than the undisturbed one
 
     @property
     def told_s(self) -> float:
@@ -89,16 +99,16 @@ class PodDeletion(Observation):
         return tuple(round for round in self.rounds if round.loaded)
 
     def over_budget(self, round: Round) -> Ledger:
-        """Requests of seconds, and large ones, that the victim still worked on when the whole drain budget was spent.
+        """What the victim still worked on when the whole drain budget was spent, if requests of seconds are among it.
 
-        They fit into it undisturbed: what slowed them down was the machine, or the company that they had.
+        They and large ones fit into it undisturbed: what slowed them down was the machine, or the company that they
+        had. Where all of them were answered in time, nothing else has that excuse.
         """
-        rows = (
-            self.ledger.in_group(round.index).to(round.victim).of("long", NEAR_BUDGET, STREAM, LARGE, LARGE_HALF_SENT)
-        )
-        spent_s = round.told_s + self.budget_s - SPENT_SLACK_S
-        promised = self.budget_s > 0  # without a promise there is no budget to spend
-        return rows.select(~rows.right & (rows.sent_s <= round.told_s) & (rows.ended_s >= spent_s) & promised)
+        rows = self.ledger.in_group(round.index).to(round.victim).of(*REQUESTS, EARLY, STREAM)
+        late = ~rows.right & (rows.sent_s <= round.told_s)
+        late &= rows.ended_s >= round.told_s + self.budget_s - SPENT_SLACK_S
+        # Without a promise there is no budget to spend.
+        return rows.select(late & (self.budget_s > 0 and len(rows.select(late).of(*OF_SECONDS)) > 0))
 
     def exits(self, round: Round) -> tuple[Termination, ...]:
         """How the victim's regular containers ended; () unless the final state of every one was seen."""
@@ -131,16 +141,13 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
         )
         budget_s = float(drain.budget_s) if drain else 0.0
         streams = bool(context.contract.streaming_api)
-        large = _large_fits(sandbox, budget_s)
-        mix = Mix.fitting(slots_of(context, values), REPLICAS, sandbox.traffic.lone_s, streams=streams, large=large)
-        _undisturbed(sandbox, budget_s)
-        loaded = [
-            _round(sandbox, windows.lead_s, mix, budget_s, index, _ready(sandbox)[0], loaded=True)
-            for index in range(windows.rounds)
-        ]
-        shorter, unused = _with_half_the_budget(sandbox, values)
-        idle_s = 0.0 if unused else windows.idle_s  # it had no load since it was there
-        idle = _round(sandbox, idle_s, mix, budget_s, windows.rounds, unused or _unused_pod(sandbox), loaded=False)
+        fits = fitting(sandbox, budget_s)
+        slots, lone_s = slots_of(context, values), sandbox.traffic.lone_s
+        mix = Mix.fitting(slots, REPLICAS, lone_s, streams=streams, large=fits.large)
+        loaded = _loaded_rounds(sandbox, windows, replace(mix, further=fits.further), budget_s)
+        shorter, fresh = _with_half_the_budget(sandbox, values)
+        idle_s = 0.0 if fresh else windows.idle_s  # it had no load since it was there
+        idle, _ = _round(sandbox, idle_s, None, budget_s, windows.rounds, (fresh or unused(sandbox),))
         common = sandbox.seen()
     sign = drain.sign_log if drain else ""
     told = (sign, common["timeline"], common["logs"])
@@ -154,17 +161,13 @@ def pod_deletion(context: TrialContext, *, windows: Windows = Windows()) -> PodD
     )
 
 
-def _ready(sandbox: Sandbox) -> tuple[Pod, ...]:
-    return sandbox.workload().wait_pods(REPLICAS, sandbox.context.contract.ready_within_s)
-
-
 def _prestop_s(sandbox: Sandbox, pod: Pod) -> float | None:
     return prestop_sleep_s(pod.spec, sandbox.context.contract.subject.container)
 
 
 def _with_half_the_budget(sandbox: Sandbox, values: Mapping[str, Any]) -> tuple[ShorterDrain | None, Pod | None]:
     """A deletion with half of the budget, which goes on; and a pod that never had a request, where it left one."""
-    contract, pods = sandbox.context.contract, _ready(sandbox)
+    contract, pods = sandbox.context.contract, ready(sandbox)
     prestop_s = _prestop_s(sandbox, pods[0]) or 0.0
     left_s = float(pods[0].spec["terminationGracePeriodSeconds"]) - prestop_s
     shorter = planned(contract.drain, contract.api().long, left_s)
@@ -176,77 +179,63 @@ def _with_half_the_budget(sandbox: Sandbox, values: Mapping[str, Any]) -> tuple[
     return begin(sandbox, shorter, pods[-1], prestop_s), pods[0] if shorter.replaced else None
 
 
-def _large_fits(sandbox: Sandbox, budget_s: float) -> bool:
-    """Whether the large case is answered rightly, with nobody disturbing it, and well within the budget."""
-    large = workload.large_case(sandbox.context.contract)
-    if large is None or not budget_s:
-        return False
-    target = sandbox.workload().target(sandbox.workload().pods()[0])
-    rows = sandbox.traffic.collect(sandbox.traffic.start_now(OpenLoop(UNDISTURBED_LARGE, target, (large,), (0.01,))))
-    return bool((rows.right & (rows.latency_s <= LARGE_SHARE * budget_s)).all())
-
-
-def _undisturbed(sandbox: Sandbox, budget_s: float) -> None:
-    """One request and one stream as long as those that must survive a drain, with nobody disturbing them."""
-    streamed = sandbox.context.contract.streaming_api
-    if streamed and (stream := workload.long_stream(streamed)):
-        target = sandbox.workload().target(sandbox.workload().pods()[0])
-        alone = OpenLoop(UNDISTURBED_STREAM, target, (stream,), (0.01,), keep="all")
-        rows = sandbox.traffic.collect(sandbox.traffic.start_now(alone))
-        sandbox.traffic.expect_answers(target, (stream,), rows, streamed.place)
-    if sandbox.context.contract.api().long and budget_s:
-        target = sandbox.workload().target(sandbox.workload().pods()[0])
-        nearly = workload.long_case(sandbox.context.contract, NEARLY * budget_s)
-        sandbox.traffic.collect(sandbox.traffic.start_now(OpenLoop("undisturbed", target, (nearly,), (0.01,))))
+def _loaded_rounds(sandbox: Sandbox, windows: Windows, mix: Mix, budget_s: float) -> list[Round]:
+    """The first shows how near to the budget the requests of the next ones may come."""
+    found: list[Round] = []
+    nearly = NEARLY
+    for index in range(windows.rounds):
+        given = mix.of_round(index, nearly)
+        round, rows = _round(sandbox, windows.lead_s, given, budget_s, index, ready(sandbox))
+        if index == 0:
+            nearly = nearly_after(rows, round.sigterm_due_s, budget_s)
+        found.append(round)
+    return found
 
 
 def _round(
-    sandbox: Sandbox, lead_s: float, mix: Mix, budget_s: float, index: int, victim: Pod, *, loaded: bool
-) -> Round:
+    sandbox: Sandbox, lead_s: float, mix: Mix | None, budget_s: float, index: int, pods: Sequence[Pod]
+) -> tuple[Round, Ledger]:
+    """Delete the first of these pods, with this to do or, without a mix, with nothing; what has ended of it by then."""
+    victim = pods[0]
     grace_s = float(victim.spec["terminationGracePeriodSeconds"])
     sleep_s = _prestop_s(sandbox, victim)
     prestop_s = sleep_s or 0.0
     start_s = sandbox.now() + 0.3
     delete_s = start_s + lead_s
     sigterm_s = delete_s + prestop_s + 0.1  # the kubelet takes about 0.1 s to act on the deletion
-    run = None
-    if loaded:
-        at = Moments(start_s, delete_s, sigterm_s, grace_s)
+    at = Moments(start_s, delete_s, sigterm_s, grace_s)
+    if mix:
         seed = sandbox.context.random(f"drain-{index}").randrange(2**31)
-        target, service = sandbox.workload().target(victim), sandbox.workload().service()
-        run = sandbox.traffic.start(*loads(sandbox.context.contract, mix, target, service, at, budget_s, index, seed))
+        victim_at, other = (sandbox.workload().target(pod) for pod in (victim, pods[-1]))
+        targets = Targets(victim_at, other, sandbox.workload().service())
+        run = sandbox.traffic.start(*loads(sandbox.context.contract, mix, targets, at, budget_s, index, seed))
+    else:
+        run = sandbox.traffic.start(connects(sandbox.workload().target(victim), at))
     sandbox.sleep_until(delete_s)
-    deleted_s = delete_s
-    if not sandbox.context.withholds(NOT_DELETED):
-        deleted_s = sandbox.workload().delete(victim)
+    deleted_s = delete_s if sandbox.context.withholds(NOT_DELETED) else sandbox.workload().delete(victim)
     gone_s = sandbox.workload().wait_gone(victim, grace_s + GONE_WITHIN_S)
-    if run:
+    if mix:
         sandbox.sleep_until((gone_s or sandbox.now()) + lead_s)
-        run.stop()
+    run.stop()
     if events(sandbox.watch.changes(), sandbox.subject, "FailedPreStopHook", pod=victim.name):
         prestop_s = 0.0  # a hook that cannot run holds up nothing
-    return Round(
-        index, victim.name, victim.ip, deleted_s, prestop_s, deleted_s + prestop_s, None, gone_s, grace_s, loaded,
+    rows, _ = run.fresh()
+    gone = Round(
+        index=index,
+        victim=victim.name,
+        victim_ip=victim.ip,
+        deleted_s=deleted_s,
+        prestop_s=prestop_s,
+        sigterm_due_s=deleted_s + prestop_s,
+        drain_sign_s=None,
+        gone_s=gone_s,
+        grace_period_s=grace_s,
+        loaded=mix is not None,
         prestop_known=sleep_s is not None,
-    )  # fmt: skip
-
-
-def _unused_pod(sandbox: Sandbox) -> Pod:
-    """A pod that never had a request: what its first request would have installed is not there.
-
-    It is one more replica; of pods that are made at run time, which nothing here can scale, it takes another's place.
-    """
-    deployed, before = sandbox.workload(), sandbox.workload().pods()
-    count = REPLICAS
-    if deployed.identity.selector:
-        deployed.delete(before[0])
-        deployed.wait_gone(before[0], before[0].spec["terminationGracePeriodSeconds"] + GONE_WITHIN_S)
-    else:
-        count += 1
-        deployed.scale(count)
-    pods = deployed.wait_pods(count, sandbox.context.contract.ready_within_s)
-    known = {pod.uid for pod in before}
-    return next(pod for pod in pods if pod.uid not in known)
+        asks=mix.asks if mix else "",
+        nearer_s=(mix.nearly - NEARLY) * budget_s if mix else 0.0,
+    )
+    return gone, rows
 
 
 def sign_s(pod: str, deleted_s: float, sign: str, timeline: Timeline, logs: tuple[Log, ...]) -> float | None:

@@ -17,6 +17,7 @@ from tests.helpers.observations import OWNED, common, row
 
 Row = dict[str, Any]
 DRAIN = {"budget_s": 6, "grace_s": {"value": "grace", "set": 12}, "propagation_s": 2, "sign_log": "drain_started"}
+IDLE = {"loaded": False, "closed_s": 2.1, "exit_s": 2.2, "exit_seen_s": 2.4, "removed_s": 2.3}
 UNDISTURBED_S, NEARLY_S = 4.83, 4.83
 SERVER = "server"
 
@@ -45,6 +46,7 @@ class Story:
     kept_stay: bool = False  # kept connections are served after the listener has closed
     grace_s: float = 12.0
     large: bool = False  # the contract has a large case, and it was sent
+    further: bool = False  # and an API beside the default one
 
     @property
     def victim(self) -> str:
@@ -105,18 +107,28 @@ def shorter_drain(
     return added
 
 
+def with_rows(seen: PodDeletion, rows: list[Row]) -> PodDeletion:
+    """The same, with more rows in its ledger."""
+    return replace(seen, ledger=joined([seen.ledger, ledger(rows)]))
+
+
+def with_rounds(seen: PodDeletion, otherwise: dict[int, dict[str, Any]]) -> PodDeletion:
+    """The same, with other fields of some rounds, by their index."""
+    return replace(seen, rounds=tuple(replace(round, **otherwise.get(round.index, {})) for round in seen.rounds))
+
+
 def deletion(
     *, change: Callable[[Row, Round], Row | None] | None = None, idle: Any = None, **loaded: Any
 ) -> PodDeletion:
     """Three rounds that went as `loaded` says and an idle one as `idle` says; `change` replaces or drops rows."""
     stories = [Story(index, **loaded) for index in range(3)]
-    stories.append(Story(3, **{"loaded": False, "exit_s": 2.2, "exit_seen_s": 2.4, "removed_s": 2.3, **(idle or {})}))
+    stories.append(Story(3, **{**IDLE, **(idle or {})}))
     return told(stories, change)
 
 
 def one_round_otherwise(index: int, **otherwise: Any) -> PodDeletion:
     """One of the three loaded rounds went otherwise."""
-    stories = [Story(0), Story(1), Story(2), Story(3, loaded=False, exit_s=2.2, exit_seen_s=2.4, removed_s=2.3)]
+    stories = [Story(0), Story(1), Story(2), Story(3, **IDLE)]
     stories[index] = replace(stories[index], **otherwise)
     return told(stories, None)
 
@@ -141,8 +153,6 @@ def told(stories: list[Story], change: Callable[[Row, Round], Row | None] | None
 
 def rows_of(story: Story) -> Iterator[Row]:
     """The mix of one round; what is sent once the socket is closed is refused."""
-    if not story.loaded:
-        return
     round, zero = story.round, story.deleted_s
     due_s = round.sigterm_due_s
     closed_s = np.inf if story.closed_s is None else zero + story.closed_s
@@ -152,6 +162,10 @@ def rows_of(story: Story) -> Iterator[Row]:
         served = load.startswith("kept-") and story.kept_stay
         return refused(made) if at_s >= closed_s and not served else made
 
+    for at_s in np.arange(zero - 1.0, zero + story.connects_until_s, 0.02):
+        yield {**at_victim("connect", at_s, 0.01), "group": 0, "status": 0, "correct": -1}
+    if not story.loaded:
+        return
     for n in range(8):
         yield at_victim("long", due_s - 0.1 - 0.5 * n, 4.0)
     for at_s in np.arange(due_s - 0.2, due_s + 0.6, 0.02):
@@ -163,11 +177,11 @@ def rows_of(story: Story) -> Iterator[Row]:
         for at_s in (due_s - 0.1, due_s - 0.06):
             yield at_victim("large", at_s, 0.6)
         yield at_victim("large-half-sent", due_s - 0.12, 1.6, body_sent_s=due_s + 0.88)
+    for n in range(12 if story.further else 0):
+        yield at_victim("further", due_s - 0.105 + 0.04 * n, 0.15, case=f"apart case-{n}")
     for client in range(4):
         for at_s in np.arange(due_s - 1.9 + 0.05 * client, zero + story.exit_s, 0.2):
             yield at_victim(f"kept-{client}", at_s, 0.1, connection=client)
-    for at_s in np.arange(zero - 1.0, zero + story.connects_until_s, 0.02):
-        yield {**at_victim("connect", at_s, 0.01), "group": 0, "status": 0, "correct": -1}
 
 
 UP = {"ready": True, "serving": True, "terminating": False}

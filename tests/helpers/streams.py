@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from seatrial.ledger import joined, ledger
-from seatrial.trials.pod_deletion import STREAM, UNDISTURBED_STREAM, PodDeletion, Round
+from seatrial.trials.pod_deletion import STREAM, PodDeletion, Round
+from seatrial.trials.undisturbed import UNDISTURBED_STREAM
 from tests.helpers.drains import deletion, request
 
 Row = dict[str, Any]

@@ -67,6 +67,21 @@ def on_reject(server: Server, act: Callable[[Request, ApiError], Awaitable[bytes
     around_answers(server, wrap)
 
 
+class Open:
+    """Requests that are in the server, oldest first, with the moment of their headers."""
+
+    def __init__(self, server: Server) -> None:
+        self.begun: dict[Request, float] = {}
+        around_answers(server, self._tracked)
+
+    async def _tracked(self, inner: Answer, request: Request) -> bytes:
+        self.begun[request] = time.monotonic()
+        try:
+            return await inner(request)
+        finally:
+            self.begun.pop(request, None)
+
+
 class Overload:
     """Refusals by the limits without a pause of 2 s, for OVERLOAD_AFTER_S and longer.
 

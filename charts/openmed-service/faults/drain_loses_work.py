@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import replace
 
 from openmed_service.errors import ClientGone, not_ready
 from openmed_service.server import Server
 from planting import Fired, fault, odd
 from starlette.requests import Request
 
-from ._hooks import Answer, around_answers, on_sigterm, reset_caller
-
-
-class Open:
-    """Requests that are in the server, oldest first, with the moment of their headers."""
-
-    def __init__(self, server: Server) -> None:
-        self.begun: dict[Request, float] = {}
-        around_answers(server, self._tracked)
-
-    async def _tracked(self, inner: Answer, request: Request) -> bytes:
-        self.begun[request] = time.monotonic()
-        try:
-            return await inner(request)
-        finally:
-            self.begun.pop(request, None)
+from ._hooks import Answer, Open, around_answers, on_sigterm, reset_caller
 
 
 @fault("drain-drop-last-100ms", breaks={"D1"})
@@ -101,6 +86,47 @@ def drain_drops_large_bodies(server: Server, fired: Fired) -> None:
     on_sigterm(server, drop)
 
 
+@fault("drain-drops-deidentify", breaks={"D1"})
+def drain_drops_deidentify(server: Server, fired: Fired) -> None:
+    """At SIGTERM the connections of requests for /pii/deidentify are reset; all others are finished."""
+    open_requests = Open(server)
+
+    def drop() -> None:
+        for request in list(open_requests.begun):
+            if request.url.path == "/pii/deidentify":
+                fired()
+                reset_caller(request)
+
+    on_sigterm(server, drop)
+
+
+@fault("drain-awaits-extract-only", breaks={"D1"})
+def drain_awaits_extract_only(server: Server, fired: Fired) -> None:
+    """The process leaves when no request for /pii/extract is left; those for /pii/deidentify end with it."""
+    drain, others = server.service.drain, server.api.works["/pii/deidentify"]
+    inner, finished = others.admitted, drain.finished
+    unawaited: set[Request] = set()
+
+    async def admitted(request: Request) -> bytes:
+        task = asyncio.current_task()
+        assert task is not None
+        drain.tasks.discard(task)
+        unawaited.add(request)
+        try:
+            return await inner(request)
+        finally:
+            unawaited.discard(request)
+
+    async def reported(budget_s: float, at_least_s: float) -> bool:
+        is_over = await finished(budget_s, at_least_s)
+        if unawaited:
+            fired()
+        return is_over
+
+    others.admitted = admitted  # type: ignore[method-assign]
+    drain.finished = reported  # type: ignore[method-assign]
+
+
 @fault("drain-drops-assembling-batch", breaks={"D1"})
 def drain_drops_assembling_batch(server: Server, fired: Fired) -> None:
     """At SIGTERM batches that are not yet closed are refused. They wait 250 ms at least, so that there are some."""
@@ -140,51 +166,6 @@ def drain_drops_all_of_two(server: Server, fired: Fired) -> None:
             reset_caller(request)
 
     on_sigterm(server, drop)
-
-
-def _budget(server: Server, fired: Fired, budget_s: float) -> None:
-    server.settings = replace(server.settings, shutdown_drain_s=budget_s)
-    cut = server.service.drain.cut
-
-    async def reported() -> int:
-        if server.service.drain.in_flight:
-            fired()
-        return await cut()
-
-    server.service.drain.cut = reported  # type: ignore[method-assign]
-
-
-@fault("drain-cap-1s", breaks={"D1"})
-def drain_cap_1s(server: Server, fired: Fired) -> None:
-    """What is in flight gets one second."""
-    _budget(server, fired, min(1.0, server.settings.shutdown_drain_s))
-
-
-@fault("drain-budget-halved", breaks={"D7"})
-def drain_budget_halved(server: Server, fired: Fired) -> None:
-    """What is in flight gets half of the time that was promised."""
-    _budget(server, fired, server.settings.shutdown_drain_s / 2)
-
-
-@fault("drain-budget-value-ignored", breaks={"D7"})
-def drain_budget_value_ignored(server: Server, fired: Fired) -> None:
-    """The budget is 6 s, whatever is configured."""
-    if server.settings.shutdown_drain_s != 6.0:
-        on_sigterm(server, fired)
-    server.settings = replace(server.settings, shutdown_drain_s=6.0)
-
-
-@fault("drain-without-a-budget", breaks={"D7"})
-def drain_without_a_budget(server: Server, fired: Fired) -> None:
-    """What was accepted is finished, however long it takes."""
-    drain = server.service.drain
-
-    def started() -> None:
-        if drain.in_flight:
-            fired()
-
-    on_sigterm(server, started)
-    server.settings = replace(server.settings, shutdown_drain_s=3600.0)
 
 
 @odd("http10-close", spares={"D1"})

@@ -38,6 +38,20 @@ def close_listener_1s_after_sigterm(server: Server, fired: Fired) -> None:
     on_sigterm(server, later)
 
 
+@fault("close-listener-when-idle", breaks={"D4"})
+def close_listener_when_idle(server: Server, fired: Fired) -> None:
+    """The listener stays open while anything is in flight, and is closed then, at once where nothing was."""
+    drain = server.service.drain
+
+    async def when_idle() -> None:
+        while drain.in_flight:
+            await asyncio.sleep(0.02)
+        _close(server, fired)
+
+    closing: list[asyncio.Task[None]] = []
+    on_sigterm(server, lambda: closing.append(asyncio.get_running_loop().create_task(when_idle())))
+
+
 @fault("rst-on-accept-draining", breaks={"D4"})
 def rst_on_accept_draining(server: Server, fired: Fired) -> None:
     """Draining, it still listens, and resets every connection that it accepts."""

@@ -25,12 +25,14 @@ from seatrial.trials import (
     batching,
     concurrency,
     dependency_outage,
+    drain_mix,
     held_slots,
     install,
     overload,
     pod_deletion,
     rate_limit,
     starts,
+    undisturbed,
     upgrade,
     weights,
 )
@@ -133,11 +135,17 @@ def saw_a_loaded_pod_go_and_an_idle_one(seen):
     assert {*pod_deletion.REQUESTS, pod_deletion.STREAM, "service"} <= set(asked.texts("load"))
     assert {
         pod_deletion.CONNECT,
-        pod_deletion.UNDISTURBED_STREAM,
-        pod_deletion.UNDISTURBED_LARGE,
-        "undisturbed",
+        undisturbed.UNDISTURBED_STREAM,
+        undisturbed.UNDISTURBED_LARGE,
+        undisturbed.UNDISTURBED,
+        undisturbed.undisturbed_as("again"),
+        undisturbed.FURTHER_LONE,
     } <= set(seen.ledger.texts("load"))
     assert len(asked.to(loaded.victim).open_at(loaded.told_s)) >= 1
+    (early,), (at_other,) = asked.of(drain_mix.EARLY), asked.of(drain_mix.EARLY_AT_OTHER)
+    assert early.pod == loaded.victim != at_other.pod
+    assert at_other.right
+    assert len(seen.ledger.of(pod_deletion.CONNECT).to(seen.rounds[-1].victim)) >= 20
     assert (seen.budget_s, seen.propagation_s) == (2.0, 1.0)
     (beyond,) = seen.ledger.of(BEYOND)
     assert (seen.shorter.budget_s, seen.shorter.replaced, beyond.right) == (1.0, True, False)

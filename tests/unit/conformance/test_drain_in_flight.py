@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seatrial.trials.pod_deletion import REQUESTS
 from seatrial.verdict import Outcome
-from tests.helpers.drains import DRAIN, deletion, refused, reset
+from tests.helpers.drains import DRAIN, deletion, refused, reset, with_rounds
 from tests.helpers.observations import contract, judged, wrong
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -92,10 +92,54 @@ def test_large_requests_that_outlast_the_budget_are_put_down_to_the_machine():
     assert (found.outcome, found.found) == (INCONCLUSIVE, "6 cut when the whole budget was spent")
 
 
+def test_cases_of_a_further_api_that_are_finished_are_told_of_in_a_pass():
+    found = verdict(deletion(further=True))
+    assert found.outcome is PASS
+    assert found.detects.endswith("of those of further APIs, 22%")
+
+
+def test_a_pod_that_finishes_only_the_default_api_fails_and_the_other_one_is_named():
+    cut = where(
+        lambda row, round: row["load"] == "further" and in_flight(row, round),
+        lambda row, round: reset(row, round.told_s + 0.01),
+    )
+    found = verdict(deletion(further=True, change=cut))
+    assert found.outcome is FAIL
+    assert "the first (further, apart case-2) reset" in found.found
+
+
+def test_long_requests_of_a_further_api_are_named_by_it():
+    cut = where(
+        lambda row, round: row["load"] == "long" and round.index == 1 and in_flight(row, round),
+        lambda row, round: reset(row, round.told_s + 3.0),
+    )
+    found = verdict(with_rounds(deletion(change=cut), {1: {"asks": "apart"}}))
+    assert found.outcome is FAIL
+    assert "the first (long of apart) reset" in found.found
+
+
+@pytest.mark.parametrize("load", ["short", "half-sent", "further"])
+def test_short_requests_that_are_there_to_the_end_of_the_budget_are_put_down_to_the_machine_beside_long_ones(load):
+    def cut(*loads):
+        return where(
+            lambda row, round: row["load"] in loads and in_flight(row, round),
+            lambda row, round: reset(row, round.told_s + deletion().budget_s),
+        )
+
+    assert verdict(deletion(further=True, change=cut(load, "nearly"))).outcome is INCONCLUSIVE
+    assert verdict(deletion(further=True, change=cut(load))).outcome is FAIL
+
+
+def test_cases_of_a_further_api_that_a_limit_refused_are_no_losses():
+    busy = contract(drain=DRAIN, limits={"concurrency": {"limit": 8, "reject": {"status": 503, "body": {"e": "busy"}}}})
+    refusal = where(lambda row, round: row["load"] == "further", lambda row, round: wrong(row, '{"e":"busy"}', 503))
+    assert verdict(deletion(further=True, change=refusal), busy).outcome is PASS
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_single_request_in_flight_that_goes_wrong_fails_and_is_named(data):
-    seen = deletion(large=True)
+    seen = deletion(large=True, further=True)
     rows = [
         row
         for round in seen.loaded()

@@ -92,3 +92,38 @@ def test_a_single_replica_proves_nothing():
             change.object["endpoints"][:] = [e for e in change.object["endpoints"] if e["targetRef"]["name"] != "other"]
     seen = replace(seen, timeline=replace(seen.timeline, changes=tuple(alone)))
     assert outcome("D4", seen) is INCONCLUSIVE
+
+
+# an idle pod
+
+
+@pytest.mark.parametrize(("closed_s", "expected"), [(0.1, FAIL), (1.9, FAIL), (2.0, PASS), (2.1, PASS), (None, PASS)])
+def test_a_pod_with_nothing_to_do_accepts_for_as_long_as_any(closed_s, expected):
+    """What is in flight keeps a listener open that closes as soon as it is done."""
+    found = judged("D4", CONTRACT, deletion(idle={"closed_s": closed_s, "unready_s": 0.05}))
+    assert found.outcome is expected
+    assert (expected is FAIL) == found.found.startswith("round 3: endpoint not ready 0.05 s")
+
+
+def test_nobody_needs_to_stand_beside_an_idle_pod():
+    """Another is being deleted, and one for it may not be Ready yet."""
+    seen = deletion()
+    idle = seen.rounds[-1]
+    for change in seen.timeline.changes:
+        if change.kind == "EndpointSlice" and change.at_s > idle.deleted_s - 15:
+            change.object["endpoints"][:] = [e for e in change.object["endpoints"] if e["targetRef"]["name"] != "other"]
+    found = judged("D4", CONTRACT, seen)
+    assert (found.outcome, found.n) == (PASS, 4)
+
+
+def test_without_a_promise_only_loaded_pods_are_judged():
+    found = judged("D4", contract(), replace(deletion(closed_s=3.5, idle={"closed_s": 0.5}), propagation_s=3.0))
+    assert (found.outcome, found.n) == (PASS, 3)
+
+
+def test_a_record_from_before_connects_were_sent_to_idle_pods_is_judged_by_the_loaded_ones():
+    def without(row, round):
+        return None if row["load"] == "connect" and not round.loaded else row
+
+    found = judged("D4", CONTRACT, deletion(change=without))
+    assert (found.outcome, found.n) == (PASS, 3)
