@@ -11,7 +11,7 @@ from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import NO_LOAD, Scaling, judgeable, seen_syncs
 from seatrial.verdict import Ground, Measurement, Verdict
-from seatrial.watch.autoscaler import ReplicaChange, autoscalers, replica_changes, unclamped
+from seatrial.watch.autoscaler import ReplicaChange, Sync, autoscalers, replica_changes, unclamped
 
 
 @check("A6", level="MUST", ablation=NO_LOAD)
@@ -53,6 +53,12 @@ def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
     ]
     over = [sync for sync in judged if unclamped(sync.current, sync.percent or 0, target) > promise.max]
     counted = replace(ground, n=len(judged))
+    if idle and not over and (held := held_back(syncs, target, promise.max)):
+        return counted.inconclusive(
+            f"a sync that asks for more than {promise.max}, and that only the maximum holds back",
+            held,
+            "let behavior.scaleUp allow more pods a minute, or put the autoscaler on trial without that policy",
+        )
     if not idle or not over:
         return counted.inconclusive(
             f"a judgeable sync that asks for less than {promise.min}, and one that asks for more than {promise.max}",
@@ -77,3 +83,20 @@ def values_since(values: Sequence[ReplicaChange], at_s: float) -> list[ReplicaCh
     """From the value in force at at_s on."""
     started = [change for change in values if change.at_s <= at_s]
     return [*started[-1:], *(change for change in values if change.at_s > at_s)]
+
+
+def held_back(syncs: Sequence[Sync], target: float, most: int) -> str:
+    """The syncs that a policy for scaling up kept below what the formula asks for, as a sentence; "" without any."""
+    limited = [
+        sync
+        for sync in syncs
+        if sync.current < most < unclamped(sync.current, sync.percent or 0, target)
+        and any(reason == "ScaleUpLimit" for _, reason, _ in sync.conditions.values())
+    ]
+    if not limited:
+        return ""
+    last = limited[-1]
+    return (
+        f"{len(limited)} that a policy for scaling up (ScaleUpLimit) held back, the last at {last.current} replicas "
+        f"and {last.percent}% of a target of {target:g}%"
+    )

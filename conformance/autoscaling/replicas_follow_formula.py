@@ -12,6 +12,7 @@ from typing import Any
 from seatrial.contract import Autoscaling
 from seatrial.suite import check
 from seatrial.trials.autoscaling import CALIBRATE, NO_LOAD, Scaling, judgeable, own_percent, seen_syncs
+from seatrial.trials.idle_scaling import idle_percent
 from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.autoscaler import TOLERANCE, Sync, autoscalers, on_edge, unclamped
 from seatrial.watch.pods import living
@@ -165,6 +166,13 @@ def unmoved(promise: Autoscaling, scaling: Scaling, ground: Ground) -> Verdict |
     start_s = scaling.steps[0].start_s
     before = [sync for sync in seen_syncs(scaling) if sync.at_s <= start_s]
     if before[-1].desired > promise.min:
+        if busy := idle_percent(scaling, promise.cpu_percent):
+            return Ground(n=len(before)).failed(
+                f"{promise.min} replicas while nothing is asked of them",
+                f"{before[-1].desired} desired: an idle replica uses {busy:.0f}% of the CPU that it asks for, "
+                f"and the target is {promise.cpu_percent}%",
+                "let pods ask for more CPU than they use without a request, or stop what is busy there",
+            )
         return Ground(n=len(before)).inconclusive(
             f"{promise.min} replicas until the load",
             f"{before[-1].desired} desired before it",

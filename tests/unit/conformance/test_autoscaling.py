@@ -238,6 +238,38 @@ def test_without_its_preconditions_a1_says_nothing(seen):
     assert judged("A1", promised(), seen).outcome == INCONCLUSIVE
 
 
+def busy(when_loaded):
+    """More than one replica before the load; our own readings say so much, and that when the light load is there."""
+    seen = scaled(((60, 1, 58, 2), (75, 2, 60, 2), (140, 2, 61, 3), *RUN[3:]), replicas=((5, 1), (60, 2), (230, 3)))
+    light = 90 + 15
+    readings = (
+        replace(reading, cores={"server": 0.1 * when_loaded / 100}) if reading.to_s >= light else reading
+        for reading in [*seen.readings, CpuReading(115, "ns", "a", 110, 15.0, {"server": 0.06})]
+    )
+    return replace(seen, readings=tuple(readings))
+
+
+def test_a_service_that_is_busy_without_a_request_never_comes_down_to_the_fewest():
+    verdict = judged("A1", promised(), busy(when_loaded=63))
+    assert verdict.outcome == FAIL
+    assert verdict.found == "2 desired: an idle replica uses 59% of the CPU that it asks for, and the target is 50%"
+
+
+def test_a_service_that_was_busy_as_it_started_has_no_fault():
+    """The autoscaler keeps its replicas for 300 s, and our readings say that there is no more to do."""
+    verdict = judged("A1", promised(), busy(when_loaded=26))
+    assert (verdict.outcome, verdict.found) == (INCONCLUSIVE, "2 desired before it")
+
+
+def test_a_policy_that_holds_the_autoscaler_back_is_named():
+    policy = {"type": "ScalingLimited", "status": "True", "reason": "ScaleUpLimit", "message": ""}
+    times = ((230, 94), (245, 95), (260, 96))
+    held = [autoscaler(at_s, 2, percent, 2, conditions=(ABLE, ACTIVE, policy)) for at_s, percent in times]
+    verdict = judged("A6", promised(), scaled(RUN[:8], replicas=((5, 1), (155, 2)), extra=held))
+    assert verdict.outcome == INCONCLUSIVE
+    assert "3 that a policy for scaling up (ScaleUpLimit) held back, the last at 2 replicas and 96%" in verdict.found
+
+
 def test_a_sync_held_back_by_a_window_is_not_judged():
     held = [autoscaler(310, 3, 20, 3, conditions=(HELD, ACTIVE))]
     assert judged("A1", promised(), scaled(extra=held)).outcome == PASS
