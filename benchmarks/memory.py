@@ -1,14 +1,17 @@
-"""What memory a generator takes that keeps every request of a long run, and how soon exact quantiles are there.
+"""What memory a generator takes that keeps every request of a long run, how soon exact quantiles are there, and what
+memory the report of such a run takes.
 
     python benchmarks/memory.py [--requests 10000000] [--folder FOLDER] [--json FILE]
     python benchmarks/memory.py --engine [--rate 5000] [--seconds 60] ...
+    python benchmarks/memory.py --report [--requests 10000000] [--events 20] ...
 
 The first records made-up requests through the engine's own recorder, from a schedule of as many arrivals, as fast as it
 can. With --engine the generator's own process gets the schedule over its channel and sends it to nginx, at a rate, for
 so many seconds: what it has to hold is the whole schedule from the first on, and what it has sent is on disk.
 Memory is the most that the process ever had resident (VmHWM of proc(5)), its interpreter and libraries included. The
 quantiles are of all latencies, taken from the ledger on disk in a process of its own, and compared with those of a
-sorted copy in memory. The ledger is removed afterwards.
+sorted copy in memory. With --report the record of a load of made-up requests (with --events, of streams of so many
+events) is judged again in a process of its own, as `seatrial verify` does. What was written is removed afterwards.
 """
 
 from __future__ import annotations
@@ -102,33 +105,53 @@ def of_sorted(file: Path) -> list[float]:
     return [float(value) for value in np.quantile(latency_s, QS, method="inverted_cdf")]
 
 
+def of_generator(given: argparse.Namespace, folder: Path) -> tuple[dict[str, object], object]:
+    """What recording took, and reading the quantiles; the quantiles."""
+    file = folder / "ledger.chunks"
+    engine, requests = given.engine, given.requests
+    run = sent(requests, given.rate, given.seconds, file) if engine else recorded(requests, file)
+    read = peer("quantiles", file, *QS)
+    figures: dict[str, object] = {
+        **{f"generator: {name}": value for name, value in run.items()},
+        "ledger: bytes": file.stat().st_size,
+        "quantiles: seconds": read["seconds"],
+        "quantiles: memory_mib": read["memory_mib"],
+        "quantiles: equal to those of a sorted copy": read["quantiles_s"] == of_sorted(file),
+    }
+    return figures, read["quantiles_s"]
+
+
+def of_report(given: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """What judging a load's record again takes."""
+    made = peer("made_load", given.requests, folder, given.events)
+    size = (folder / "ledger.chunks").stat().st_size
+    took = {f"report: {name}": value for name, value in peer("judged_again", folder).items()}
+    return {**made, "ledger: bytes": size, **took}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=10_000_000)
     parser.add_argument("--engine", action="store_true")
+    parser.add_argument("--report", action="store_true")
+    parser.add_argument("--events", type=int, default=0)
     parser.add_argument("--rate", type=float, default=5000.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    free = shutil.disk_usage(given.folder).free
-    if free < 2 * BYTES_A_ROW * given.requests:
-        raise SystemExit(f"expected twice {BYTES_A_ROW * given.requests} bytes free in {given.folder}, found {free}")
-    with tempfile.TemporaryDirectory(prefix="seatrial-memory-", dir=given.folder) as folder:
-        file = Path(folder) / "ledger.chunks"
-        run = sent(given.requests, given.rate, given.seconds, file) if given.engine else recorded(given.requests, file)
-        read = peer("quantiles", file, *QS)
-        exact = read["quantiles_s"] == of_sorted(file)
-        figures: dict[str, object] = {
-            **{f"generator: {name}": value for name, value in run.items()},
-            "ledger: bytes": file.stat().st_size,
-            "quantiles: seconds": read["seconds"],
-            "quantiles: memory_mib": read["memory_mib"],
-            "quantiles: equal to those of a sorted copy": exact,
-        }
+    free, needed = shutil.disk_usage(given.folder).free, (BYTES_A_ROW + 8 * given.events) * given.requests
+    if free < 2 * needed:
+        raise SystemExit(f"expected twice {needed} bytes free in {given.folder}, found {free}")
+    quantiles_s: object = None
+    with tempfile.TemporaryDirectory(prefix="seatrial-memory-", dir=given.folder) as name:
+        if given.report:
+            figures = of_report(given, Path(name))
+        else:
+            figures, quantiles_s = of_generator(given, Path(name))
     rows(("figure", "value"), list(figures.items()))
     if given.json:
-        document = {"machine": machine(), "engine": given.engine, "rows": figures, "quantiles_s": read["quantiles_s"]}
+        document = {"machine": machine(), "engine": given.engine, "rows": figures, "quantiles_s": quantiles_s}
         given.json.write_text(json.dumps(document, indent=1))
 
 

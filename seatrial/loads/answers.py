@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.ledger import Floats, Ledger, Mask
+from seatrial.ledger import Floats, Mask
 from seatrial.loads.good import good
-from seatrial.loads.inference_metrics import Generations, Slos, generations, strain
+from seatrial.loads.inference_metrics import Slos, strain
+from seatrial.loads.inference_summary import generated
+from seatrial.loads.pieces import Columns
 from seatrial.loads.slos import GENERATED, Goodput, Objectives, percentile
+from seatrial.loads.stage_rows import StageRows
 from seatrial.stats.dependence import CONFIDENCE, Dependence, dependence, requests_to_decide, share_bounds
 from seatrial.verdict import Measurement
 
@@ -40,27 +43,21 @@ class Answer:
     needed: int | None = None
 
 
-def judged(stage: str, slos: Objectives, rows: Ledger) -> list[Answer]:
+def judged(stage: str, slos: Objectives, rows: StageRows) -> list[Answer]:
     """Each objective of a stage, answered."""
-    latency_s = answered_after_s(rows)
-    generated = generations(rows, good(rows))
-    answers = []
-    for name, limit_s in slos.latency_s.items():
-        share = round(1 - percentile(name) / 100, 9)
-        text = f"latency {name} <= {limit_s:g} s"
-        answers.append(_at_most(stage, f"latency_s.{name}", text, latency_s, latency_s > limit_s, share, "later"))
+    answers = _on_latency(stage, slos, rows) if slos.latency_s else []
     answers += [
-        _on_generated(stage, metric, name, limit_s, generated)
+        _on_generated(stage, metric, name, limit_s, rows)
         for metric in GENERATED
         for name, limit_s in getattr(slos, metric).items()
     ]
     if slos.error_ratio is not None:
-        bad = np.isinf(latency_s)
+        bad = ~rows.mask(good)
         text = f"error ratio <= {slos.error_ratio:g}"
         what = "without a right answer"
         answers.append(_at_most(stage, "error_ratio", text, bad.astype(float), bad, slos.error_ratio, what))
     if slos.goodput is not None:
-        towards = strain(generated, limits(slos.goodput))
+        towards = _strain(rows, limits(slos.goodput))
         beside = ", share" if slos.goodput.generated else ""
         text = f"right {slos.goodput.limits}{beside} >= {slos.goodput.at_least_ratio:g}"
         share = round(1 - slos.goodput.at_least_ratio, 9)
@@ -74,19 +71,34 @@ def limits(goodput: Goodput) -> Slos:
     return Slos(e2e_s=goodput.deadline_s, **goodput.generated)
 
 
-def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: Generations) -> Answer:
+def _on_latency(stage: str, slos: Objectives, rows: StageRows) -> list[Answer]:
+    """Its percentiles."""
+    latency_s = rows.values(answered_after_s)
+    answers = []
+    for name, limit_s in slos.latency_s.items():
+        share = round(1 - percentile(name) / 100, 9)
+        text = f"latency {name} <= {limit_s:g} s"
+        answers.append(_at_most(stage, f"latency_s.{name}", text, latency_s, latency_s > limit_s, share, "later"))
+    return answers
+
+
+def _on_generated(stage: str, metric: str, name: str, limit_s: float, rows: StageRows) -> Answer:
     """A percentile of a metric of generated tokens: one value a request, and a request without it counts as later."""
-    towards = strain(rows, Slos(**{metric: limit_s}))
-    without = int((rows.good & np.isinf(towards)).sum())
+    towards = _strain(rows, Slos(**{metric: limit_s}))
+    without = int((rows.mask(good) & np.isinf(towards)).sum())
     what = f"beyond it, {without} of them right answers without one" if without else "beyond it"
     share = round(1 - percentile(name) / 100, 9)
     text = f"{GENERATED[metric]} {name} <= {limit_s:g} s"
     return _at_most(stage, f"{metric}.{name}", text, towards, towards > 1, share, what)
 
 
-def answered_after_s(rows: Ledger) -> Floats:
+def _strain(rows: StageRows, slos: Slos) -> Floats:
+    return rows.values(lambda piece: strain(generated(piece), slos))
+
+
+def answered_after_s(rows: Columns) -> Floats:
     """Latency from the schedule, shape (n,); infinite where no right answer ever came."""
-    return np.where(good(rows), rows.latency_s, np.inf)
+    return np.where(good(rows), rows.ended_s - rows.scheduled_s, np.inf)
 
 
 def _at_most(stage: str, key: str, objective: str, values: Floats, event: Mask, limit: float, what: str) -> Answer:

@@ -1,4 +1,4 @@
-"""What generating services are measured by: arrays of requests in, latencies per token, rates and goodput out. Pure.
+"""What generating services are measured by: arrays of requests in, latencies per token out. Pure.
 
 Definitions, sources, and how they differ from other tools' are in docs/metrics.md. All times are seconds on one clock.
 Every latency counts from the moment a request was due. A metric that a request does not have (no token came, one token
@@ -14,11 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.errors import InputError
-from seatrial.ledger import Floats, Ints, Ledger, Mask
-from seatrial.stats.observed import Quantile, observed
+from seatrial.ledger import Floats, Ints, Mask
+from seatrial.loads.pieces import Columns
 
-QUANTILES = (0.5, 0.9, 0.95, 0.99)
-CONFIDENCE = 0.95
 _COLUMNS = ("sent_s", "first_content_s", "ended_s", "input_tokens", "output_tokens", "good", "counted", "closed_s")
 
 
@@ -73,32 +71,6 @@ class Slos:
     normalised_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """A metric over the good requests that have it, or over the gaps within them."""
-
-    n: int
-    independent: bool  # one value a request; of the gaps of a stream, one tells of the next
-    quantiles: tuple[Quantile, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class InferenceSummary:
-    """What a stage of generations has beside the metrics of any stage; the last two are per second of its duration."""
-
-    ttft_s: Distribution
-    ttft_per_input_token_s: Distribution
-    itl_s: Distribution
-    longest_gap_s: Distribution
-    tpot_s: Distribution
-    normalised_s: Distribution
-    tokens_per_s: Distribution  # of a request
-    input_tokens_per_s: float
-    output_tokens_per_s: float
-    counted: int = 0  # good requests whose output tokens are events that were counted: too few where one brings several
-    open_after_end_s: Distribution | None = None  # None: earlier versions did not look
-
-
 def ragged(events_s: Sequence[Floats]) -> tuple[Ints, Floats]:
     """The event_offsets and event_s of requests from the times of each one's events."""
     offsets = np.zeros(len(events_s) + 1, dtype=np.int64)
@@ -106,18 +78,14 @@ def ragged(events_s: Sequence[Floats]) -> tuple[Ints, Floats]:
     return offsets, np.concatenate([np.empty(0), *events_s])
 
 
-def generates(rows: Ledger) -> bool:
-    """Whether any row tells of tokens, or of events that brought some."""
-    return bool(((rows.events > 0) | (rows.input_tokens >= 0) | (rows.output_tokens >= 0)).any())
-
-
-def generations(rows: Ledger, good: Mask) -> Generations:
+def generations(rows: Columns, good: Mask) -> Generations:
     """The rows of a ledger; `good` says of each, shape (n,), whether it is, as seatrial.loads.good decides."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum(rows.events, out=offsets[1:])
-    # Rows are in the order of their schedule, the events of all of them in that in which rows ended.
-    places = np.repeat(rows.first_event - offsets[:-1], rows.events) + np.arange(offsets[-1])
-    event_s = rows.event_s[places]
+    event_s = rows.event_s
+    if len(event_s) != offsets[-1] or not np.array_equal(rows.first_event, offsets[:-1]):
+        # The rows are in another order than their events, or not all of those that have some.
+        event_s = event_s[np.repeat(rows.first_event - offsets[:-1], rows.events) + np.arange(offsets[-1])]
     first_content_s = np.full(len(rows), np.nan)
     came = rows.events > 0
     first_content_s[came] = event_s[offsets[:-1][came]]
@@ -188,6 +156,11 @@ def longest_gap_s(rows: Generations) -> Floats:
     return np.where(np.isneginf(longest), np.nan, longest)
 
 
+def open_after_end_s(rows: Generations) -> Floats:
+    """How long the HTTP answer of a stream went on behind its end; NaN for a request without events."""
+    return np.where(np.diff(rows.event_offsets) > 0, rows.closed_s - rows.ended_s, np.nan)
+
+
 def strain(rows: Generations, slos: Slos) -> Floats:
     """How far requests are towards their limits, shape (n,): the largest value / limit, inf for those without one.
 
@@ -214,46 +187,6 @@ def meets(rows: Generations, slos: Slos) -> Mask:
     return kept
 
 
-def goodput_rps(rows: Generations, slos: Slos, duration_s: float) -> float:
-    """Requests per second that are good and keep every limit."""
-    return float(meets(rows, slos).sum()) / _positive(duration_s)
-
-
-def token_rate(tokens: Floats, of: Mask, duration_s: float) -> float:
-    """Tokens of the requests of `of` per second; NaN if one of their counts is not known."""
-    return float(tokens[of].sum()) / _positive(duration_s)
-
-
-def distribution(values: Floats, independent: bool = True) -> Distribution:
-    """The quantiles of the values that are not NaN, one a request in the order of the schedule.
-
-    What is no value of a request, such as the gaps of one stream, is not independent, and gets no interval.
-    """
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return Distribution(0, independent, ())
-    confidence = CONFIDENCE if independent else None
-    return Distribution(len(known), independent, observed(known, QUANTILES, confidence))
-
-
-def summarise(rows: Generations, duration_s: float) -> InferenceSummary:
-    """The metrics of a stage that lasted duration_s; latencies and token rates are those of good requests."""
-    good = rows.good
-    return InferenceSummary(
-        ttft_s=distribution(ttft_s(rows)[good]),
-        ttft_per_input_token_s=distribution(ttft_per_input_token_s(rows)[good]),
-        itl_s=distribution(itl_s(rows, good), independent=False),
-        longest_gap_s=distribution(longest_gap_s(rows)[good]),
-        tpot_s=distribution(tpot_s(rows)[good]),
-        normalised_s=distribution(normalised_s(rows)[good]),
-        tokens_per_s=distribution(tokens_per_s(rows)[good]),
-        input_tokens_per_s=token_rate(rows.input_tokens, good, duration_s),
-        output_tokens_per_s=token_rate(rows.output_tokens, good, duration_s),
-        counted=int((good & rows.counted).sum()),
-        open_after_end_s=distribution((rows.closed_s - rows.ended_s)[good & (np.diff(rows.event_offsets) > 0)]),
-    )
-
-
 def _gaps(rows: Generations) -> tuple[Floats, NDArray[np.intp]]:
     """All gaps within requests, and the request of each."""
     owner = np.repeat(np.arange(len(rows)), np.diff(rows.event_offsets))
@@ -276,9 +209,3 @@ def _over(value: Floats, by: Floats) -> Floats:
     """value / by, NaN where by is not above 0."""
     quotient: Floats = np.divide(value, by, out=np.full(len(value), np.nan), where=by > 0)
     return quotient
-
-
-def _positive(duration_s: float) -> float:
-    if not duration_s > 0:
-        raise InputError(f"duration_s: expected seconds above 0, found {duration_s}; give how long the stage lasted")
-    return duration_s

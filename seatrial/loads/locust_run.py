@@ -16,13 +16,11 @@ import orjson
 
 from seatrial.content import content
 from seatrial.errors import ClusterError, InputError, InvalidMeasurement
-from seatrial.ledger import Ledger, joined, ledger
 from seatrial.lifetime import ending_with_us
 from seatrial.loads.processes import OwnProcess, Process, end
 from seatrial.loads.scenario import Scenario, service
 from seatrial.observation import GeneratorHealth
 from seatrial.traffic.ledger_file import WHOLE, LedgerFile
-from seatrial.traffic.recorder import VERBATIM
 
 # What a Locust process with seatrial.loads.locust_user leaves in its folder, and what Locust itself says.
 LEDGER_FILE, RUN_FILE = "ledger.chunks", "run.json"
@@ -58,7 +56,7 @@ class WorkerPart:
 class Recorded:
     """What a run left behind."""
 
-    ledger: Ledger  # without headers and bodies: those stay on disk
+    ledgers: tuple[Path, ...]  # the files that have its rows
     health: GeneratorHealth
     stopped: bool  # before its end
     start_s: float  # from when on the first request was due
@@ -108,7 +106,7 @@ def run_locust(
         raise InvalidMeasurement(f"{cut}; with --out, what was recorded until then can be read there")
     if not (folder / RUN_FILE).is_file():
         if interrupted:
-            return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
+            return Recorded((), NOTHING_SENT, stopped=True, start_s=0.0)
         refuse_without_room(folder)
         raise unusable(file, folder)
     return recorded_in(folder)
@@ -190,22 +188,13 @@ def recorded_in(folder: Path) -> Recorded:
     """What one process left in its folder."""
     facts = orjson.loads((folder / RUN_FILE).read_bytes())
     health = GeneratorHealth(**{**facts["health"], "self_test": tuple(facts["health"]["self_test"])})
-    return Recorded(rows_in(folder), health, facts["stopped"], facts["start_s"])
+    return Recorded(tuple(ledgers_in(folder)), health, facts["stopped"], facts["start_s"])
 
 
 def ledgers_in(folder: Path) -> list[Path]:
     """The ledgers of the runs of one process: LEDGER_FILE, and one for each further run."""
     stem, _, suffix = LEDGER_FILE.partition(".")
     return sorted(folder.glob(f"{stem}*.{suffix}"))
-
-
-def rows_in(folder: Path) -> Ledger:
-    """All rows that one process left, without headers and bodies, whether it came to its end or not."""
-    found = []
-    for file in ledgers_in(folder):
-        with LedgerFile(file) as kept:
-            found.append(kept.ledger(without=VERBATIM))
-    return joined(found)
 
 
 def why_cut(folder: Path) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.ledger import Floats, Ints, Ledger
+from seatrial.ledger import Floats, Ints
 from seatrial.loads.gaps import ALPHA, GapTest, gap_test, misplaced
 from seatrial.loads.scenario import WARM_UP, Demand, Scenario
+from seatrial.loads.stage_rows import LoadRows, StageRows
 from seatrial.traffic import arrivals
 from seatrial.traffic.arrivals import CONSTANT_CV, POISSON_CV, Intensity
 from seatrial.traffic.plan import ClosedLoop, Exchange, OpenLoop, Target
@@ -106,10 +107,10 @@ def schedule(
     return [_load(scenario, window, target, tuple(exchanges), sized) for window in windows(scenario, start_s)]
 
 
-def arrivals_kept(scenario: Scenario, ledger: Ledger, start_s: float) -> dict[str, ArrivalsKept]:
-    """For each stage but those of waiting clients, whether the ledger shows its law; start_s as in `schedule`."""
+def arrivals_kept(scenario: Scenario, rows: LoadRows, start_s: float) -> dict[str, ArrivalsKept]:
+    """For each stage but those of waiting clients, whether its rows show its law; start_s as in `schedule`."""
     return {
-        window.name: _kept(scenario, window, ledger.of(window.name))
+        window.name: _kept(scenario, window, rows.of(window.name))
         for window in windows(scenario, start_s)
         if window.name != WARM_UP and window.demand.concurrency is None
     }
@@ -181,10 +182,18 @@ def _picked(
     return tuple(sized(*pair) for pair in pairs.tolist()), picks.reshape(-1)  # NumPy 2.0.0 gives it two dimensions
 
 
-def _kept(scenario: Scenario, window: Window, rows: Ledger) -> ArrivalsKept:
-    found = misplaced(rows.scheduled_s, due(window))
-    intensity, sent = window.intensity, rows.select(~np.isnan(rows.sent_s))
+def _kept(scenario: Scenario, window: Window, rows: StageRows) -> ArrivalsKept:
+    found = misplaced(rows.values(lambda piece: piece.scheduled_s), due(window))
     gaps = None
-    if intensity is not None and window.cv != CONSTANT_CV and scenario.connection != "keep-alive":
-        gaps = gap_test(sent.sent_s, sent.sent_s - sent.scheduled_s, intensity, window.cv)
+    if window.intensity is not None and window.cv != CONSTANT_CV and scenario.connection != "keep-alive":
+        gaps = _gaps(window, window.intensity, rows)
     return ArrivalsKept(window.law, len(rows), found, gaps)
+
+
+def _gaps(window: Window, intensity: Intensity, rows: StageRows) -> GapTest | None:
+    """The test of the gaps between the moments at which requests were sent."""
+    by_sending = rows.in_order_of(lambda piece: piece.sent_s)
+    sent = rows.count(lambda piece: ~np.isnan(piece.sent_s))  # the others come last
+    sent_s = by_sending.values(lambda piece: piece.sent_s)[:sent]
+    lags_s = by_sending.values(lambda piece: piece.sent_s - piece.scheduled_s)[:sent]
+    return gap_test(sent_s, lags_s, intensity, window.cv)

@@ -9,14 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from seatrial.ledger import UNJUDGED, Floats, Ledger
-from seatrial.loads import inference_metrics
+from seatrial.ledger import UNJUDGED, Floats
+from seatrial.loads import inference_summary
 from seatrial.loads.answers import HELD, MISSED, UNDECIDED, Answer, judged, limits
 from seatrial.loads.good import errors_by_kind, good
-from seatrial.loads.inference_metrics import InferenceSummary, Slos, generations
+from seatrial.loads.inference_metrics import Slos
+from seatrial.loads.inference_summary import InferenceSummary
 from seatrial.loads.scenario import Scenario, Stage
 from seatrial.loads.schedule import ArrivalsKept, broken
 from seatrial.loads.slos import Objectives
+from seatrial.loads.stage_rows import LoadRows, StageRows
 from seatrial.observation import GeneratorHealth
 from seatrial.stats.dependence import CONFIDENCE
 from seatrial.stats.observed import Quantile, observed
@@ -74,7 +76,7 @@ class Report:
 
 def summarise(
     scenario: Scenario,
-    ledger: Ledger,
+    rows: LoadRows,
     health: GeneratorHealth,
     stopped: bool,
     arrivals: Mapping[str, ArrivalsKept] = MappingProxyType({}),
@@ -85,13 +87,13 @@ def summarise(
 
     `lost` says which of its `workers` ended before their time: what they had not sent is missing.
     """
-    parts = [(stage, ledger.of(stage.name)) for stage in scenario.stages]
-    stages = tuple(_stage(stage, scenario.objectives(stage), rows) for stage, rows in parts)
-    answers = tuple(answer for stage, rows in parts for answer in judged(stage.name, scenario.objectives(stage), rows))
+    parts = [(stage, rows.of(stage.name)) for stage in scenario.stages]
+    stages = tuple(_stage(stage, scenario.objectives(stage), its) for stage, its in parts)
+    answers = tuple(answer for stage, its in parts for answer in judged(stage.name, scenario.objectives(stage), its))
     return Report(
         invalid=(
             *lost,
-            *why_invalid(health, stopped, len(ledger), workers),
+            *why_invalid(health, stopped, len(rows), workers),
             *([] if stopped or lost else broken(arrivals)),
         ),
         unsupported=tuple(why_unsupported(stages, answers)),
@@ -155,28 +157,24 @@ def _more_room(health: GeneratorHealth, workers: int) -> str:
     return f"{spent}, so that {workers} generators can carry it: one was kept from running; free a core for each"
 
 
-def _stage(stage: Stage, slos: Objectives, rows: Ledger) -> StageSummary:
-    is_good = good(rows)
-    latency_s = rows.latency_s[is_good]
-    generated = generations(rows, is_good)
+def _stage(stage: Stage, slos: Objectives, rows: StageRows) -> StageSummary:
+    is_good = rows.mask(good)
     return StageSummary(
         name=stage.name,
         duration_s=stage.duration_s,
         scheduled=len(rows),
         good=int(is_good.sum()),
-        unjudged=int((is_good & (rows.correct == UNJUDGED)).sum()),
+        unjudged=int((is_good & rows.mask(lambda piece: piece.correct == UNJUDGED)).sum()),
         offered_rps=len(rows) / stage.duration_s,
-        throughput_rps=int((rows.error == rows.code("")).sum()) / stage.duration_s,
-        goodput_rps=inference_metrics.goodput_rps(
-            generated, limits(slos.goodput) if slos.goodput else Slos(), stage.duration_s
+        throughput_rps=rows.count(lambda piece: piece.error == piece.code("")) / stage.duration_s,
+        goodput_rps=inference_summary.goodput_rps(
+            rows, limits(slos.goodput) if slos.goodput else Slos(), stage.duration_s
         ),
         deadline_s=slos.goodput.deadline_s if slos.goodput else None,
-        latency_s=_quantiles(latency_s),
-        service_time_s=_quantiles((rows.ended_s - rows.sent_s)[is_good]),
+        latency_s=_quantiles(rows.values(lambda piece: piece.ended_s - piece.scheduled_s)[is_good]),
+        service_time_s=_quantiles(rows.values(lambda piece: piece.ended_s - piece.sent_s)[is_good]),
         errors=dict(sorted(errors_by_kind(rows).items())),
-        inference=(
-            inference_metrics.summarise(generated, stage.duration_s) if inference_metrics.generates(rows) else None
-        ),
+        inference=inference_summary.summarise(rows, stage.duration_s) if inference_summary.generates(rows) else None,
     )
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import orjson
 
 from seatrial.errors import InvalidMeasurement, SeatrialError
-from seatrial.ledger import Ledger, joined, ledger
 from seatrial.loads.locust_run import (
     END_WITHIN_S,
     FAILURE_FILE,
@@ -32,19 +31,20 @@ from seatrial.loads.locust_run import (
     attended,
     clear,
     last_words,
+    ledgers_in,
     recorded_in,
     refuse_without_room,
-    rows_in,
     started_locust,
     unusable,
     why_cut,
     worker_folder,
 )
+from seatrial.loads.merge import merge
 from seatrial.loads.processes import Process, end
 from seatrial.loads.scenario import Scenario
+from seatrial.loads.stage_rows import StageRows, opened
 from seatrial.observation import GeneratorHealth
-from seatrial.traffic.fleet import apart, weakest
-from seatrial.traffic.ledger_writer import write
+from seatrial.traffic.fleet import weakest
 
 _TOLD_WITHIN_S = 10.0  # after Locust's master has told them to
 _SAVE_WITHIN_S = 30.0  # beyond the longest that a request may be open
@@ -164,35 +164,36 @@ class Crew:
         """What all of them left, as one; the whole ledger is written down beside theirs."""
         start_s = self._start_s()
         if start_s is None:
-            return Recorded(ledger([]), NOTHING_SENT, stopped=True, start_s=0.0)
+            return Recorded((), NOTHING_SENT, stopped=True, start_s=0.0)
         members = self._told()["workers"]
         shares = {one["number"]: Share(one["place"], one["requests"], one["clients"]) for one in members}
-        found = [self._left_by(number, shares) for number in self._workers if number in shares]
-        whole = joined(rows for rows, _, _, _ in found)
-        parts = tuple(part for _, _, _, part in found)
+        found = {number: self._left_by(number, shares) for number in self._workers if number in shares}
+        parts = tuple(part for _, part in found.values())
         lost = [part.lost for part in parts if part.lost]
         if self._master is not None and not interrupted and not all(one["done"] or one["gone"] for one in members):
             lost.append(f"Locust's master {how(self._master, self._folder)} before its workers were done")
-        stopped = any(stopped for _, _, stopped, _ in found)
+        whole = self._folder / LEDGER_FILE
         try:
-            write(self._folder / LEDGER_FILE, whole)
+            merge([(shares[number].place, left.ledgers) for number, (left, _) in found.items()], len(shares), whole)
         except InvalidMeasurement as reason:
             raise InvalidMeasurement(
                 "; ".join([str(reason), *lost, "the workers' own are in worker-N there"])
             ) from None
-        return Recorded(whole, weakest([health for _, health, _, _ in found]), stopped, start_s, parts, tuple(lost))
+        health = weakest([left.health for left, _ in found.values()])
+        return Recorded((whole,), health, any(left.stopped for left, _ in found.values()), start_s, parts, tuple(lost))
 
-    def _left_by(self, number: int, shares: Mapping[int, Share]) -> tuple[Ledger, GeneratorHealth, bool, WorkerPart]:
-        """One worker's rows, its generator's health, whether it was stopped before its end, and what to tell of it."""
+    def _left_by(self, number: int, shares: Mapping[int, Share]) -> tuple[Recorded, WorkerPart]:
+        """What one worker left, and what to tell of it."""
         share, its = shares[number], worker_folder(self._folder, number)
-        if (its / RUN_FILE).is_file():
-            left = recorded_in(its)
-            rows, health, stopped, lost = left.ledger, left.health, left.stopped, ""
-        else:
-            rows, stopped = rows_in(its), False
-            health, lost = health_of_lost(share, rows), self._lost(number, shares, len(rows))
-        part = WorkerPart(number, self._workers[number].name, share.requests, share.clients, len(rows), lost)
-        return replace(rows, connection=apart(rows.connection, share.place, len(shares))), health, stopped, part
+        with opened(ledgers_in(its)) as rows:
+            if (its / RUN_FILE).is_file():
+                left, lost = recorded_in(its), ""
+            else:
+                health = health_of_lost(share, rows.every())
+                left = Recorded(tuple(ledgers_in(its)), health, stopped=False, start_s=0.0)
+                lost = self._lost(number, shares, len(rows))
+            name = self._workers[number].name
+            return left, WorkerPart(number, name, share.requests, share.clients, len(rows), lost)
 
     @property
     def _numbers(self) -> range:
@@ -278,9 +279,9 @@ class Crew:
         )
 
 
-def health_of_lost(share: Share, rows: Ledger) -> GeneratorHealth:
+def health_of_lost(share: Share, rows: StageRows) -> GeneratorHealth:
     """What can still be said of a generator that ended with its worker: its share, and the lags of the rows it left."""
-    lags_s = rows.sent_s - rows.scheduled_s
+    lags_s = rows.values(lambda piece: piece.sent_s - piece.scheduled_s)
     lags_s = lags_s[~np.isnan(lags_s)]
     return replace(
         NOTHING_SENT,
@@ -288,7 +289,7 @@ def health_of_lost(share: Share, rows: Ledger) -> GeneratorHealth:
         sent=len(rows),
         start_lag_p99_s=float(np.quantile(lags_s, 0.99, method="inverted_cdf")) if len(lags_s) else 0.0,
         start_lag_max_s=float(lags_s.max()) if len(lags_s) else 0.0,
-        planned_s=float(np.ptp(rows.scheduled_s)) if len(rows) else 0.0,
+        planned_s=float(np.ptp(rows.values(lambda piece: piece.scheduled_s))) if len(rows) else 0.0,
     )
 
 

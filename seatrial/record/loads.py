@@ -10,7 +10,7 @@ import yaml
 
 from seatrial.contract import read_contract
 from seatrial.errors import InputError
-from seatrial.loads.locust_run import Recorded, WorkerPart, ledgers_in, rows_in
+from seatrial.loads.locust_run import Recorded, WorkerPart, ledgers_in
 from seatrial.loads.scenario import Scenario
 from seatrial.observation import GeneratorHealth
 from seatrial.record import codec
@@ -65,11 +65,10 @@ def carried_by(record: RunRecord) -> Carried:
 
 
 def recorded_load(record: RunRecord) -> Recorded:
-    """What the record has of its load, without headers and bodies. Raises InputError, naming the file."""
+    """What the record has of its load. Raises InputError, naming the file."""
     carried = carried_by(record)
-    return Recorded(
-        rows_in(record.folder), carried.health, carried.stopped, carried.start_s, carried.workers, carried.lost
-    )
+    files = tuple(ledgers_in(record.folder))
+    return Recorded(files, carried.health, carried.stopped, carried.start_s, carried.workers, carried.lost)
 
 
 def recorded_so_far(record: RunRecord) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from seatrial.errors import InputError
 from seatrial.loads.answers import UNDECIDED
 from seatrial.loads.gaps import ALPHA
-from seatrial.loads.inference_metrics import Distribution, InferenceSummary
+from seatrial.loads.inference_summary import Distribution, InferenceSummary
 from seatrial.loads.locust_run import WorkerPart
 from seatrial.loads.scenario import Scenario, read_scenario
 from seatrial.loads.schedule import ArrivalsKept

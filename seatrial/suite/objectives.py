@@ -1,4 +1,4 @@
-"""A scenario's objectives as verdicts of a run record. Pure.
+"""A scenario's objectives as verdicts of a run record.
 
 A load is judged like a chart: the generator first. Of a load that was not sent as the scenario states, no objective is
 judged; where nothing good was seen, or nothing was asked for, the run is not held either.
@@ -10,6 +10,7 @@ from seatrial.loads.answers import HELD, MISSED, Answer
 from seatrial.loads.locust_run import Recorded
 from seatrial.loads.scenario import Scenario
 from seatrial.loads.schedule import arrivals_kept
+from seatrial.loads.stage_rows import opened
 from seatrial.loads.summary import Report, summarise
 from seatrial.record import VerdictEntry
 from seatrial.record.loads import SENT, SUPPORT
@@ -20,13 +21,14 @@ _SUPPORT_TITLE = "There are objectives, and good answers to hold them on."
 
 
 def reported(scenario: Scenario, recorded: Recorded) -> Report:
-    """What a run of a scenario showed."""
+    """What a run of a scenario showed. Raises InputError for a ledger that is none."""
     # Of a part of the schedule, the law of the whole says nothing.
     part = recorded.stopped or recorded.lost
-    kept = {} if part else arrivals_kept(scenario, recorded.ledger, recorded.start_s)
-    return summarise(
-        scenario, recorded.ledger, recorded.health, recorded.stopped, kept, recorded.lost, max(1, len(recorded.workers))
-    )
+    with opened(recorded.ledgers) as rows:
+        kept = {} if part else arrivals_kept(scenario, rows, recorded.start_s)
+        return summarise(
+            scenario, rows, recorded.health, recorded.stopped, kept, recorded.lost, max(1, len(recorded.workers))
+        )
 
 
 def entries(scenario: Scenario, report: Report) -> list[VerdictEntry]:

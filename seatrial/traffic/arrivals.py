@@ -24,6 +24,7 @@ from seatrial.ledger import Floats, Ints
 
 CONSTANT_CV, POISSON_CV = 0.0, 1.0  # coefficients of variation of the gaps
 _GAPS, _PICKS = 0, 1  # what a seed is spent on
+_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ def drawn(intensity: Intensity, cv: float, seed: int, attempt: int = 0) -> Float
         raise InputError(f"arrivals: expected a coefficient of variation of 0 or more, found {cv}; correct the cv")
     metronome = cv == CONSTANT_CV
     places = _beats(intensity.total) if metronome else _renewals(intensity.total, cv, _bits(seed, _GAPS, attempt))
-    arrivals_s = intensity.when(places)
-    return arrivals_s[arrivals_s < intensity.end_s]
+    for first in range(0, len(places), _AT_ONCE):  # in their place: of ten million, all in between would not fit
+        places[first : first + _AT_ONCE] = intensity.when(places[first : first + _AT_ONCE])
+    return places[places < intensity.end_s]
 
 
 def poisson(rate_rps: float, start_s: float, end_s: float, seed: int) -> Floats:
@@ -157,16 +159,22 @@ def _renewals(total: float, cv: float, bits: np.random.PCG64) -> Floats:
     while reached < total:
         left = total - reached
         gaps = _gaps(shape, _uniforms(bits, int(left + 4 * cv * left**0.5) + 16))
-        found.append(reached + np.cumsum(gaps))
-        reached = float(found[-1][-1])
-    places = np.concatenate(found)
-    return places[places < total]
+        np.cumsum(gaps, out=gaps)
+        gaps += reached
+        found.append(gaps)
+        reached = float(gaps[-1])
+    return np.concatenate([some[some < total] for some in found])
 
 
 def _gaps(shape: float, uniforms: Floats) -> Floats:
+    """In the memory of `uniforms`."""
     if shape == 1.0:
-        return -np.log1p(-uniforms)
-    return np.asarray(scipy.special.gammaincinv(shape, uniforms) / shape, dtype=np.float64)
+        np.negative(uniforms, out=uniforms)
+        np.log1p(uniforms, out=uniforms)
+        return np.negative(uniforms, out=uniforms)
+    scipy.special.gammaincinv(shape, uniforms, out=uniforms)
+    uniforms /= shape
+    return uniforms
 
 
 def _bits(seed: int, *key: int) -> np.random.PCG64:
@@ -175,7 +183,9 @@ def _bits(seed: int, *key: int) -> np.random.PCG64:
 
 def _uniforms(bits: np.random.PCG64, count: int) -> Floats:
     """Multiples of 2**-53 in [0, 1)."""
-    return np.asarray((bits.random_raw(count) >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
+    integers = bits.random_raw(count)
+    integers >>= np.uint64(11)
+    return np.asarray(integers * 2.0**-53, dtype=np.float64)
 
 
 def _need_exchanges(of: int) -> None:

@@ -42,6 +42,10 @@ class Part(Protocol):
     def text_count(self) -> int:
         """How many texts came up for the first time in this part."""
 
+    @property
+    def event_count(self) -> int:
+        """How many events of streams came."""
+
     def column(self, name: str) -> NDArray[Any]:
         """One column, shape (rows,); `first_event` counts the events of this part."""
 
@@ -72,6 +76,10 @@ class Chunk:
     @property
     def text_count(self) -> int:
         return len(self.new_texts)
+
+    @property
+    def event_count(self) -> int:
+        return len(self.events)
 
     def column(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = self.packed[name]
@@ -152,5 +160,5 @@ def _first_events(parts: Sequence[Part]) -> Ints:
     found = [np.empty(0, np.int64)]
     for part in parts:
         found.append(part.column("first_event") + before)
-        before += len(part.event_s())
+        before += part.event_count
     return np.concatenate(found)

@@ -15,8 +15,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import orjson
@@ -40,19 +39,40 @@ _ADDED = {"closed_s": np.nan, "problem": 0, "counted": 0}  # since those files, 
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a file: of each its type, and how many of 8 and of 4 bytes are before it in a chunk."""
+
+    columns: Mapping[str, tuple[np.dtype[Any], int, int]]
+    wide: int  # all that have 8 bytes
+    narrow: int  # and 4
+
+    @classmethod
+    def of(cls, types: Mapping[str, np.dtype[Any]]) -> Self:
+        """Columns in this order."""
+        columns, wide, narrow = {}, 0, 0
+        for name, dtype in types.items():
+            columns[name] = (dtype, wide, narrow)
+            wide, narrow = wide + (dtype.itemsize == 8), narrow + (dtype.itemsize == 4)
+        return cls(columns, wide, narrow)
+
+
+_CURRENT = Layout.of(COLUMN_TYPES)
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A chunk in a file: columns are read when they are asked for, and let go with the array."""
 
     file: int
     offset: int  # of its head
     rows: int
-    events: int
+    event_count: int
     lags: int
     first_text: int
     text_count: int
     text_bytes: int
     sum: int
-    layout: Mapping[str, np.dtype[Any]]  # the columns of its file, in their order
+    layout: Layout
 
     @property
     def size(self) -> int:
@@ -60,20 +80,18 @@ class Frame:
         return _HEAD.size + self._texts_at() + _padded(self.text_bytes)
 
     def column(self, name: str) -> NDArray[Any]:
-        at = 0
-        for other, dtype in self.layout.items():
-            if other == name:
-                return self._array(at, dtype, self.rows)
-            at += _padded(self.rows * dtype.itemsize)
+        if (found := self.layout.columns.get(name)) is not None:
+            dtype, wide, narrow = found
+            return self._array(self._behind(wide, narrow), dtype, self.rows)
         if name in _ADDED:
             return np.full(self.rows, _ADDED[name], COLUMN_TYPES[name])
         raise KeyError(f"expected a column of the ledger, found {name!r}; the columns are {', '.join(COLUMN_TYPES)}")
 
     def event_s(self) -> Floats:
-        return self._array(self._events_at(), _FLOAT, self.events)
+        return self._array(self._events_at(), _FLOAT, self.event_count)
 
     def lag_s(self) -> Floats:
-        return self._array(self._events_at() + self.events * 8, _FLOAT, self.lags)
+        return self._array(self._events_at() + self.event_count * 8, _FLOAT, self.lags)
 
     def texts(self) -> Sequence[str]:
         found: list[str] = orjson.loads(os.pread(self.file, self.text_bytes, self._start + self._texts_at()))
@@ -89,10 +107,14 @@ class Frame:
         return self.offset + _HEAD.size
 
     def _events_at(self) -> int:
-        return sum(_padded(self.rows * dtype.itemsize) for dtype in self.layout.values())
+        return self._behind(self.layout.wide, self.layout.narrow)
+
+    def _behind(self, wide: int, narrow: int) -> int:
+        """Where so many columns of 8 and of 4 bytes end."""
+        return wide * 8 * self.rows + narrow * _padded(4 * self.rows)
 
     def _texts_at(self) -> int:
-        return self._events_at() + (self.events + self.lags) * 8
+        return self._events_at() + (self.event_count + self.lags) * 8
 
     def _array(self, at: int, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
         # Not mapped: each mapping has a descriptor of its own, and a long run has thousands of chunks.
@@ -191,9 +213,7 @@ def frame_bytes(part: Part) -> bytes:
     return head + struct.pack("<I", zlib.crc32(head)) + body
 
 
-def frame_at(
-    file: int, offset: int, layout: Mapping[str, np.dtype[Any]] = MappingProxyType(COLUMN_TYPES)
-) -> Frame | None:
+def frame_at(file: int, offset: int, layout: Layout = _CURRENT) -> Frame | None:
     """The chunk whose head is there, with the columns of its file; None where there is no whole head."""
     head = os.pread(file, _HEAD.size, offset)
     if len(head) < _HEAD.size or not head.startswith(_MAGIC):
@@ -204,7 +224,7 @@ def frame_at(
     return Frame(file, offset, rows, events, lags, first_text, texts, text_bytes, body_sum, layout)
 
 
-def _frames(file: int, size: int, layout: Mapping[str, np.dtype[Any]]) -> Iterator[Frame]:
+def _frames(file: int, size: int, layout: Layout) -> Iterator[Frame]:
     offset = PREAMBLE_BYTES
     while (frame := frame_at(file, offset, layout)) is not None and offset + frame.size <= size:
         yield frame
@@ -224,7 +244,7 @@ def _said_by(path: Path, data: bytes) -> dict[str, Any]:
             f"{path}: expected the columns {', '.join(COLUMN_TYPES)}, found {found['columns']}; "
             "read it with the version of Seatrial that wrote it"
         )
-    found["layout"] = layout
+    found["layout"] = Layout.of(layout)
     return found
 
 

@@ -7,49 +7,31 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from seatrial.errors import InvalidMeasurement
-from seatrial.ledger import Ledger
-from seatrial.traffic.chunk import COLUMN_TYPES, DTYPE, Chunk, Part, since
+from seatrial.traffic.chunk import Chunk, Part, since
 from seatrial.traffic.ledger_file import WHOLE, Frame, LedgerFile, frame_at, frame_bytes, preamble
 
 # A disk that is slower than this for long holds up whoever records, who sees it as lag; memory stays bounded.
 _MOST_WAITING = 32
-_ROWS_AT_ONCE = 4096
 
 
-def write(path: Path, whole: Ledger) -> None:
-    """A ledger that is in memory as a file. Raises InvalidMeasurement where that cannot be written."""
+def write(path: Path, chunks: Iterable[Chunk], rows: int) -> None:
+    """So many rows, whose times are those of the run's clock, as a file. Raises InvalidMeasurement where it fails."""
     try:
-        writer = LedgerWriter(path, 0.0)  # whose times are those of the run's clock
+        writer = LedgerWriter(path, 0.0)
     except OSError as reason:
         raise InvalidMeasurement(
-            f"{path}: expected room for the ledger of {len(whole)} requests, found {reason.strerror}; "
+            f"{path}: expected room for the ledger of {rows} requests, found {reason.strerror}; "
             "free room there, or keep the ledger elsewhere"
         ) from None
-    for first in range(0, len(whole), _ROWS_AT_ONCE):
-        writer.take(_chunk(whole, first))
+    for chunk in chunks:
+        writer.take(chunk)
     writer.close()
     if writer.failure is not None:
         raise InvalidMeasurement(writer.failure)
-
-
-def _chunk(whole: Ledger, first: int) -> Chunk:
-    rows = slice(first, first + _ROWS_AT_ONCE)
-    packed = np.zeros(len(whole.row[rows]), DTYPE)
-    for name in COLUMN_TYPES:
-        packed[name] = getattr(whole, name)[rows]
-    counts = whole.events[rows]
-    before = np.cumsum(counts) - counts
-    events = whole.event_s[np.repeat(whole.first_event[rows] - before, counts) + np.arange(counts.sum())]
-    packed["first_event"] = before
-    # All texts come with the first chunk.
-    new_at, texts = (len(whole.strings), ()) if first else (0, whole.strings)
-    return Chunk(packed, events, np.empty(0), new_at, texts)
 
 
 class LedgerWriter:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.errors import InputError
-from seatrial.ledger import ledger
+from seatrial.ledger import RIGHT, WRONG, ledger
 from seatrial.loads import inference_metrics as im
 from seatrial.loads.inference_metrics import Generations, Slos
+from seatrial.loads.inference_summary import Distribution, generates, goodput_rps, summarise
+from tests.helpers.ledgers import stage_rows
 
 NAN = math.nan
 
@@ -38,6 +40,28 @@ def generations(*requests):
         event_offsets=offsets,
         event_s=event_s,
     )
+
+
+def recorded(requests):
+    """The ledger of these requests, as a generator leaves it: events in the order in which requests ended."""
+    order = sorted(range(len(requests)), key=lambda number: (np.nan_to_num(requests[number]["ended"]), number))
+    firsts = dict(zip(order, np.cumsum([0, *(len(requests[number]["events"]) for number in order)]), strict=False))
+    rows = ledger(
+        {
+            "scheduled_s": request["scheduled"], "sent_s": request["sent"], "ended_s": request["ended"],
+            "closed_s": request["ended"], "status": 200, "correct": RIGHT if request["good"] else WRONG,
+            "input_tokens": -1 if np.isnan(request["given"]) else request["given"],
+            "output_tokens": -1 if np.isnan(request["tokens"]) else request["tokens"],
+            "first_event": firsts[number], "events": len(request["events"]),
+        }
+        for number, request in enumerate(requests)
+    )  # fmt: skip
+    return dataclasses.replace(rows, event_s=np.array([at for number in order for at in requests[number]["events"]]))
+
+
+def stage(*requests):
+    """The same rows as those of a stage."""
+    return stage_rows(recorded(requests))
 
 
 @pytest.mark.parametrize(
@@ -127,22 +151,21 @@ def test_what_is_not_known_keeps_no_limit_and_what_is_not_there_breaks_none(requ
 
 
 def test_goodput_and_token_rates_are_per_second_of_the_stage_and_of_good_requests():
-    rows = generations(one(), one(ended=13.0), one(good=False))
-    assert im.goodput_rps(rows, Slos(e2e_s=2.0), duration_s=4.0) == 0.25
-    summary = im.summarise(rows, duration_s=4.0)
+    rows = stage(one(), one(ended=13.0), one(good=False))
+    assert goodput_rps(rows, Slos(e2e_s=2.0), duration_s=4.0) == 0.25
+    summary = summarise(rows, duration_s=4.0)
     assert (summary.input_tokens_per_s, summary.output_tokens_per_s) == (2.0, 1.5)
 
 
 def test_a_rate_of_tokens_that_were_not_all_counted_is_not_known():
-    rows = generations(one(), one(tokens=NAN))
-    assert np.isnan(im.token_rate(rows.output_tokens, rows.good, 1.0))
+    summary = summarise(stage(one(), one(tokens=NAN)), duration_s=1.0)
+    assert np.isnan(summary.output_tokens_per_s)
+    assert summary.input_tokens_per_s == 8.0
 
 
 def test_quantiles_are_observed_values_of_good_requests_with_intervals_where_there_are_enough():
-    rows = generations(
-        *(one(events=(10.0 + n * 37 % 101 + 1,)) for n in range(1, 101)), one(events=(5000.0,), good=False)
-    )
-    ttft = im.summarise(rows, duration_s=1.0).ttft_s
+    rows = stage(*(one(events=(10.0 + n * 37 % 101 + 1,)) for n in range(1, 101)), one(events=(5000.0,), good=False))
+    ttft = summarise(rows, duration_s=1.0).ttft_s
     assert ttft.n == 100
     by_percentile = {quantile.percentile: quantile for quantile in ttft.quantiles}
     p50, p99 = by_percentile[50], by_percentile[99]
@@ -152,23 +175,23 @@ def test_quantiles_are_observed_values_of_good_requests_with_intervals_where_the
 
 
 def test_the_longest_gap_is_one_value_a_request():
-    rows = generations(one(), one(events=(11.0, 11.7, 11.8)), one(events=(11.0,)), one(good=False))
-    longest = im.summarise(rows, duration_s=1.0).longest_gap_s
+    rows = stage(one(), one(events=(11.0, 11.7, 11.8)), one(events=(11.0,)), one(good=False))
+    longest = summarise(rows, duration_s=1.0).longest_gap_s
     assert longest.n == 2
     assert [quantile.value for quantile in longest.quantiles] == pytest.approx([0.4, 0.7, 0.7, 0.7])
 
 
 def test_gaps_of_one_stream_are_not_independent_and_get_no_interval():
-    rows = generations(one(events=tuple(np.arange(11.0, 12.0, 0.001))))
-    itl = im.summarise(rows, duration_s=1.0).itl_s
+    rows = stage(one(events=tuple(np.arange(11.0, 12.0, 0.001))))
+    itl = summarise(rows, duration_s=1.0).itl_s
     assert (itl.n, itl.independent) == (999, False)
     assert {(quantile.low, quantile.high) for quantile in itl.quantiles} == {(None, None)}
 
 
 def test_nothing_sent_has_no_quantiles_and_no_rates():
-    summary = im.summarise(generations(), duration_s=1.0)
-    assert (summary.ttft_s, summary.itl_s) == (im.Distribution(0, True, ()), im.Distribution(0, False, ()))
-    assert summary.output_tokens_per_s == im.goodput_rps(generations(), Slos(ttft_s=1.0), duration_s=1.0) == 0.0
+    summary = summarise(stage(), duration_s=1.0)
+    assert (summary.ttft_s, summary.itl_s) == (Distribution(0, True, ()), Distribution(0, False, ()))
+    assert summary.output_tokens_per_s == goodput_rps(stage(), Slos(ttft_s=1.0), duration_s=1.0) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -190,24 +213,7 @@ def test_columns_that_do_not_fit_are_bad_input(change, told):
 @pytest.mark.parametrize("duration_s", [0.0, -1.0, NAN])
 def test_a_stage_has_a_duration(duration_s):
     with pytest.raises(InputError, match="duration_s"):
-        im.goodput_rps(generations(one()), Slos(), duration_s)
-
-
-def recorded(requests):
-    """The ledger of these requests, as a generator leaves it: events in the order in which requests ended."""
-    order = sorted(range(len(requests)), key=lambda number: (np.nan_to_num(requests[number]["ended"]), number))
-    firsts = dict(zip(order, np.cumsum([0, *(len(requests[number]["events"]) for number in order)]), strict=False))
-    rows = ledger(
-        {
-            "scheduled_s": request["scheduled"], "sent_s": request["sent"], "ended_s": request["ended"],
-            "closed_s": request["ended"],
-            "input_tokens": -1 if np.isnan(request["given"]) else request["given"],
-            "output_tokens": -1 if np.isnan(request["tokens"]) else request["tokens"],
-            "first_event": firsts[number], "events": len(request["events"]),
-        }
-        for number, request in enumerate(requests)
-    )  # fmt: skip
-    return dataclasses.replace(rows, event_s=np.array([at for number in order for at in requests[number]["events"]]))
+        goodput_rps(stage(one()), Slos(), duration_s)
 
 
 def same(one, other):
@@ -241,10 +247,10 @@ LIMIT = st.none() | SECONDS
 
 @given(REQUESTS, st.builds(Slos, ttft_s=LIMIT, tpot_s=LIMIT, longest_gap_s=LIMIT, e2e_s=LIMIT, normalised_s=LIMIT))
 def test_the_columns_and_a_slow_reading_of_each_request_agree(requests, slos):
-    rows = generations(*requests)
+    rows, staged = generations(*requests), stage(*requests)
     with np.errstate(all="raise"):
-        summary = im.summarise(rows, duration_s=8.0)
-        assert im.goodput_rps(rows, slos, 8.0) * 8 == sum(slowly(request, slos) for request in requests)
+        summary = summarise(staged, duration_s=8.0)
+        assert goodput_rps(staged, slos, 8.0) * 8 == sum(slowly(request, slos) for request in requests)
     gaps = [gap for request in requests if request["good"] for gap in np.diff(request["events"])]
     assert summary.itl_s.n == len(gaps)
     assert sorted(im.itl_s(rows, rows.good)) == pytest.approx(sorted(gaps))
@@ -271,7 +277,7 @@ def test_a_ledger_tells_the_same_whatever_the_order_in_which_its_requests_ended(
 )
 def test_a_row_tells_of_generation_when_it_has_tokens_or_events(changed, generating):
     rows = dataclasses.replace(ledger([{"status": 200}, {"status": 200, **changed}]), event_s=np.array([1.0]))
-    assert im.generates(rows) == generating
+    assert generates(stage_rows(rows)) == generating
 
 
 def slowly(request, slos):

@@ -18,6 +18,7 @@ from seatrial.loads.slos import Goodput, Objectives
 from seatrial.loads.summary import summarise
 from seatrial.observation import GeneratorHealth
 from seatrial.reporting.load import lines
+from tests.helpers.ledgers import load_rows
 
 HEALTHY = GeneratorHealth(100, 100, 0.001, 0.01, 0.01, 0.0001)
 # Of `stream()`: exact in binary, so that a limit can be met exactly.
@@ -48,7 +49,7 @@ def rows(*requests):
         columns = {name: value for name, value in request.items() if name != "after_s"}
         whole.append({**columns, "first_event": len(event_s), "events": len(after_s)})
         event_s += [request["scheduled_s"] + at_s for at_s in after_s]
-    return dataclasses.replace(ledger(whole), event_s=np.array(event_s))
+    return load_rows(dataclasses.replace(ledger(whole), event_s=np.array(event_s)))
 
 
 def scenario(*names, **slos):
@@ -81,14 +82,14 @@ SLOW = {
 )  # fmt: skip
 def test_a_percentile_of_a_metric_is_decided_as_one_of_the_latency_is(metric, name, limit_s, slow, of, outcome):
     seen = scattered(*[SLOW[metric]] * slow, *[stream()] * (of - slow))
-    (answer,) = judged("base", Objectives.model_validate({metric: {"p95": limit_s}}), seen)
+    (answer,) = judged("base", Objectives.model_validate({metric: {"p95": limit_s}}), seen.of("base"))
     assert (answer.outcome, answer.objective) == (outcome, f"{name} p95 <= {limit_s:g} s")
     assert answer.found.startswith(f"{slow} of {of} beyond it")
 
 
 @pytest.mark.parametrize("metric", [metric for metric, *_ in METRICS])
 def test_a_request_that_failed_is_beyond_every_limit(metric):
-    (answer,) = judged("base", Objectives.model_validate({metric: {"p50": 1e6}}), rows(*[failed()] * 20))
+    (answer,) = judged("base", Objectives.model_validate({metric: {"p50": 1e6}}), rows(*[failed()] * 20).of("base"))
     assert (answer.outcome, answer.found[:20]) == ("missed", "20 of 20 beyond it (")
 
 
@@ -105,14 +106,14 @@ def test_a_request_that_failed_is_beyond_every_limit(metric):
 )
 def test_a_right_answer_without_the_metric_is_beyond_its_limit_unless_nothing_lies_between(request_, without):
     for metric, *_ in METRICS:
-        (answer,) = judged("base", Objectives.model_validate({metric: {"p50": 1e6}}), rows(*[request_] * 20))
+        (answer,) = judged("base", Objectives.model_validate({metric: {"p50": 1e6}}), rows(*[request_] * 20).of("base"))
         assert (answer.outcome == "missed") == (metric in without)
         assert ("20 of them right answers without one" in answer.found) == (metric in without)
 
 
 def test_a_stall_within_a_stream_is_seen_by_its_longest_gap_and_not_by_its_mean():
     stalled = rows(*[stream(events=(0.125, 1.125, 1.1875, 1.25))] * 60)
-    tpot, longest = judged("base", Objectives(tpot_s={"p95": 0.375}, longest_gap_s={"p95": 0.375}), stalled)
+    tpot, longest = judged("base", Objectives(tpot_s={"p95": 0.375}, longest_gap_s={"p95": 0.375}), stalled.of("base"))
     assert (tpot.outcome, longest.outcome) == ("held", "missed")
 
 
@@ -123,7 +124,7 @@ ALL = {"deadline_s": E2E, "ttft_s": TTFT, "tpot_s": TPOT, "longest_gap_s": LONGE
 def test_goodput_takes_requests_that_keep_every_limit_at_once(broken):
     limits = {name: limit_s - 0.01 if name == broken else limit_s for name, limit_s in ALL.items()}
     slos = Objectives(goodput=Goodput(**limits, at_least_ratio=0.9))
-    (answer,) = judged("base", slos, rows(*[stream()] * 40))
+    (answer,) = judged("base", slos, rows(*[stream()] * 40).of("base"))
     assert answer.outcome == ("missed" if broken else "held")
     assert answer.found.startswith(f"{40 if broken else 0} of 40 not right within all limits")
 
@@ -132,21 +133,21 @@ def test_limits_that_are_kept_by_different_requests_are_not_kept_at_once():
     """Half begin in time and stall, half begin late and flow: neither half is good."""
     seen = scattered(*[stream(events=(0.125, 1.25))] * 50, *[stream(events=(1.0, 1.125, 1.25))] * 50)
     each = Objectives(ttft_s={"p40": 0.5}, longest_gap_s={"p40": 0.5})
-    assert {answer.outcome for answer in judged("base", each, seen)} == {"held"}
+    assert {answer.outcome for answer in judged("base", each, seen.of("base"))} == {"held"}
     both = Objectives(goodput=Goodput(ttft_s=0.5, longest_gap_s=0.5, at_least_ratio=0.4))
-    assert [answer.outcome for answer in judged("base", both, seen)] == ["missed"]
+    assert [answer.outcome for answer in judged("base", both, seen.of("base"))] == ["missed"]
 
 
 @pytest.mark.parametrize(("bad", "of", "outcome"), [(0, 29, "held"), (0, 28, "undecided"), (9, 40, "missed")])
 def test_goodput_is_held_missed_or_undecided(bad, of, outcome):
     slos = Objectives(goodput=Goodput(ttft_s=TTFT, at_least_ratio=0.9))
-    (answer,) = judged("base", slos, scattered(*[SLOW["ttft_s"]] * bad, *[stream()] * (of - bad)))
+    (answer,) = judged("base", slos, scattered(*[SLOW["ttft_s"]] * bad, *[stream()] * (of - bad)).of("base"))
     assert (answer.outcome, answer.objective) == (outcome, "right with TTFT <= 0.5 s, share >= 0.9")
 
 
 def test_a_goodput_of_a_deadline_alone_is_said_as_ever():
     slos = Objectives(goodput=Goodput(deadline_s=E2E, at_least_ratio=0.9))
-    (answer,) = judged("base", slos, rows(stream(), plain(), failed()))
+    (answer,) = judged("base", slos, rows(stream(), plain(), failed()).of("base"))
     assert answer.objective == "right within 1.25 s >= 0.9"
     assert answer.found.startswith("1 of 3 not right in time")
 
@@ -242,7 +243,7 @@ def test_a_stage_without_tokens_reads_as_ever():
 def test_the_document_has_what_is_not_known_as_null():
     given_ = scenario("chat", "plain")
     report = summarise(given_, rows(stream(load="chat", input_tokens=-1), plain(load="plain")), HEALTHY, False)
-    document = orjson.loads(as_document(given_, report, Recorded(ledger([]), HEALTHY, False, 0.0)))
+    document = orjson.loads(as_document(given_, report, Recorded((), HEALTHY, False, 0.0)))
     chat, other = (stage["inference"] for stage in document["stages"])
     assert chat["ttft_s"]["quantiles"][0] == {
         "percentile": 50.0, "value": TTFT, "low": None, "high": None, "needed": 6, "effective_n": None,

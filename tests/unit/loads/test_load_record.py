@@ -22,6 +22,7 @@ from seatrial.cli.report import report
 from seatrial.cli.verify import verify
 from seatrial.errors import InputError
 from seatrial.loads.scenario import read_scenario
+from seatrial.loads.stage_rows import opened
 from seatrial.record import RecordWriter, RunHeader, RunRecord
 from seatrial.record.loads import recorded_load, scenario_text
 from seatrial.reporting.junit import junit_xml
@@ -110,7 +111,8 @@ def test_a_load_leaves_a_record_that_is_judged_again_and_reported(carried):
     assert [group for group, _ in shown.by_behaviour()] == ["load", "recorded", "base"]
     for text in (html_page(shown), markdown_text(shown)):
         assert "Is every answer right?" in text
-        assert f"recorded: {len(recorded_load(record).ledger.of('recorded'))} requests in 0.9 s" in text
+        with opened(recorded_load(record).ledgers) as rows:
+            assert f"recorded: {len(rows.of('recorded'))} requests in 0.9 s" in text
     suite = ElementTree.fromstring(junit_xml(shown)).find("testsuite")
     assert suite is not None
     assert (suite.get("tests"), suite.get("name")) == ("3", f"seatrial {record.header.host}")

@@ -16,7 +16,8 @@ import orjson
 import pytest
 import yaml
 
-from seatrial.loads.locust_run import rows_in
+from seatrial.loads.locust_run import ledgers_in
+from tests.helpers.ledgers import whole_of
 
 LOCUST_FILE = """
 from seatrial.loads.locust_user import OpenLoopUser
@@ -190,7 +191,7 @@ def test_a_user_goes_on_at_its_rate_from_one_window_to_the_next(server, tmp_path
         page.until(lambda found: server.asked > 400)
         page.stop()
         page.until(lambda found: found["state"] == "stopped" and entry(found)["num_requests"] == server.asked)
-    due_s = np.sort(rows_in(out).scheduled_s)
+    due_s = np.sort(whole_of(ledgers_in(out)).scheduled_s)
     assert len(due_s) == server.asked
     # 2 users of 20/s each; of 400 Poisson arrivals a quarter too many or too few is five standard deviations off.
     assert (len(due_s) - 1) / np.ptp(due_s) == pytest.approx(40, rel=0.25)
@@ -292,6 +293,6 @@ def test_a_scenario_is_carried_once_however_many_users_the_page_asks_for(server,
         assert not refused["success"]
         assert "Ctrl-C in the terminal ends this page and prints the result" in refused["message"]
     document = orjson.loads(log.read_bytes())
-    ledger = rows_in(out)
+    ledger = whole_of(ledgers_in(out))
     assert len(ledger) == server.asked == document["generator"]["sent"] == document["stages"][0]["scheduled"]
     assert [answer["outcome"] for answer in document["answers"]] == ["held"]

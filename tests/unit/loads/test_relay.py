@@ -21,6 +21,7 @@ from seatrial.loads.schedule import due, windows
 from seatrial.loads.workers import run_workers, worker_options
 from seatrial.traffic.channel import ProcessChannel
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, LedgerFile
+from tests.helpers.ledgers import whole_of
 
 # Every worker has a machine of its own: a kernel that nobody else has, and a clock that is far from the master's.
 LOCUST_FILE = """
@@ -122,14 +123,15 @@ def test_workers_on_clocks_of_their_own_send_one_schedule_and_their_records_come
 ):
     recorded = carried_out()
     assert not recorded.lost
-    assert len(recorded.ledger) == server.asked == recorded.health.sent
-    assert set(recorded.ledger.texts("case")) == {"handed on"}
+    ledger = whole_of(recorded.ledgers)
+    assert len(ledger) == server.asked == recorded.health.sent
+    assert set(ledger.texts("case")) == {"handed on"}
     # Each of them began when the master's clock said, not an hour before or after.
     assert recorded.health.start_lag_max_s < 60
-    assert np.nanmin(recorded.ledger.sent_s - recorded.ledger.scheduled_s) >= 0
+    assert np.nanmin(ledger.sent_s - ledger.scheduled_s) >= 0
     assert recorded.health.clock_bound_s > 0
     (base, _) = windows(read_scenario(tmp_path / "here" / "ask.yaml"), recorded.start_s)
-    np.testing.assert_allclose(recorded.ledger.of("base").scheduled_s, due(base), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ledger.of("base").scheduled_s, due(base), rtol=0, atol=1e-6)
     told = orjson.loads((tmp_path / "out" / "master.json").read_bytes())
     assert sorted(worker["number"] for worker in told["workers"]) == [1, 2]
     here, there = files_below(tmp_path / "out"), files_below(tmp_path / "there" / "out")
@@ -153,7 +155,7 @@ def test_a_relay_that_is_killed_with_its_locust_is_named_and_its_rows_until_then
     assert second.lost.startswith("worker 2 of 2 (pod 2) was cut off from us (its process ended with status -9: )")
     assert (first.recorded, first.lost) == (first.requests, "")
     assert 0 < second.recorded < second.requests
-    assert len(recorded.ledger) == first.recorded + second.recorded <= server.asked
+    assert len(whole_of(recorded.ledgers)) == first.recorded + second.recorded <= server.asked
 
 
 def test_a_load_elsewhere_ends_when_nobody_is_there_to_hear_of_it(server, carried_out, tmp_path):

@@ -11,6 +11,7 @@ from seatrial.loads.summary import summarise
 from seatrial.observation import GeneratorHealth
 from seatrial.traffic import arrivals
 from seatrial.traffic.plan import ClosedLoop, Exchange, ServiceTarget
+from tests.helpers.ledgers import load_rows
 
 TARGET = ServiceTarget("web", "127.0.0.1", 80)
 EXCHANGES = [Exchange("short", "POST", "/", body=b"x"), Exchange("long", "POST", "/", body=b"x" * 99)]
@@ -41,7 +42,7 @@ def sent(given, start_s, changed=lambda due_s: due_s, lag_s=0.0005):
     due_s = changed(np.array(drawn(given, start_s).arrivals_s))
     rows = [{"load": "base", "scheduled_s": at_s, "sent_s": at_s + lag_s, "ended_s": at_s + 0.1, "status": 200}
             for at_s in due_s.tolist()]  # fmt: skip
-    return ledger(rows)
+    return load_rows(ledger(rows))
 
 
 LAWS = {
@@ -162,11 +163,11 @@ def test_a_replay_that_was_sent_as_recorded_keeps_its_law(trace):
 def test_the_warm_up_is_not_judged():
     given = scenario(**LAWS["poisson"])
     warm = given.model_copy(update={"warmup": given.stages[0]})
-    assert list(schedule.arrivals_kept(warm, ledger([]), 0.0)) == ["base"]
+    assert list(schedule.arrivals_kept(warm, load_rows(), 0.0)) == ["base"]
 
 
 def test_waiting_clients_have_no_law():
-    assert schedule.arrivals_kept(scenario(concurrency=2), ledger([]), 0.0) == {}
+    assert schedule.arrivals_kept(scenario(concurrency=2), load_rows(), 0.0) == {}
 
 
 def test_on_one_kept_connection_requests_wait_for_their_turn_and_only_their_places_count():

@@ -9,6 +9,7 @@ from seatrial.ledger import ledger
 from seatrial.loads.scenario import read_scenario
 from seatrial.loads.underway import Underway
 from seatrial.traffic.ledger_writer import write
+from tests.helpers.ledgers import chunks
 
 SCENARIO = {
     "apiVersion": "seatrial/v1",
@@ -43,7 +44,8 @@ def at(tmp_path, said):
 
 def rows(file, count):
     file.parent.mkdir(exist_ok=True)
-    write(file, ledger([{"load": "half", "scheduled_s": n, "ended_s": n + 1.0} for n in range(count)]))
+    rows = ledger([{"load": "half", "scheduled_s": n, "ended_s": n + 1.0} for n in range(count)])
+    write(file, chunks(rows), count)
     return file.read_bytes()
 
 

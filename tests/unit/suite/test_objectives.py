@@ -10,7 +10,9 @@ from seatrial.loads.scenario import Scenario
 from seatrial.observation import GeneratorHealth
 from seatrial.record import summarise
 from seatrial.suite.objectives import entries, reported
+from seatrial.traffic.ledger_writer import write
 from seatrial.verdict import Outcome
+from tests.helpers.ledgers import chunks
 
 
 def row(load="base", latency_s=0.1, **changed):
@@ -26,9 +28,16 @@ def scenario(*names, **slos):
     })  # fmt: skip
 
 
-def recorded(rows, **changed):
-    health = GeneratorHealth(len(rows), len(rows), 0.001, 0.01, 0.01, 0.0001)
-    return replace(Recorded(ledger(rows), health, False, 0.0), **changed)
+@pytest.fixture
+def recorded(tmp_path):
+    """What a run left behind that recorded these rows."""
+
+    def left(rows, **changed):
+        health = GeneratorHealth(len(rows), len(rows), 0.001, 0.01, 0.01, 0.0001)
+        write(tmp_path / "ledger.chunks", chunks(ledger(rows)), len(rows))
+        return replace(Recorded((tmp_path / "ledger.chunks",), health, False, 0.0), **changed)
+
+    return left
 
 
 def judged(scenario, recorded):
@@ -60,14 +69,14 @@ BAD = row(status=500)
         ({"error_ratio": 0.5}, [], {"support": "inconclusive", "base.error_ratio": "inconclusive"}, 2),
     ],
 )
-def test_each_objective_of_each_stage_is_a_verdict(slos, rows, outcomes, status):
+def test_each_objective_of_each_stage_is_a_verdict(recorded, slos, rows, outcomes, status):
     found, report = judged(scenario(**slos), recorded(rows))
     assert report.exit_status == status
     assert {id: str(entry.verdict.outcome) for id, entry in found.items() if id != "load"} == outcomes
     assert {entry.level for entry in found.values()} == {"MUST"}
 
 
-def test_a_verdict_has_the_share_its_interval_its_n_and_the_limit():
+def test_a_verdict_has_the_share_its_interval_its_n_and_the_limit(recorded):
     found, _ = judged(scenario(latency_s={"p90": 0.5}), recorded([*[row()] * 99, row(latency_s=0.6)]))
     entry = found["base.latency_s.p90"]
     (measured,) = entry.verdict.measurements
@@ -80,7 +89,7 @@ def test_a_verdict_has_the_share_its_interval_its_n_and_the_limit():
     ("late", "do"),
     [(0, "make the stage 3.0 times as long"), (1, "take a limit that is further from what was seen")],
 )
-def test_what_is_undecided_says_how_long_the_stage_would_have_to_be(late, do):
+def test_what_is_undecided_says_how_long_the_stage_would_have_to_be(recorded, late, do):
     """A higher rate would ask for more than was asked."""
     rows = [row()] * (100 - late) + [row(latency_s=0.6)] * late
     found, _ = judged(scenario(latency_s={"p99": 0.5}), recorded(rows))
@@ -96,7 +105,7 @@ def test_what_is_undecided_says_how_long_the_stage_would_have_to_be(late, do):
         ({"health": GeneratorHealth(10, 9, 0.0, 0.0, 0.0, 0.0)}, "10 requests were due, 9 were sent and 9 recorded"),
     ],
 )
-def test_of_a_load_that_was_not_sent_as_stated_no_objective_is_judged(changed, said):
+def test_of_a_load_that_was_not_sent_as_stated_no_objective_is_judged(recorded, changed, said):
     """Not even one that looks missed: the latencies may be the generator's."""
     slos = {"latency_s": {"p50": 0.05}, "error_ratio": 0}
     found, report = judged(scenario(**slos), recorded([row()] * 9, **changed))
@@ -106,7 +115,7 @@ def test_of_a_load_that_was_not_sent_as_stated_no_objective_is_judged(changed, s
     assert {entry.verdict.blocked_by for id, entry in found.items() if id != "load"} == {"load"}
 
 
-def test_stages_keep_their_order_and_their_own_objectives():
+def test_stages_keep_their_order_and_their_own_objectives(recorded):
     made = scenario("zeta", "alpha", error_ratio=0)
     own = made.model_copy(update={"stages": [made.stages[0], made.stages[1].model_copy(update={"slos": made.slos})]})
     found, _ = judged(own, recorded([row("zeta"), row("alpha")]))

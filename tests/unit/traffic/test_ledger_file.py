@@ -16,6 +16,7 @@ from seatrial.traffic.chunk import COLUMN_TYPES
 from seatrial.traffic.ledger_file import PREAMBLE_BYTES, WHOLE, LedgerFile, preamble
 from seatrial.traffic.ledger_writer import LedgerWriter, write
 from seatrial.traffic.recorder import Recorder
+from tests.helpers.ledgers import chunks
 
 NAN = float("nan")
 ORIGIN_S = 100.0
@@ -90,7 +91,7 @@ def test_a_ledger_in_memory_can_be_written_to_disk(tmp_path_factory, rows):
     for row in rows:
         record(memory, **row)
     whole = memory.ledger(ORIGIN_S)
-    write(file, whole)
+    write(file, chunks(whole, at_once=5), len(whole))
     with LedgerFile(file) as kept:
         found = kept.ledger()
     assert kept.end == WHOLE
@@ -187,7 +188,7 @@ def test_a_chunk_ends_early_where_its_events_are_many(tmp_path, monkeypatch):
     monkeypatch.setattr(recording, "_MOST_EVENTS", 10)
     recorded(tmp_path / "l", [{"scheduled_s": 100.0, "events": [101.0] * 4}] * 9)
     with LedgerFile(tmp_path / "l") as kept:
-        assert [part.events for part in kept.parts] == [12, 12, 12]
+        assert [part.event_count for part in kept.parts] == [12, 12, 12]
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +258,7 @@ def test_a_disk_that_fills_up_leaves_whole_chunks_and_the_reason(tmp_path, files
 def test_a_copy_for_which_there_is_no_room_at_all_is_told_with_its_place(tmp_path, files_up_to):
     whole = recorded(tmp_path / "l", [{"scheduled_s": 100.0}]).ledger(ORIGIN_S)
     with files_up_to(0), pytest.raises(InvalidMeasurement, match=r"copy: expected room for the ledger of 1 requests"):
-        write(tmp_path / "copy", whole)
+        write(tmp_path / "copy", chunks(whole), len(whole))
 
 
 def test_a_reason_of_any_length_leaves_the_first_bytes_as_many_as_they_are():

@@ -14,10 +14,10 @@ NUMBERS = st.one_of(
 )
 
 
-@given(parts=st.lists(st.lists(NUMBERS, max_size=50), max_size=6))
-def test_each_is_the_value_at_its_rank(parts):
+@given(parts=st.lists(st.lists(NUMBERS, max_size=50), max_size=6), most_kept=st.sampled_from([0, 1, 5, 1000]))
+def test_each_is_the_value_at_its_rank_however_few_may_be_kept(parts, most_kept):
     whole = np.array([value for part in parts for value in part])
-    found = quantiles(lambda: (np.array(part, dtype=np.float64) for part in parts), QS)
+    found = quantiles(lambda: (np.array(part, dtype=np.float64) for part in parts), QS, most_kept)
     if not len(whole):
         assert found == []
         return
