@@ -1,4 +1,4 @@
-"""No batch is larger than the declared largest, at that size and at half of it, whenever it is closed.
+"""No batch is larger than the declared largest, at that size and at a smaller one, whenever it is closed.
 
 Source: contract `batching.max_size`; sizes as the service's histogram counts them, and the runs of its model.
 """
@@ -44,10 +44,10 @@ def never_above_max_batch(batching: Batching, metrics: Metrics | None, batches: 
     ground = ground_of(counted).with_(evidence=[how_swept(batches, setting) for setting in swept])
     if not batches.settings:
         return ground.inconclusive("bursts at the declared size", "none", "run again")
-    halved = len(batches.settings) > 1
+    others = [setting.size for setting in batches.settings[1:]]
     return ground.passed(
-        "no batch above the declared largest" + (", nor above half of it when so configured" if halved else ""),
-        f"{ground.n} batches, none above" + ("" if halved else "; no value governs the size, so it was not changed"),
+        "no batch above the declared largest" + "".join(f", nor above {size} when so configured" for size in others),
+        f"{ground.n} batches, none above" + ("" if others else "; no value governs the size, so it was not changed"),
         detects="a single batch above the size configured, in any of these bursts" + whenever(batches, swept),
     )
 

@@ -1,6 +1,6 @@
 """How one pod puts requests together: full batches, lone requests, a trickle, bursts, and a request that fails.
 
-Bursts are sent at the declared largest batch, and again at half of it where a Helm value governs it.
+Bursts are sent at the declared largest batch, and again at a smaller one (`second_size`) where a Helm value governs it.
 Source: contract `batching`.
 """
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seatrial.contract import Batching, Governed, governed, merged, placed
+from seatrial.contract import Batching, Governed, governed, placed
 from seatrial.ledger import Ledger, joined
 from seatrial.observation import Observation, Pod
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Gaps, Patience, time_waited
-from seatrial.trials.changed_setting import changed
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
 from seatrial.trials.race import SWEEP, planned
 from seatrial.trials.sandbox import Sandbox
+from seatrial.trials.second_size import changed_to_smaller
 from seatrial.trials.trial import trial
 
 WARM_UP, BURST = "warm-up", "burst"
@@ -107,9 +107,9 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
         sandbox.note(settings=tuple(settings))
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
         sandbox.note(rounds=rounds)
-        if half := _halved(promise):
-            after = changed(sandbox, merged(values, half), [pod], 1)
-            setting = _bursts(sandbox, after.pods[0], size // 2, delay_s, gaps.work_s, windows.bursts)
+        if isinstance(promise.max_size, Governed) and size > 1:
+            smaller, after = changed_to_smaller(sandbox, promise.max_size, values, [pod])
+            setting = _bursts(sandbox, after.pods[0], smaller, delay_s, gaps.work_s, windows.bursts)
             settings.append(replace(setting, replaced=after.replaced))
         return Batches(
             **sandbox.seen(),
@@ -122,13 +122,6 @@ def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
             settings=tuple(settings),
             rounds=rounds,
         )
-
-
-def _halved(promise: Batching) -> dict[str, object]:
-    """Values for half the largest batch; empty where no value governs it, or there is no half."""
-    if not isinstance(promise.max_size, Governed) or float(promise.max_size) < 2:
-        return {}
-    return placed(iter([Governed(value=promise.max_size.value, set=int(float(promise.max_size)) // 2)]))
 
 
 def _together(sandbox: Sandbox, pod: Pod, name: str, offsets_s: Sequence[float], groups: Sequence[int]) -> Ledger:

@@ -6,7 +6,7 @@ Source: Prometheus exposition format, version 0.0.4; buckets of a histogram are 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -98,6 +98,17 @@ class Sizes:
         )
 
 
+def bounds_of(scrape: Scrape, name: str) -> tuple[float, ...]:
+    """Where the buckets of a histogram end, ascending; empty where the scrape does not have it."""
+    return tuple(sorted(_cumulated(totals(scrape.text, name), name)))
+
+
+def _cumulated(samples: Mapping[str, float], name: str) -> dict[float, float]:
+    """The buckets among a metric's samples, by their upper bound."""
+    prefix = f"{name}_bucket{{"
+    return {float(key.removeprefix(prefix).rstrip("}")): value for key, value in samples.items() if prefix in key}
+
+
 def sizes(before: Scrape, after: Scrape, name: str) -> Sizes | None:
     """What a histogram of whole numbers saw between two scrapes; None when one lacks it, or it fell."""
     first, last = totals(before.text, name), totals(after.text, name)
@@ -106,12 +117,8 @@ def sizes(before: Scrape, after: Scrape, name: str) -> Sizes | None:
     rise = {key: value - first.get(key, 0.0) for key, value in last.items()}
     if any(value < 0 for value in rise.values()):
         return None
-    prefix = f"{name}_bucket{{"
-    bounds = sorted(
-        (float(key.removeprefix(prefix).rstrip("}")), value) for key, value in rise.items() if prefix in key
-    )
     buckets, over, below = [], 0.0, 0.0
-    for upto, cumulated in bounds:
+    for upto, cumulated in sorted(_cumulated(rise, name).items()):
         buckets.append(Bucket(over, upto, round(cumulated - below)))
         over, below = upto, cumulated
     return Sizes(round(rise[f"{name}_count"]), round(rise[f"{name}_sum"]), tuple(buckets))

@@ -164,6 +164,14 @@ def batch_max_ignored(server: Server, fired: Fired) -> None:
     server.service.batcher.max_size = 32
 
 
+@fault("batch-size-even", breaks={"B3"})
+def batch_size_even(server: Server, fired: Fired) -> None:
+    """The model takes texts in pairs, so the largest batch is rounded up to an even number."""
+    allowed = server.service.batcher.max_size
+    server.service.batcher.max_size = allowed + allowed % 2
+    _sizes_reported(server, fired, above=allowed)
+
+
 @fault("batch-timer-merges-pending", breaks={"B3"})
 def batch_timer_merges_pending(server: Server, fired: Fired) -> None:
     """A full batch is put aside until the timer, which runs all that has come by then as one."""

@@ -169,9 +169,9 @@ def saw_many_clients(seen):
 
 def saw_batches_of_two_sizes_and_poison(seen):
     assert (seen.size, seen.delay_s, seen.looks) == (4, 0.04, 1)
-    assert [setting.size for setting in seen.settings] == [4, 2]
+    assert [setting.size for setting in seen.settings] == [4, 3]
     counts = {name: len(seen.ledger.of(name)) for name in seen.ledger.texts("load")}
-    assert {"full": 8, "lone": 5, "burst-4": 32, "burst-2": 16}.items() <= counts.items()
+    assert {"full": 8, "lone": 5, "burst-4": 32, "burst-3": 24}.items() <= counts.items()
     for setting in seen.settings:
         sweep = seen.ledger.of(f"sweep-{setting.size}").to(setting.pod)
         assert len(closed_after_s(sweep)) == setting.races >= 14

@@ -50,6 +50,19 @@ def test_a_single_batch_of_a_sweep_above_the_largest_fails(size):
     assert judged("B3", batching(), swept(counted={size: [size] * 40 + [2 * size - 1] + [size] * 39})).outcome == FAIL
 
 
+def test_a_size_that_is_no_power_of_two_is_judged_with_buckets_of_powers_of_two():
+    verdict = judged("B3", batching(), swept(sizes=(8, 3)))
+    assert verdict.outcome == PASS
+    assert verdict.expected.endswith("declared largest, nor above 3 when so configured")
+
+
+@pytest.mark.parametrize("counted", [[4] * 60, [3] * 79 + [4]], ids=["rounded up", "once"])
+def test_a_largest_batch_that_is_rounded_up_fails_at_a_size_that_rounding_changes(counted):
+    verdict = judged("B3", batching(), swept(sizes=(8, 3), counted={3: counted}))
+    assert verdict.outcome == FAIL
+    assert verdict.expected == "no batch above 3 when that is the largest"
+
+
 def test_answers_to_a_sweep_count_against_the_runs():
     assert "more than 8 in one" in judged("B3", batching(), swept(runs={8: 60})).found
 

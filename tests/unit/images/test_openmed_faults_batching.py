@@ -104,6 +104,18 @@ async def test_batches_that_are_too_large(name: str, capsys: pytest.CaptureFixtu
     assert_fired(capsys, name)
 
 
+@pytest.mark.parametrize(("size", "largest"), [(4, 4), (5, 8)])
+async def test_an_odd_largest_batch_that_is_made_even(
+    size: int, largest: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 8 at once that are 4 and 4, or 6 and 2."""
+    subject = armed("batch-size-even", **BATCHING | {"BATCH_MAX_SIZE": str(size)})
+    runs, _, seen = await runs_and_sizes(subject)
+    assert (runs, seen) == (6, largest)
+    if size % 2:
+        assert_fired(capsys, "batch-size-even")
+
+
 async def largest_of_a_race(subject: Server) -> int:
     """The largest batch where three of four come at once, and four more a little later, while they wait."""
     async with client(subject) as connected:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from seatrial.observation import Scrape
-from seatrial.watch.metrics import Bucket, Sizes, around, counted, sizes, totals
+from seatrial.watch.metrics import Bucket, Sizes, around, bounds_of, counted, sizes, totals
 
 BOUNDS = (1, 2, 4, 8, 16)
 
@@ -35,6 +35,12 @@ def test_sizes_between_two_scrapes_leave_out_what_was_before():
     found = seen(1, 3)
     assert (found.runs, found.items) == (2, 4)
     assert [bucket.count for bucket in found.buckets] == [1, 0, 1, 0, 0, 0]
+
+
+def test_where_buckets_end():
+    assert bounds_of(scrape(1, exposition(3)), "batch") == (1, 2, 4, 8, 16, math.inf)
+    assert bounds_of(scrape(1, exposition(3)), "runs_total") == ()
+    assert bounds_of(scrape(1, "<html>"), "batch") == ()
 
 
 def test_labels_are_summed():
