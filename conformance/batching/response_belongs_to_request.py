@@ -15,12 +15,8 @@ from seatrial.ledger import Ledger
 from seatrial.stats.proportions import zero_event_bound
 from seatrial.suite import check
 from seatrial.trials.concurrency import (
-    ALONE,
     ANSWERS,
     FEW,
-    IN_COMPANY,
-    LARGE,
-    LARGE_ALONE,
     LEAST_CLIENTS,
     LONE,
     LOOP,
@@ -30,10 +26,12 @@ from seatrial.trials.concurrency import (
     ConcurrentLoad,
     Span,
 )
+from seatrial.trials.large_requests import ALONE, IN_COMPANY, LARGE, LARGE_ALONE, TOGETHER
 from seatrial.trials.wrong_answers import WrongAnswers, beside
 from seatrial.verdict import Ground, Measurement, Verdict
 
 DISTINCT = 64
+WHERE = {ALONE: "alone", IN_COMPANY: "in company", TOGETHER: "among as many at once as fill a batch"}
 OPEN_SHARE = 0.75  # of the clients, on average
 
 
@@ -63,13 +61,15 @@ def response_belongs_to_request(
         return ground.inconclusive(*doubt)
     names = set(crowd.texts("case"))
     fewer = f"; judged with the {len(names)} inputs that the contract has" if len(names) < DISTINCT else ""
+    together = len(rows.of(LARGE).in_group(TOGETHER))
     bound, name = zero_event_bound(len(rows)), "answers not their request's"
     measured = Measurement(name, 0, n=len(rows), low=0.0, high=bound, confidence=0.95, limit="= 0")
     return ground.with_(measurements=[measured]).passed(
         f"{ANSWERS} or more requests of {concurrent.clients} clients at once, each with its own answer",
         f"{len(rows)} of {len(rows)}, {len(names)} distinct inputs{', and a large one' if api.large else ''}{fewer}",
         detects=f"{bound:.2%} of the answers going astray, at 95% confidence"
-        + ("; a large request of which only the beginning is worked on" if api.large else ""),
+        + ("; a large request of which only the beginning is worked on" if api.large else "")
+        + (f", also of {together} at once" if together else ""),
     )
 
 
@@ -79,7 +79,7 @@ def only_the_large(api: Api, large: Ledger, wrong: Ledger) -> Verdict:
     became = first.error or (f"answered {first.status}" if first.status >= 400 else beside(api.large, first))
     return Ground(n=len(large)).failed(
         "a large request answered to its end, alone and in company",
-        f"{len(wrong)} of {len(large)} not, the first {'alone' if first.group == ALONE else 'in company'}: {became}",
+        f"{len(wrong)} of {len(large)} not, the first {WHERE[first.group]}: {became}",
         "work on the whole of a long request: what is looked for may stand at its end",
         rows=wrong,
     )
@@ -130,12 +130,13 @@ def missing(
 
 def too_few_large(large: Ledger, concurrent: ConcurrentLoad) -> tuple[str, str, str] | None:
     """Large ones were not seen alone, or not in company though no limit keeps them out."""
-    alone, company = len(large.in_group(ALONE)), len(large.in_group(IN_COMPANY))
-    if alone >= LARGE_ALONE and (company or concurrent.slots is not None):
+    alone, company, together = (len(large.in_group(group)) for group in WHERE)
+    wanted = concurrent.large_at_once
+    if alone >= LARGE_ALONE and ((company and together >= wanted) or concurrent.slots is not None):
         return None
     return (
-        f"{LARGE_ALONE} large requests alone, and some in company",
-        f"{alone}, and {company}",
+        f"{LARGE_ALONE} large requests alone, and some in company" + (f", {wanted} at once" if wanted else ""),
+        f"{alone}, and {company}" + (f", {together}" if wanted else ""),
         "run again, or see what refuses them",
     )
 

@@ -1,7 +1,7 @@
 """Many clients at once on one pod: lone cases first, then a closed loop over all cases, drawn at random.
 
 Where the contract has a large case, the pod's first requests are that, and a few more of it come into the closed loop,
-two at once.
+two at once; where batching is promised, too, as many at once as fill a batch come just before clients that do not.
 
 A service that promises batching runs with it, under twice as many clients as its largest batch; where its metrics
 do not tell how requests were put together, groups at once are timed against their members one by one. That needs a
@@ -19,8 +19,8 @@ import numpy as np
 from seatrial.contract import Batching, Contract, Governed, governed, merged, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Observation, Pod
-from seatrial.traffic.plan import ClosedLoop, ConnectionUse, Exchange, Load, Lone, OpenLoop, PodTarget
-from seatrial.trials import workload
+from seatrial.traffic.plan import ClosedLoop, ConnectionUse, Load, Lone, OpenLoop
+from seatrial.trials import large_requests, workload
 from seatrial.trials.ablation import Ablation, thinned
 from seatrial.trials.changed_setting import changed
 from seatrial.trials.context import TrialContext
@@ -34,16 +34,13 @@ ANSWERS = 2000  # without one wrong, more than 0.15 % are excluded at 95 % confi
 LEAST_CLIENTS = 16
 LEAST_FOR_S = 6.0
 LONGEST_S = 1200.0  # of the closed loop, where the service's pace brings its answers by then
-LONE_WITHIN_S, LARGE_WITHIN_S = 10.0, 60.0
-LARGE_ALONE, LARGE_IN_COMPANY = 2, 4
+LONE_WITHIN_S = 10.0
 REFUSED_PAUSE_S = 0.05  # a client that is refused does not spin
 SHORT_DELAY_MS = 5
 LONG_SHARE = 0.2  # a delay of more than this share of a lone request hides what work takes
 REPETITIONS, TOGETHER = 10, 8
 MOST_OF_TIME = 0.6  # of the time one by one, where a group was worked on together
 LONE, LOOP, FEW, AT_ONCE, ONE_BY_ONE, WARM_UP = "lone", "loop", "few", "at-once", "one-by-one", "warm-up"
-LARGE = "large"
-ALONE, IN_COMPANY = 0, 1  # groups of the large ones
 MANY = 10**6  # slots: no limit
 
 ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
@@ -53,8 +50,8 @@ ONE_CLIENT = Ablation("one client at a time", thinned(0.05, LOOP, FEW))
 class Windows:
     """How much is asked. The closed loop goes on until there are as many answers as wanted (`Pace`)."""
 
-    large_alone: int = LARGE_ALONE
-    large_in_company: int = LARGE_IN_COMPANY
+    large_alone: int = large_requests.LARGE_ALONE
+    large_in_company: int = large_requests.LARGE_IN_COMPANY
     lone_cases: int = 12
     answers: int = ANSWERS
     least_for_s: float = LEAST_FOR_S
@@ -98,6 +95,7 @@ class ConcurrentLoad(Observation):
     together: int = TOGETHER  # of a group
     delay_s: float = 0.0  # for which a request may have waited for company, when groups were timed
     unreached: str = ""  # the Helm value of a shorter delay, where its change replaced no pod
+    large_at_once: int = 0  # large requests sent together, to share batches; 0: none were
 
     def open_at_once(self) -> float:
         """Requests of the closed loop that were open at a time, on average (Little's law); 0 without any."""
@@ -152,15 +150,18 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
     slots = slots_of(context, values)
     size = int(float(batching.max_size)) if batching else 0
     clients = min(max(LEAST_CLIENTS, 2 * size), slots or MANY)
+    not_full = max(1, min(size, slots or MANY) // 2)
     together, delay_s = min(TOGETHER, slots or MANY), float(batching.max_delay_ms) / 1000 if batching else 0.0
     with Sandbox(context, "concurrency") as sandbox:
         sandbox.release.install(values, replicas=1)
         pod = sandbox.workload().wait_pods(1, contract.ready_within_s)[0]
         sandbox.note(pod=pod.name, clients=clients)
         target = sandbox.workload().target(pod)
+        large_at_once = 0
         if large := workload.large_case(contract):
-            alone = Lone(LARGE, target, (large,), 0.01, windows.large_alone, 0.05, timeout_s=LARGE_WITHIN_S)
-            sandbox.traffic.collect(sandbox.traffic.start_now(alone), windows.large_alone * (LARGE_WITHIN_S + 1))
+            alone = sandbox.traffic.start_now(large_requests.alone(target, large, windows.large_alone))
+            seen = sandbox.traffic.collect(alone, windows.large_alone * (large_requests.WITHIN_S + 1))
+            large_at_once = large_requests.fit_at_once(min(size, (slots or MANY) - not_full), lone_latency_s(seen))
         sandbox.traffic.scrape(target)
         lone_s = sandbox.now()
         rows = _lone(sandbox, pod, LONE, windows.lone_cases)
@@ -169,7 +170,9 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         lone = Span(lone_s, sandbox.now())
         sandbox.note(lone=lone)
         sandbox.traffic.scrape(target)
-        beside = [_large_in_company(target, large, windows)] if large else []
+        beside: list[Load] = []
+        if large:
+            beside = [large_requests.in_company(target, large, windows.large_in_company, windows.least_for_s)]
         pace = Pace(windows.answers, windows.least_for_s, windows.patience_s, windows.longest_s)
         loop = _loop(sandbox, pod, LOOP, clients, pace, beside)
         sandbox.note(loop=loop)
@@ -177,9 +180,9 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         # As many clients as fill two batches soon go in step, and every batch is full.
         few = Span()
         if batching:
-            not_full = max(1, min(size, slots or MANY) // 2)
             briefly = replace(pace, wanted=0, least_s=windows.few_for_s)
-            few = _loop(sandbox, pod, FEW, not_full, briefly, connection="keep-alive")
+            beside = [large_requests.at_once(target, large, large_at_once)] if large and large_at_once else []
+            few = _loop(sandbox, pod, FEW, not_full, briefly, beside, connection="keep-alive")
         sandbox.traffic.scrape(target)
         pods, unreached = [pod], ""
         if batching and not metrics_tell(contract):
@@ -205,6 +208,7 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
             together=together,
             delay_s=delay_s,
             unreached=unreached,
+            large_at_once=large_at_once,
         )
 
 
@@ -224,14 +228,6 @@ def _lone(sandbox: Sandbox, pod: Pod, name: str, count: int) -> Ledger:
     cases = workload.cases(sandbox.context.contract)
     load = Lone(name, sandbox.workload().target(pod), cases, 0.01, count, 0.05, timeout_s=LONE_WITHIN_S)
     return sandbox.traffic.collect(sandbox.traffic.start_now(load), count * (LONE_WITHIN_S + 1))
-
-
-def _large_in_company(target: PodTarget, large: Exchange, windows: Windows) -> OpenLoop:
-    """Large ones spread over the shortest closed loop, two at once: each has company, whatever the others do."""
-    count = windows.large_in_company
-    moments = (count + 1) // 2
-    arrivals_s = [windows.least_for_s * (n // 2 + 1) / (moments + 1) for n in range(count)]
-    return OpenLoop(LARGE, target, (large,), arrivals_s, (), [IN_COMPANY] * count, timeout_s=LARGE_WITHIN_S)
 
 
 def _loop(

@@ -12,6 +12,7 @@ from openmed_service.server import Server
 from planting import Fired, fault
 
 READ = 512  # characters, where a model has a limit that its server does not know
+READ_IN_A_RUN = 12_000  # characters of all texts together
 
 
 def _reading(server: Server, read: Callable[[Sequence[str]], list[str]]) -> None:
@@ -46,6 +47,25 @@ def long_text_truncated_in_batch(server: Server, fired: Fired) -> None:
             return list(texts)
         fired()
         return [text[:READ] for text in texts]
+
+    _reading(server, read)
+
+
+@fault("batch-read-to-a-limit", breaks={"B1"})
+def batch_read_to_a_limit(server: Server, fired: Fired) -> None:
+    """A run of the model reads 12,000 characters of all its texts together; what is left of the last ones is not read.
+
+    Of the long texts of the contract that are almost four.
+    """
+
+    def read(texts: Sequence[str]) -> list[str]:
+        left, parts = READ_IN_A_RUN, []
+        for text in texts:
+            parts.append(text[:left])
+            left = max(0, left - len(text))
+        if parts != list(texts):
+            fired()
+        return parts
 
     _reading(server, read)
 

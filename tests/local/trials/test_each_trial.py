@@ -28,6 +28,7 @@ from seatrial.trials import (
     drain_mix,
     held_slots,
     install,
+    large_requests,
     overload,
     pod_deletion,
     rate_limit,
@@ -155,8 +156,10 @@ def saw_a_loaded_pod_go_and_an_idle_one(seen):
 
 def saw_many_clients(seen):
     assert seen.clients == concurrency.LEAST_CLIENTS
-    large = seen.ledger.of(concurrency.LARGE)
-    assert [len(large.in_group(group)) for group in (concurrency.ALONE, concurrency.IN_COMPANY)] == [2, 4]
+    large = seen.ledger.of(large_requests.LARGE)
+    groups = (large_requests.ALONE, large_requests.IN_COMPANY, large_requests.TOGETHER)
+    assert [len(large.in_group(group)) for group in groups] == [2, 4, seen.large_at_once]
+    assert seen.large_at_once > 1
     assert large.right.all()
     assert len(seen.ledger.of(concurrency.LONE)) == 4
     assert len(seen.ledger.of(concurrency.LOOP)) >= 50

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from seatrial.ledger import ledger
-from seatrial.trials.concurrency import ALONE, FEW, IN_COMPANY, LARGE
+from seatrial.trials.concurrency import FEW
+from seatrial.trials.large_requests import ALONE, IN_COMPANY, LARGE, TOGETHER, fit_at_once
 from seatrial.verdict import Outcome
 from tests.helpers.batches import BATCHING, alone, answer, as_rows, batching, concurrent_load, loop_rows
 from tests.helpers.observations import METRICS, contract, judged, lost, row, wrong
@@ -270,3 +271,46 @@ def test_who_promises_no_large_request_is_judged_as_ever():
 def test_large_requests_are_not_counted_among_the_answers_of_the_crowd():
     short = concurrent_load(loop_rows(1998), extra=large_ones())
     assert judged("B1", PROMISES_LARGE, short).outcome == INCONCLUSIVE
+
+
+# As many large requests at once as fill a batch
+
+
+def at_once(count=8):
+    return [row(LARGE, 42, 4.0, case="large", group=TOGETHER) for _ in range(count)]
+
+
+def test_a_batch_of_large_requests_passes_and_the_pass_says_how_many():
+    verdict = judged("B1", PROMISES_LARGE, with_large([*large_ones(), *at_once()], large_at_once=8))
+    assert verdict.outcome == PASS
+    assert verdict.detects.endswith("only the beginning is worked on, also of 8 at once")
+
+
+def test_the_last_of_a_batch_of_large_requests_cut_short_fails():
+    rows = [*large_ones(), *at_once()]
+    cut = with_row(rows, len(rows) - 1, wrong(rows[-1], '{"answer": "the beginning"}'))
+    verdict = judged("B1", PROMISES_LARGE, with_large(cut, large_at_once=8))
+    assert verdict.outcome == FAIL
+    assert verdict.found.startswith("1 of 13 not, the first among as many at once as fill a batch: expected")
+
+
+@pytest.mark.parametrize("seen", [0, 7])
+def test_large_requests_at_once_that_were_not_all_answered_say_nothing_unless_a_limit_keeps_them_out(seen):
+    rows = [*large_ones(), *at_once(seen)]
+    verdict = judged("B1", PROMISES_LARGE, with_large(rows, large_at_once=8))
+    assert (verdict.outcome, verdict.found) == (INCONCLUSIVE, f"2, and 3, {seen}")
+    assert judged("B1", PROMISES_LARGE, with_large(rows, large_at_once=8, slots=16)).outcome == PASS
+
+
+def test_records_from_before_large_requests_came_at_once_are_judged_as_ever():
+    verdict = judged("B1", PROMISES_LARGE, with_large(large_ones()))
+    assert verdict.outcome == PASS
+    assert verdict.detects.endswith("only the beginning is worked on")
+
+
+@pytest.mark.parametrize(
+    ("most", "lone_s", "count"),
+    [(8, 0.6, 8), (8, 1.0, 6), (64, 0.5, 12), (8, 4.0, 0), (1, 0.1, 0), (0, 0.1, 0), (8, float("nan"), 0), (8, 0.0, 0)],
+)
+def test_no_more_large_requests_come_at_once_than_are_worked_on_in_six_seconds(most, lone_s, count):
+    assert fit_at_once(most, lone_s) == count

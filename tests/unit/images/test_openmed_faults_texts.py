@@ -9,6 +9,9 @@ BATCHING = {"BATCHING_ENABLED": "true", "BATCH_MAX_SIZE": "2", "BATCH_MAX_WAIT_M
 USUAL, WORD, LONG = "Please write to a@b.com", "a@b.com", "The wound is dry. " * 100 + "a@b.com"
 
 
+MANY = {**BATCHING, "BATCH_MAX_SIZE": "8"}  # of which seven have less than 12,000 characters
+
+
 async def found(subject: Server, *texts: str) -> list[int]:
     """How much is found in each of these texts, sent at once."""
     async with client(subject) as connected:
@@ -47,3 +50,12 @@ async def test_what_is_lost(
 async def test_what_is_not(name: str, texts: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert await found(armed(name, **BATCHING), *texts) == [1] * len(texts)
     assert "fault_fired" not in capsys.readouterr().out
+
+
+async def test_a_run_that_reads_so_much_and_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "batch-read-to-a-limit"
+    assert await found(armed(name, **MANY), *[LONG] * 6) == [1] * 6
+    assert "fault_fired" not in capsys.readouterr().out
+    assert await found(armed(name, **MANY), *[LONG] * 8) == [1] * 6 + [0] * 2
+    assert_fired(capsys, name)
+    assert await found(server(**MANY), *[LONG] * 8) == [1] * 8
