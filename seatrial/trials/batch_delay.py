@@ -2,7 +2,8 @@
 
 What a lone request waits may depend on when a batch was closed before it. So they are sent after gaps of all lengths,
 in random order, and judged by class: soon, later and long after the answer to the one before. Of a trickle those are
-judged that opened a batch; they wait the longest.
+judged that opened a batch; they wait the longest. Those that come after a quiet time are a class of their own
+(`seatrial.trials.quiet_time`).
 
 A request that the generator sent late comes close to the next. Neither of the two counts for the median: they may have
 had company. Full batches tell what a request takes that waits for nobody; and where work grows with the batch, so do
@@ -22,6 +23,8 @@ from seatrial.ledger import Floats, Ints, Ledger, Mask
 from seatrial.stats import Decision
 from seatrial.stats.proportions import judge_proportion
 from seatrial.stats.quantiles import quantile
+from seatrial.trials import quiet_time
+from seatrial.trials.quiet_time import QUIET, QUIET_S
 
 FULL, LONE, TRICKLE = "full", "lone", "trickle"
 LONE_ROWS = (60, 120)  # at the first look, and added at the second
@@ -32,6 +35,7 @@ LEAST_GAP_S, LEAST_GAP_OF_WORK, MOST_GAP_S = 0.01, 0.1, 0.4
 LONG_GAP_DELAYS, MOST_GAP_DELAYS = 2.2, 2.6
 CLASSES = 3  # of gaps
 ANY_GAP = "lone request"
+AFTER_QUIET = f"lone request sent after {QUIET_S:g} s in which nothing was asked"
 TOGETHER_WITHIN_S = 0.01  # answers of one batch, or within a quarter of the delay
 AFTER_A_PAUSE = 1.1  # times as long, at most, takes the work of a lone request that is as long as that of a trickle
 WANTED_OF_A_TRICKLE = 20  # requests that opened its batches, or came last into them: the median of fewer says little
@@ -117,6 +121,8 @@ class Waited:
 
     called: str
     rows: Ledger
+    work_s: float  # what one of them takes without waiting, at most
+    bound_s: float
     above: int
     median: Decision
 
@@ -131,10 +137,9 @@ class TimeWaited:
     """What lone and trickled requests show by the given look."""
 
     engine_s: float  # the median of a request in a full batch; NaN without one
-    work_s: float  # what a lone request takes without waiting, at most
-    bound_s: float
     lone: tuple[Waited, ...]  # by class; those that were alone
     firsts: Waited | None  # of a trickle, that opened a batch; None of too few
+    quiet: Waited | None  # that came after a quiet time; None without any
     late_looks: tuple[int, ...]  # the looks in which some request was too late
     late: Ledger
 
@@ -146,7 +151,7 @@ class TimeWaited:
     @property
     def parts(self) -> tuple[Waited, ...]:
         """All that is judged by its median."""
-        return (*self.lone, *([self.firsts] if self.firsts else []))
+        return (*self.lone, *(part for part in (self.firsts, self.quiet) if part))
 
     @property
     def worst(self) -> Waited | None:
@@ -195,45 +200,51 @@ def batches_of_a_trickle(trickle: Ledger, delay_s: float) -> tuple[Ledger, Ledge
     return answered.select(opened), answered.select(closed)
 
 
-def _waited(called: str, rows: Ledger, bound_s: float, looks: int) -> Waited:
+def _waited(called: str, rows: Ledger, work_s: float, delay_s: float, looks: int, margin_s: float = MARGIN_S) -> Waited:
+    bound_s = work_s + delay_s + margin_s
     above = int((~rows.right | (rows.latency_s > bound_s)).sum())
-    return Waited(called, rows, above, judge_proportion(above, len(rows), 0.5, look=1 if looks == 1 else 2))
+    return Waited(
+        called, rows, work_s, bound_s, above, judge_proportion(above, len(rows), 0.5, look=1 if looks == 1 else 2)
+    )
 
 
-def _in_classes(lone: Ledger, gaps: Gaps, bound_s: float, looks: int) -> tuple[Waited, ...]:
+def _in_classes(lone: Ledger, gaps: Gaps, work_s: float, looks: int) -> tuple[Waited, ...]:
     classes = np.where(alone(lone), gaps.classes(lone), -1)
     return tuple(
-        _waited(gaps.called(number), lone.select(classes == number), bound_s, looks)
+        _waited(gaps.called(number), lone.select(classes == number), work_s, gaps.delay_s, looks)
         for number in range(CLASSES)
         if (classes == number).any()
     )
 
 
 def time_waited(rows: Ledger, delay_s: float, looks: int, gaps: Gaps | None) -> TimeWaited:
-    """Judge the loads FULL, LONE and TRICKLE; a request without an answer counts as too late.
+    """Judge the loads FULL, LONE, TRICKLE and QUIET; a request without an answer counts as too late.
 
     Without `gaps` (records of a time when all were the same) lone requests are one class, and a trickle has none.
     """
-    full, lone = rows.of(FULL), rows.of(LONE)
+    full, lone, quiet = rows.of(FULL), rows.of(LONE), rows.of(QUIET)
     took_s = full.latency_s[full.right]
     engine_s = float(np.median(took_s)) if len(took_s) else float("nan")
     patience, work_s = Patience.of(full, delay_s), engine_s
     opened, closed = batches_of_a_trickle(rows.of(TRICKLE), delay_s)
     if gaps and len(closed) >= WANTED_OF_A_TRICKLE:
         work_s = min(work_s, AFTER_A_PAUSE * float(np.median(closed.latency_s)))
-    bound_s = work_s + delay_s + MARGIN_S
     parts: tuple[Waited, ...]
     firsts: Waited | None = None
     if gaps:
-        parts = _in_classes(lone, gaps, bound_s, looks)
+        parts = _in_classes(lone, gaps, work_s, looks)
         if len(opened) >= WANTED_OF_A_TRICKLE:
-            firsts = _waited("request of a trickle that opened a batch", opened, bound_s, looks)
+            firsts = _waited("request of a trickle that opened a batch", opened, work_s, delay_s, looks)
     else:
         kept = lone.select(alone(lone))
-        parts = (_waited(ANY_GAP, kept, bound_s, looks),) if len(kept) else ()
-    too_late = ((rows.load == rows.code(LONE)) & ~(rows.latency_s <= patience.lone_s)) | (
-        (rows.load == rows.code(TRICKLE)) & ~(rows.latency_s <= patience.trickle_s)
-    )
-    unanswered = np.isin(rows.load, [rows.code(LONE), rows.code(TRICKLE)]) & (rows.error != rows.code(""))
-    late = rows.select(too_late | unanswered)
-    return TimeWaited(engine_s, work_s, bound_s, parts, firsts, tuple(sorted(set(late.group.tolist()))), late)
+        parts = (_waited(ANY_GAP, kept, work_s, delay_s, looks),) if len(kept) else ()
+    kept = quiet.select(alone(quiet))
+    slept_s = quiet_time.WORK_AFTER_IT * work_s
+    after_quiet = _waited(AFTER_QUIET, kept, slept_s, delay_s, looks, quiet_time.MARGIN_S) if len(kept) else None
+    by_load = [(LONE, patience.lone_s), (TRICKLE, patience.trickle_s), (QUIET, patience.lone_s)]
+    too_late = np.zeros(len(rows), dtype=np.bool_)
+    for load, patience_s in by_load:
+        too_late |= (rows.load == rows.code(load)) & (~(rows.latency_s <= patience_s) | (rows.error != rows.code("")))
+    late = rows.select(too_late)
+    looks_with_late = tuple(sorted(set(late.group.tolist())))
+    return TimeWaited(engine_s, parts, firsts, after_quiet, looks_with_late, late)

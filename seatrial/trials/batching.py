@@ -14,12 +14,14 @@ import numpy as np
 from seatrial.contract import Batching, Governed, governed, placed
 from seatrial.ledger import Ledger, joined
 from seatrial.observation import Observation, Pod
+from seatrial.traffic.fleet import FleetRun
 from seatrial.traffic.plan import Lone, OpenLoop
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, thinned, without
 from seatrial.trials.batch_delay import FULL, LONE, LONE_ROWS, TRICKLE, Gaps, Patience, time_waited
 from seatrial.trials.concurrency import Span
 from seatrial.trials.context import TrialContext
+from seatrial.trials.quiet_time import LEAST_ROWS, QUIET, arrivals_s
 from seatrial.trials.race import SWEEP, planned
 from seatrial.trials.sandbox import Sandbox
 from seatrial.trials.second_size import changed_to_smaller
@@ -36,7 +38,7 @@ LEAD_S = 0.02  # for the generator to have the whole load before its first arriv
 AT_S = 0.001
 
 NO_BURSTS = Ablation("no bursts", without(BURST, SWEEP))
-FIFTH_OF_THE_LONE = Ablation("a fifth of the lone requests", thinned(0.2, LONE, TRICKLE))
+FIFTH_OF_THE_LONE = Ablation("a fifth of the lone requests", thinned(0.2, LONE, TRICKLE, QUIET))
 NOTHING_FAILS = Ablation("nothing fails", without(POISON, ALONE))
 
 
@@ -46,6 +48,7 @@ class Windows:
 
     full_batches: int = 12
     lone_rows: tuple[int, ...] = LONE_ROWS
+    quiet_rows: tuple[int, ...] = LEAST_ROWS  # at least
     trickle_for_s: float = 10.0
     bursts: int = 14
     poison_places: int = 3  # times first, middle and last in a batch; then one batch with two of them
@@ -78,6 +81,7 @@ class Batches(Observation):
     """One pod with batching; the bursts of the second setting met its successor."""
 
     pod: str = ""
+    quiet_pod: str = ""  # another, which was asked after quiet times only; "" in records of before
     size: int = 0
     delay_s: float = 0.0
     spacing_s: float = 0.0  # of the lone requests, at least
@@ -89,31 +93,33 @@ class Batches(Observation):
 
 @trial("batching", promise=Batching, order=31, lasts_s=65)
 def batching(context: TrialContext, *, windows: Windows = Windows()) -> Batches:
-    """One replica at its own address."""
+    """One replica at its own address, and another that is asked after quiet times only."""
     promise = context.contract.batching
     assert promise is not None
     size, delay_s = int(float(promise.max_size)), float(promise.max_delay_ms) / 1000
     values = context.values(placed(governed(promise)), promise.values)
     with Sandbox(context, "batching") as sandbox:
-        sandbox.release.install(values, replicas=1)
-        pod = sandbox.workload().wait_pods(1, context.contract.ready_within_s)[0]
-        sandbox.note(pod=pod.name, size=size, delay_s=delay_s)
+        sandbox.release.install(values, replicas=2)
+        pod, quiet_pod = sandbox.workload().wait_pods(2, context.contract.ready_within_s)
+        sandbox.note(pod=pod.name, quiet_pod=quiet_pod.name, size=size, delay_s=delay_s)
+        _at_times_begun(sandbox, quiet_pod, WARM_UP, 0, [LEAD_S], TOGETHER_WITHIN_S)
         full = _full_batches(sandbox, pod, size, windows.full_batches)
         gaps = Gaps.of(full, delay_s)
         spacing_s = gaps.answer_s + gaps.least_s
-        looks = _lone_and_trickled(sandbox, pod, full, gaps, delay_s, windows)
+        looks = _lone_and_trickled(sandbox, pod, quiet_pod, full, gaps, delay_s, windows)
         sandbox.note(spacing_s=spacing_s, gaps=gaps, looks=looks)
         settings = [_bursts(sandbox, pod, size, delay_s, gaps.work_s, windows.bursts)]
         sandbox.note(settings=tuple(settings))
         rounds = _poisoned(sandbox, pod, min(ROUND_OF, size), windows) if promise.poison else ()
         sandbox.note(rounds=rounds)
         if isinstance(promise.max_size, Governed) and size > 1:
-            smaller, after = changed_to_smaller(sandbox, promise.max_size, values, [pod])
+            smaller, after = changed_to_smaller(sandbox, promise.max_size, values, [pod, quiet_pod])
             setting = _bursts(sandbox, after.pods[0], smaller, delay_s, gaps.work_s, windows.bursts)
             settings.append(replace(setting, replaced=after.replaced))
         return Batches(
             **sandbox.seen(),
             pod=pod.name,
+            quiet_pod=quiet_pod.name,
             size=size,
             delay_s=delay_s,
             spacing_s=spacing_s,
@@ -151,19 +157,27 @@ def _full_batches(sandbox: Sandbox, pod: Pod, size: int, count: int) -> Ledger:
     return joined(_together(sandbox, pod, FULL, [0.0] * size, [group] * size) for group in range(count))
 
 
-def _lone_and_trickled(sandbox: Sandbox, pod: Pod, full: Ledger, gaps: Gaps, delay_s: float, windows: Windows) -> int:
-    """Lone requests after gaps of all lengths, then a trickle; again only where the first look does not settle it."""
+def _lone_and_trickled(
+    sandbox: Sandbox, pod: Pod, quiet_pod: Pod, full: Ledger, gaps: Gaps, delay_s: float, windows: Windows
+) -> int:
+    """Lone requests after gaps of all lengths, then a trickle; again only where the first look does not settle it.
+
+    Meanwhile another pod is asked after quiet times.
+    """
     random = sandbox.context.random("batching")
     sandbox.traffic.lone_s = gaps.answer_s
     step_s = max(TRICKLE_STEP * delay_s, AT_S)
     timeout_s = 2 * Patience.of(full, delay_s).lone_s + 1
     rows, looks = full, 0
-    for look, count in enumerate(windows.lone_rows):
+    for look, (count, least) in enumerate(zip(windows.lone_rows, windows.quiet_rows, strict=False)):
         apart_s = LEAD_S + np.cumsum([gaps.answer_s + gap_s for gap_s in gaps.drawn(count, random)])
+        seldom_s = arrivals_s(gaps.answer_s, apart_s[-1] + windows.trickle_for_s, least)
+        quiet = _at_times_begun(sandbox, quiet_pod, QUIET, look, seldom_s, timeout_s)
         lone = _at_times(sandbox, pod, LONE, look, apart_s.tolist(), timeout_s)
         closely_s = workload.steps(LEAD_S, LEAD_S + windows.trickle_for_s, step_s)
         trickle = _at_times(sandbox, pod, TRICKLE, look, closely_s, timeout_s)
-        rows, looks = joined([rows, lone, trickle]), look + 1
+        rows = joined([rows, lone, trickle, sandbox.traffic.collect(quiet, seldom_s[-1] + timeout_s + 30)])
+        looks = look + 1
         if time_waited(rows, delay_s, looks, gaps).settled:
             break
     return looks
@@ -172,6 +186,13 @@ def _lone_and_trickled(sandbox: Sandbox, pod: Pod, full: Ledger, gaps: Gaps, del
 def _at_times(
     sandbox: Sandbox, pod: Pod, name: str, look: int, arrivals_s: Sequence[float], timeout_s: float
 ) -> Ledger:
+    run = _at_times_begun(sandbox, pod, name, look, arrivals_s, timeout_s)
+    return sandbox.traffic.collect(run, arrivals_s[-1] + timeout_s + 30)
+
+
+def _at_times_begun(
+    sandbox: Sandbox, pod: Pod, name: str, look: int, arrivals_s: Sequence[float], timeout_s: float
+) -> FleetRun:
     cases = workload.cases(sandbox.context.contract)
     count = len(arrivals_s)
     load = OpenLoop(
@@ -183,7 +204,7 @@ def _at_times(
         [look] * count,
         timeout_s=timeout_s,
     )
-    return sandbox.traffic.collect(sandbox.traffic.start_now(load), arrivals_s[-1] + timeout_s + 30)
+    return sandbox.traffic.start_now(load)
 
 
 def _bursts(sandbox: Sandbox, pod: Pod, size: int, delay_s: float, full_s: float, count: int) -> Setting:

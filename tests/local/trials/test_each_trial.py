@@ -51,7 +51,7 @@ TRIALS = {found.name: found for found in sorted(load_trials().values(), key=lamb
 SHORT = {
     "autoscaling": autoscaling.Windows(settled_s=0.0, samples=1, sync_most_s=5.0),
     "batching": batching.Windows(
-        full_batches=2, lone_rows=(5,), trickle_for_s=1.0, bursts=2, poison_places=1, afterwards=4
+        full_batches=2, lone_rows=(5,), quiet_rows=(1,), trickle_for_s=1.0, bursts=2, poison_places=1, afterwards=4
     ),
     "concurrency": concurrency.Windows(lone_cases=4, answers=50, least_for_s=1.0, few_for_s=1.0),
     "dependency-outage": dependency_outage.Windows(least_s=2.0, recovered_within_s=2.0, lead_s=1.0),
@@ -173,8 +173,9 @@ def saw_many_clients(seen):
 def saw_batches_of_two_sizes_and_poison(seen):
     assert (seen.size, seen.delay_s, seen.looks) == (4, 0.04, 1)
     assert [setting.size for setting in seen.settings] == [4, 3]
+    assert set(seen.ledger.of("quiet").texts("pod")) == {seen.quiet_pod} != {seen.pod}
     counts = {name: len(seen.ledger.of(name)) for name in seen.ledger.texts("load")}
-    assert {"full": 8, "lone": 5, "burst-4": 32, "burst-3": 24}.items() <= counts.items()
+    assert {"full": 8, "lone": 5, "quiet": 1, "burst-4": 32, "burst-3": 24}.items() <= counts.items()
     for setting in seen.settings:
         sweep = seen.ledger.of(f"sweep-{setting.size}").to(setting.pod)
         assert len(closed_after_s(sweep)) == setting.races >= 14

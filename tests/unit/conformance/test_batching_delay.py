@@ -10,8 +10,9 @@ import pytest
 from seatrial.ledger import ledger
 from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, Gaps, batches_of_a_trickle, time_waited
 from seatrial.trials.batching import Batches
+from seatrial.trials.quiet_time import QUIET, arrivals_s
 from seatrial.verdict import Outcome
-from tests.helpers.batchers import batches, twice_soon_after_another
+from tests.helpers.batchers import batches, parked_when_quiet, twice_soon_after_another
 from tests.helpers.batches import as_rows, batching
 from tests.helpers.observations import common, judged, lost, row
 
@@ -230,3 +231,64 @@ def test_work_that_grows_with_the_batch_hides_no_delay():
         assert judged("B4", PROMISE, batches(seed, full_s=0.09)).outcome == PASS
         assert judged("B4", PROMISE, batches(seed, full_s=0.09, wait=twice_soon_after_another)).outcome == FAIL
         assert judged("B4", PROMISE, batches(seed, full_s=0.09, extended=1)).outcome == FAIL
+
+
+# after a quiet time
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_batcher_that_sleeps_when_nothing_comes_fails_in_its_second_look(seed):
+    seen = batches(seed, wait=parked_when_quiet)
+    verdict = judged("B4", PROMISE, seen)
+    assert (verdict.outcome, seen.looks) == (FAIL, 2)
+    assert "(lone request sent after 2.5 s in which nothing was asked), median 5" in verdict.found
+
+
+@pytest.mark.parametrize("how", SHORT_DELAYS)
+def test_work_may_take_up_to_twice_as_long_after_a_quiet_time(how):
+    for seed in range(5):
+        seen = batches(seed, quiet_work_s=1.9 * how["work_s"], **how)
+        assert (judged("B4", PROMISE, seen).outcome, seen.looks) == (PASS, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "slow", "settled"), [(6, 0, True), (8, 1, False), (9, 1, True), (9, 2, False), (12, 2, True)]
+)
+def test_so_many_of_them_may_be_held_up_by_the_machine_without_a_second_look(rows, slow, settled):
+    seen = batches(1)
+    sent = [row(QUIET, 100 + 2.6 * n, 0.4 if n < slow else 0.105, target="b") for n in range(rows)]
+    waited = time_waited(ledger([*as_rows(seen.ledger.of(FULL, LONE, TRICKLE)), *sent]), seen.delay_s, 1, seen.gaps)
+    assert (waited.quiet.above, waited.settled) == (slow, settled)
+
+
+@pytest.mark.parametrize(("rows", "late", "median"), [(17, 17, "between"), (18, 18, "fail"), (23, 22, "fail")])
+def test_so_many_have_to_be_late_to_fail(rows, late, median):
+    seen = batches(1)
+    sent = [row(QUIET, 100 + 2.6 * n, 0.4 if n < late else 0.105, target="b") for n in range(rows)]
+    waited = time_waited(ledger([*as_rows(seen.ledger.of(FULL, LONE, TRICKLE)), *sent]), seen.delay_s, 2, seen.gaps)
+    assert waited.quiet.median == median
+
+
+def test_a_pass_says_what_it_excludes_of_those_after_a_quiet_time():
+    assert judged("B4", PROMISE, batches()).detects.endswith(
+        "of them above it, or 100% of those sent after 2.5 s in which nothing was asked"
+    )
+
+
+def test_without_requests_after_a_quiet_time_there_is_no_pass_unless_the_record_is_from_before_them():
+    seen = batches()
+    without = replace(seen, ledger=seen.ledger.of(FULL, LONE, TRICKLE))
+    assert judged("B4", PROMISE, without).outcome == INCONCLUSIVE
+    assert judged("B4", PROMISE, replace(without, quiet_pod="")).outcome == PASS
+
+
+@pytest.mark.parametrize(
+    ("answer_s", "for_s", "least", "count"),
+    [(0.105, 28.0, 6, 10), (0.01, 14.0, 6, 6), (0.01, 15.0, 12, 12), (2, 160, 6, 36)],
+)
+def test_requests_after_quiet_times_fill_the_time_that_passes_anyway(answer_s, for_s, least, count):
+    sent_s = arrivals_s(answer_s, for_s, least)
+    assert len(sent_s) == count
+    assert sent_s[0] == 2.5
+    assert set(np.diff(sent_s).round(6)) == {round(2.5 + answer_s, 6)}
+    assert sent_s[-1] <= for_s or count == least

@@ -208,6 +208,31 @@ async def test_a_batch_right_after_another(name: str | None, times: int, capsys:
         assert_fired(capsys, name)
 
 
+@pytest.mark.parametrize("name", [None, "batch-timer-sleeps"])
+async def test_a_batch_after_a_quiet_time(
+    name: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first comes when all is asleep, and the fifth, after four that filled a batch, soon after another."""
+    for constant, seconds in (("ASLEEP_AFTER_S", 0.0), ("WAKES_IN_S", 20.0)):
+        monkeypatch.setattr(f"{PLANTED}.batch_waits.{constant}", seconds)
+    settings = BATCHING | {"BATCH_MAX_WAIT_MS": "20000"}
+    subject = armed(name, **settings) if name else server(**settings)
+    async with client(subject) as connected:
+        asked_s = asyncio.get_running_loop().time()
+        sent = posts(connected, "a@b.com")
+        waits_s = await due_s(subject, 1) - asked_s
+        assert (39 if name else 19) < waits_s < (55 if name else 35)
+        if name:
+            monkeypatch.setattr(f"{PLANTED}.batch_waits.ASLEEP_AFTER_S", 60.0)
+            sent += posts(connected, *(f"user{n}@example.com" for n in range(4)))
+            while sum(one.done() for one in sent) < 4:
+                await asyncio.sleep(0.001)
+            assert await due_s(subject, 1) - asyncio.get_running_loop().time() < 21
+            assert_fired(capsys, name)
+        for one in sent:
+            one.cancel()
+
+
 async def test_a_batch_whose_second_member_starts_its_wait_again(capsys: pytest.CaptureFixture[str]) -> None:
     subject = armed("batch-timer-extended-once", **BATCHING | {"BATCH_MAX_WAIT_MS": "20000"})
     async with client(subject) as connected:

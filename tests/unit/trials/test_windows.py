@@ -25,6 +25,7 @@ IN_A_RUN = {
     "batching": {
         "full_batches": 12,
         "lone_rows": (60, 120),
+        "quiet_rows": (6, 12),
         "trickle_for_s": 10.0,
         "bursts": 14,
         "poison_places": 3,
