@@ -44,6 +44,7 @@ def install(context: TrialContext, *, windows: Windows = Windows()) -> Install:
         took_s = sandbox.release.install(context.values(), replicas=REPLICAS)
         pods = sandbox.workload().wait_pods(REPLICAS, context.contract.ready_within_s)
         sandbox.sleep_until(sandbox.now() + windows.cases * CASE_PERIOD_S + 0.5)
+        poller.leave(pods[0])
         sandbox.traffic.measure_lone(sandbox.workload().target(pods[0]), workload.cases(context.contract))
         for pod in pods:
             probe = workload.probe(pod.spec, context.contract.subject.container, "readiness")

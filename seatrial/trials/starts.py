@@ -1,7 +1,8 @@
 """Polls every container start of a sandbox: readiness from the first moment, and cases at its first 2xx.
 
 Where the readiness probe is no HTTP probe, or not all that the pod waits for, there is nothing to poll: cases follow
-when the pod's status says Ready.
+when the pod's status says Ready. A case now and then follows those, for as long as the sandbox is watched: what is
+ready has to stay so.
 
 Source: Kubernetes, "Pod Lifecycle": Ready means that the pod is able to serve requests.
 """
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seatrial.observation import Change, Pod
 from seatrial.traffic.fleet import FleetRun
-from seatrial.traffic.plan import Load, OpenLoop, Poll
+from seatrial.traffic.plan import Load, OpenLoop, PodTarget, Poll
 from seatrial.trials import workload
 from seatrial.trials.ablation import Ablation, without
 from seatrial.trials.sandbox import Sandbox
@@ -23,11 +25,12 @@ from seatrial.watch.pods import is_ready
 
 POLL_PERIOD_S = 0.05
 CASES, CASE_PERIOD_S = 20, 0.1
-POLLED, AT_FIRST_2XX, AT_READY = "start-poll", "start-cases", "ready-cases"
+LATER_PERIOD_S, LATER_FOR_S = 0.7, 1800.0  # longer than any sandbox; stopped with it
+POLLED, AT_FIRST_2XX, AT_READY, LATER = "start-poll", "start-cases", "ready-cases", "later-cases"
 
 
 def _polls_only(loads: list[Load]) -> list[Load]:
-    kept = without(AT_READY)(loads)
+    kept = without(AT_READY, LATER)(loads)
     return [replace(load, cases_count=0) if isinstance(load, Poll) else load for load in kept]
 
 
@@ -51,7 +54,8 @@ class StartPoller:
     """Watches for container starts from its making on; `done` tells what it saw.
 
     A start is a change of the container's id while it runs. The poll goes to the pod's own address, and so do as many
-    `cases` at the first 2xx, and again when the pod is Ready.
+    `cases` at the first 2xx, and again when the pod is Ready, and then one each LATER_PERIOD_S: not more often, for a
+    service may do what it does only while it has nothing to do.
     """
 
     def __init__(self, sandbox: Sandbox, cases: int) -> None:
@@ -62,6 +66,7 @@ class StartPoller:
         self._last: dict[str, tuple[str, str]] = {}
         self._unclaimed: dict[str, Change] = {}
         self._runs: dict[int, FleetRun] = {}
+        self._later: dict[str, FleetRun] = {}  # of each pod's present life
         self._changes: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
         _ = sandbox.traffic.generator  # made before the first start, for a start does not wait
@@ -73,11 +78,17 @@ class StartPoller:
         """End the polls; every start seen, in order."""
         self._changes.put(None)
         self._thread.join()
-        for run in self._runs.values():
+        for run in (*self._runs.values(), *self._later.values()):
             run.stop()
         if self._broken:
             raise self._broken
         return tuple(sorted(self._lives.values(), key=lambda start: start.index))
+
+    def leave(self, pod: Pod) -> None:
+        """Send a pod no more cases of its present life, and wait for the answers to those it has."""
+        if run := self._later.pop(pod.name, None):
+            run.stop()
+            self._sandbox.traffic.collect(run)
 
     def _work(self) -> None:
         try:
@@ -145,19 +156,23 @@ class StartPoller:
         )
 
     def _stop(self, start: Start) -> None:
-        """End the polls of a life that is over; one without an HTTP probe has none."""
-        if run := self._runs.pop(start.index, None):
-            run.stop()
+        """End what is sent to a life that is over; without an HTTP probe it has no polls."""
+        for run in (self._runs.pop(start.index, None), self._later.pop(start.pod, None)):
+            if run:
+                run.stop()
 
     def _at_ready(self, start: Start, change: Change) -> None:
-        cases = workload.cases(self._contract)
-        arrivals_s = [n * CASE_PERIOD_S for n in range(self._cases)]
-        picks = workload.in_turn(self._cases, len(cases))
         target = self._sandbox.workload().target(pod_of(change))
-        run = self._sandbox.traffic.start_now(
-            OpenLoop(AT_READY, target, cases, arrivals_s, picks, [start.index] * self._cases)
-        )
-        self._runs[-1 - start.index] = run
+        first_s = [n * CASE_PERIOD_S for n in range(self._cases)]
+        self._runs[-1 - start.index] = self._cases_at(AT_READY, target, start, first_s)
+        begin_s = self._cases * CASE_PERIOD_S + LATER_PERIOD_S
+        later_s = workload.steps(begin_s, begin_s + LATER_FOR_S, LATER_PERIOD_S)
+        self._later[start.pod] = self._cases_at(LATER, target, start, later_s)
+
+    def _cases_at(self, name: str, target: PodTarget, start: Start, arrivals_s: Sequence[float]) -> FleetRun:
+        cases, count = workload.cases(self._contract), len(arrivals_s)
+        picks = workload.in_turn(count, len(cases))
+        return self._sandbox.traffic.start_now(OpenLoop(name, target, cases, arrivals_s, picks, [start.index] * count))
 
 
 def pod_of(change: Change) -> Pod:

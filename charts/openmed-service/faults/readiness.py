@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +121,55 @@ def ready_second_model_late(server: Server, fired: Fired) -> None:
 
     service.models.preload = first_only  # type: ignore[method-assign]
     around_answers(server, wrap)
+
+
+AGAIN_AFTER_S, AGAIN_FOR_S = 4.0, 3.0  # its readiness
+
+
+def _left_of_another_load(server: Server) -> Callable[[], float]:
+    """For how many seconds more the models are loaded again, a while after readiness; 0 or less at other times."""
+    preload = server.service.preload
+    ready_s = float("inf")
+
+    async def noted() -> None:
+        nonlocal ready_s
+        await preload()
+        ready_s = time.monotonic()
+
+    def left_s() -> float:
+        since_s = time.monotonic() - ready_s
+        return AGAIN_AFTER_S + AGAIN_FOR_S - since_s if since_s >= AGAIN_AFTER_S else 0.0
+
+    server.service.preload = noted  # type: ignore[method-assign]
+    return left_s
+
+
+@fault("ready-loads-again", breaks={"P1"})
+def ready_loads_again(server: Server, fired: Fired) -> None:
+    """Four seconds after its readiness the models are loaded again; ready all the while, it lets requests wait."""
+    left_s = _left_of_another_load(server)
+
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        if (wait_s := left_s()) > 0:
+            fired()
+            await asyncio.sleep(wait_s)
+        return await inner(call)
+
+    around_spans(server, wrap)
+
+
+@fault("ready-loads-again-empty", breaks={"P1"})
+def ready_loads_again_empty(server: Server, fired: Fired) -> None:
+    """Four seconds after its readiness the models are loaded again; meanwhile every text is said to hold nothing."""
+    left_s = _left_of_another_load(server)
+
+    async def wrap(inner: Spans, call: Call) -> list[Span]:
+        if left_s() <= 0:
+            return await inner(call)
+        fired()
+        return []
+
+    around_spans(server, wrap)
 
 
 async def _asked(request: Request) -> str:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from seatrial.ledger import ledger
 from seatrial.observation import Change
-from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, POLLED
+from seatrial.trials.starts import AT_FIRST_2XX, AT_READY, LATER, POLLED
 from seatrial.verdict import Outcome
-from tests.helpers import installs, rate_limits
-from tests.helpers.drains import refused
+from tests.helpers import drains, installs, rate_limits
+from tests.helpers.batches import as_rows
+from tests.helpers.drains import refused, request
 from tests.helpers.installs import install
 from tests.helpers.observations import contract, judged, wrong
 from tests.helpers.overloads import CONCURRENCY, late, overload
@@ -143,6 +144,79 @@ def test_wrong_cases_after_the_kubelets_ready_fail_although_no_poll_saw_a_2xx():
 )
 def test_healthy_but_odd_starts_pass(change):
     assert p1(install(change=change)).outcome is PASS
+
+
+# what is ready stays so
+
+
+def later_ones(becomes, *numbers):
+    """These later cases of start 1 become something else."""
+    cases = [f"c{number}" for number in numbers]
+    return lambda row: becomes(row) if (row["load"], row.get("group")) == (LATER, 1) and row["case"] in cases else row
+
+
+def test_pods_that_go_on_to_answer_pass_and_the_pass_says_for_how_long():
+    found = p1(install(later=11))
+    assert (found.outcome, found.n) == (PASS, 160)
+    assert found.found.endswith("160 cases over 4 starts, all right, and 44 later ones")
+    assert found.detects.endswith(
+        "; 0.7 s in which a pod that says it is ready answers wrongly or late, up to 10 s after its readiness"
+    )
+    assert p1(install()).detects.endswith("at 95% confidence"), "records of before have no later ones"
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [lambda row: late(row, 2.1), lambda row: wrong(row, "{}"), lambda row: wrong(row, "", 503), refused],
+    ids=["a swapped model is waited for", "empty", "503", "gone"],
+)
+def test_one_later_case_that_is_wrong_or_late_fails(becomes):
+    found = p1(install(later=10, change=later_ones(becomes, 4)))
+    assert (found.outcome, len(found.rows)) == (FAIL, 1)
+    assert "1 of 50 not, the first" in found.found
+    assert "6.00 s after it (later-cases)" in found.found
+
+
+def unready(at_s):
+    """A state of pod-1 in which its Ready condition is False."""
+    return Change(at_s, "Pod", "MODIFIED", "pod-1", {**drains.pod("pod-1"), "status": {"conditions": []}})
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"polls": 200, "denied": (5.5, 6.5)},
+        {"changes": (unready(17.0),)},
+    ],
+    ids=["its readiness path says so", "its status says so"],
+)
+def test_a_pod_that_says_it_is_not_ready_meanwhile_need_not_answer(how):
+    ready_s = 12.0  # of start 1
+    begin_s, end_s = how.get("denied", (0.0, 0.0))
+
+    def change(row):
+        if row["load"] == POLLED and row["group"] == 1 and begin_s <= row["sent_s"] - ready_s < end_s:
+            return {**row, "status": 503}
+        return later_ones(lambda row: wrong(row, "", 503), 4)(row)
+
+    seen = install(later=10, polls=how.get("polls", 40), changes=how.get("changes", ()), change=change)
+    assert p1(seen).outcome is PASS
+    assert p1(install(later=10, change=change)).outcome is FAIL
+
+
+def test_what_is_late_or_lost_as_the_machine_stood_still_is_not_held_against_it():
+    slow = later_ones(lambda row: late(row, 2.1), 4)
+    seen = install(later=10, change=slow)
+    held = request("beacon", 18.1, 1.5, target="beacon")
+    stalled = replace(seen, ledger=ledger([*as_rows(seen.ledger), held]))
+    assert (p1(seen).outcome, p1(stalled).outcome) == (FAIL, PASS)
+    elsewhen = request("beacon", 40.0, 1.5, target="beacon")
+    assert p1(replace(seen, ledger=ledger([*as_rows(seen.ledger), elsewhen]))).outcome is FAIL
+
+
+def test_later_cases_do_not_make_a_start_whole():
+    few = install(later=30, change=lambda row: None if row["load"] in (AT_FIRST_2XX, AT_READY) else row)
+    assert p1(few).outcome is INCONCLUSIVE
 
 
 # P11

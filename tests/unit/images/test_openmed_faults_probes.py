@@ -41,6 +41,40 @@ async def test_ready_too_early(name: str, wrong: tuple[int, int], capsys: pytest
     assert_fired(capsys, name)
 
 
+async def answered_when_loading_again(subject: Server) -> tuple[int, float]:
+    """How much is found in a text that is sent once ready, and how long that takes."""
+    async with client(subject) as connected:
+        await subject.service.preload()
+        assert (await connected.get("/readyz")).status_code == 200
+        began_s = asyncio.get_running_loop().time()
+        answer = await connected.post("/pii/extract", json=extract())
+        return len(answer.json()["entities"]), asyncio.get_running_loop().time() - began_s
+
+
+@pytest.mark.parametrize(
+    ("name", "after_s", "found", "least_s"),
+    [
+        ("ready-loads-again", 0.0, 1, 0.5),
+        ("ready-loads-again", 60.0, 1, 0.0),
+        ("ready-loads-again-empty", 0.0, 0, 0.0),
+        ("ready-loads-again-empty", 60.0, 1, 0.0),
+    ],
+)
+async def test_ready_and_loading_again(
+    name: str,
+    after_s: float,
+    found: int,
+    least_s: float,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(f"{PLANTED}.readiness.AGAIN_AFTER_S", after_s)
+    seen, took_s = await answered_when_loading_again(armed(name, PRELOAD_MODELS=EXPRESSIONS))
+    assert (seen, took_s >= least_s) == (found, True)
+    if not after_s:
+        assert_fired(capsys, name)
+
+
 async def test_ready_with_one_of_two_models(capsys: pytest.CaptureFixture[str]) -> None:
     subject = armed("ready-second-model-late", PRELOAD_MODELS=f"{EXPRESSIONS},{DISEASES}")
     async with client(subject) as connected:
