@@ -161,7 +161,7 @@ def concurrency(context: TrialContext, *, windows: Windows = Windows()) -> Concu
         if large := workload.large_case(contract):
             alone = sandbox.traffic.start_now(large_requests.alone(target, large, windows.large_alone))
             seen = sandbox.traffic.collect(alone, windows.large_alone * (large_requests.WITHIN_S + 1))
-            large_at_once = large_requests.fit_at_once(min(size, (slots or MANY) - not_full), lone_latency_s(seen))
+            large_at_once = large_requests.fit_at_once(min(size, (slots or MANY) - not_full), seen)
         sandbox.traffic.scrape(target)
         lone_s = sandbox.now()
         rows = _lone(sandbox, pod, LONE, windows.lone_cases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seatrial.ledger import Ledger
 from seatrial.traffic.plan import Exchange, Lone, OpenLoop, PodTarget
 
 LARGE = "large"
@@ -16,12 +17,14 @@ def alone(target: PodTarget, large: Exchange, count: int) -> Lone:
     return Lone(LARGE, target, (large,), 0.01, count, 0.05, timeout_s=WITHIN_S)
 
 
-def fit_at_once(most: int, lone_s: float) -> int:
-    """Of `most` large requests, how many may come at once; 0 where no two may, or a lone one told no time.
+def fit_at_once(most: int, lone: Ledger) -> int:
+    """Of `most` large requests, how many may come at once; 0 where no two may, or no lone one was right.
 
-    A batch of them may take as long as they would one after the other, and no trial waits long for it.
+    A batch of them may take as long as they would one after the other, and no trial waits long for it. The quickest of
+    the lone ones counts: the first is the first that its pod was asked.
     """
-    fitting = min(most, int(AT_ONCE_S / lone_s)) if lone_s > 0 else 0
+    took_s = (lone.ended_s - lone.sent_s)[lone.right]
+    fitting = min(most, int(AT_ONCE_S / took_s.min())) if len(took_s) else 0
     return fitting if fitting > 1 else 0
 
 
