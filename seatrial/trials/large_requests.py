@@ -9,7 +9,7 @@ LARGE = "large"
 ALONE, IN_COMPANY, TOGETHER = 0, 1, 2  # groups of the load
 LARGE_ALONE, LARGE_IN_COMPANY = 2, 4
 WITHIN_S = 60.0
-AT_ONCE_S = 6.0  # of work, as lone ones take it one after the other: so many come at once
+AT_ONCE_S = 10.0  # of work, as lone ones take it one after the other: so many come at once
 
 
 def alone(target: PodTarget, large: Exchange, count: int) -> Lone:
