@@ -1,7 +1,8 @@
 """A loaded pod that is deleted ends by itself before its grace period is over.
 
 Source: Kubernetes, "Pod Lifecycle", termination of pods: what still runs at the end of the grace period is
-killed (exit code 137). The final state is in the object before it is removed.
+killed (exit code 137). The final state is in the object before it is removed. A container that ends by itself when
+that time was over already says that its node had no time to kill it, and decides nothing.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,6 +17,7 @@ from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.pods import Termination
 
 MARGIN_S = 1.0
+EXTENSION_S = 2.0
 
 
 @check("D5", level="MUST", ablation=NO_LOAD)
@@ -33,7 +35,7 @@ def loaded_pod_exits_before_grace(drain: Drain | None, workload: DeclaredWorkloa
         )
     if overworked := next((exit.overworked for exit in exits if exit.overworked), ""):
         return ground.inconclusive(
-            "a drain whose work fits into its budget",
+            "a drain whose work fits into its budget, on a node that ends what outlasts its grace period",
             overworked,
             "give the cluster more cores: the same requests fit undisturbed",
         )
@@ -60,7 +62,7 @@ class Exit:
     took_s: float  # from the pod's deletion
     wrong: str = ""
     do: str = ""  # about what is wrong
-    overworked: str = ""
+    overworked: str = ""  # what says that the machine had no time
 
 
 def exits_of(deletion: PodDeletion, exit_codes: Collection[int], container: str) -> Iterator[Exit]:
@@ -75,7 +77,10 @@ def exits_of(deletion: PodDeletion, exit_codes: Collection[int], container: str)
         for end in ends:
             took_s = taken_s(deletion, round, end)
             fact = f"round {round.index}: {end.container} exited {end.exit_code} ({end.reason}) after {took_s:.1f} s"
-            if end in late:
+            if end in late and end.exit_code != KILLED and took_s > killed_at_s(round):
+                grace = f"of a grace period of {round.grace_period_s:.0f} s"
+                yield Exit(fact, took_s, overworked=f"{fact}, {grace}, at whose end the kubelet did not kill it")
+            elif end in late:
                 yield Exit(fact, took_s, f"{fact}, of a grace period of {round.grace_period_s:.0f} s; {until}", do)
             elif end.exit_code in exit_codes:
                 yield Exit(fact, took_s)
@@ -89,6 +94,15 @@ def exits_of(deletion: PodDeletion, exit_codes: Collection[int], container: str)
 def taken_s(deletion: PodDeletion, round: Round, end: Termination) -> float:
     """From the pod's deletion to the end of a container."""
     return max(0.0, deletion.exit_s(end) - round.deleted_s)
+
+
+def killed_at_s(round: Round) -> float:
+    """When the kubelet kills what still runs, from the deletion: a preStop hook that outlasts the grace gets 2 s more.
+
+    Source: Kubernetes, "Pod Lifecycle", termination of pods.
+    """
+    outlasts = not round.prestop_known or round.prestop_s >= round.grace_period_s
+    return round.grace_period_s + (EXTENSION_S if outlasts else 0.0)
 
 
 def is_late(deletion: PodDeletion, round: Round, end: Termination) -> bool:

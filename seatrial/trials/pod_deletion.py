@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from seatrial.contract import governed, placed
 from seatrial.ledger import Ledger
 from seatrial.observation import Log, Observation, Pod, Timeline
@@ -102,13 +104,17 @@ class PodDeletion(Observation):
         """What the victim still worked on when the whole drain budget was spent, if requests of seconds are among it.
 
         They and large ones fit into it undisturbed: what slowed them down was the machine, or the company that they
-        had. Where all of them were answered in time, nothing else has that excuse.
+        had. Shorter ones have that excuse where work went on in the second half of the budget, and requests of seconds
+        were still open at its end: a server that does nothing more once it is told to stop has no excuse for them.
         """
         rows = self.ledger.in_group(round.index).to(round.victim).of(*REQUESTS, EARLY, STREAM)
-        late = ~rows.right & (rows.sent_s <= round.told_s)
-        late &= rows.ended_s >= round.told_s + self.budget_s - SPENT_SLACK_S
+        before = rows.sent_s <= round.told_s
+        late = ~rows.right & before & (rows.ended_s >= round.told_s + self.budget_s - SPENT_SLACK_S)
+        of_seconds = np.isin(rows.load, [rows.code(load) for load in OF_SECONDS])
+        went_on = rows.right & before & (rows.ended_s >= round.told_s + self.budget_s / 2)
+        excused = of_seconds | bool(went_on.any() and (late & of_seconds).any())
         # Without a promise there is no budget to spend.
-        return rows.select(late & (self.budget_s > 0 and len(rows.select(late).of(*OF_SECONDS)) > 0))
+        return rows.select(late & excused & (self.budget_s > 0))
 
     def exits(self, round: Round) -> tuple[Termination, ...]:
         """How the victim's regular containers ended; () unless the final state of every one was seen."""

@@ -70,6 +70,21 @@ def test_a_second_of_the_grace_must_be_left(exit_s, expected):
     assert outcome("D5", deletion(exit_s=exit_s, exit_seen_s=exit_s + 0.2)) is expected
 
 
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({"exit_s": 14.2}, INCONCLUSIVE),
+        ({"exit_s": 14.2, "exit_codes": (1,), "exit_reason": "Error"}, INCONCLUSIVE),
+        ({"exit_s": 14.2, "exit_codes": (137,)}, FAIL),
+        ({"exit_s": 13.2, "prestop_s": 12.5}, FAIL),
+        ({"exit_s": 13.2, "prestop_known": False}, FAIL),
+    ],
+    ids=["by itself", "with an error", "killed late", "in the two seconds after a hook", "a hook of unknown length"],
+)
+def test_an_end_by_itself_that_the_kubelet_should_have_forestalled_is_put_down_to_the_node(how, expected):
+    assert outcome("D5", deletion(exit_seen_s=14.9, removed_s=14.5, **how)) is expected
+
+
 def test_a_node_whose_clock_is_ahead_does_not_make_an_exit_late():
     assert outcome("D5", deletion(finished_at="1970-01-01T00:30:00Z")) is PASS
 
@@ -311,6 +326,20 @@ def test_short_requests_have_no_such_excuse():
         return reset(row, round.told_s + 6.0) if hung else row
 
     assert outcome("D1", deletion(change=cut)) is FAIL
+
+
+@pytest.mark.parametrize(("goes_on", "expected"), [(False, FAIL), (True, INCONCLUSIVE)])
+def test_a_server_that_does_nothing_once_it_is_told_has_no_excuse_for_short_requests(goes_on, expected):
+    """All that is in flight is cut when the whole budget is spent; on a slow machine some was answered until then."""
+
+    def cut(row, round):
+        if not row["sent_s"] < round.told_s - 0.02 < row["ended_s"]:
+            return row
+        if goes_on and row["load"] == "long" and row["sent_s"] < round.sigterm_due_s - 3:
+            return {**row, "ended_s": round.told_s + 4.0}
+        return reset(row, round.told_s + 6.0)
+
+    assert outcome("D1", deletion(change=cut)) is expected
 
 
 # a service that takes few at once
