@@ -3,7 +3,7 @@
 Source: contract `batching.max_delay_ms`. What a request takes that waits for nobody is measured in full batches.
 Lone requests are judged by their median, and so are those of a trickle that opened a batch, in at most two looks: by
 class, for what one waits may depend on when a batch was closed before it, or on how long nothing came. Single late ones
-count if both looks have some.
+count if both looks have some, but not those of a trickle whose batch waited for another to be worked on.
 """
 
 from seatrial.contract import Batching
@@ -38,7 +38,7 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
     told = ledger.of(FULL, LONE, TRICKLE, QUIET).to(batches.pod, batches.quiet_pod or batches.pod)
     seen = time_waited(told, batches.delay_s, batches.looks, batches.gaps)
     patience = Patience.of(full, batches.delay_s)
-    if len(seen.late_looks) > 1:
+    if len(seen.failing_looks) > 1:
         return too_late(seen, patience, len(lone) + len(trickle))
     if doubt := unmeasured(batches, seen, full, lone, trickle):
         return doubt
@@ -71,7 +71,7 @@ def lone_request_within_max_delay(batching: Batching, batches: Batches) -> Verdi
             rows=seen.late if len(seen.late) else worst.rows.select(worst.rows.latency_s > worst.bound_s),
         )
     if seen.median == "between" or seen.late_looks:
-        late = f", some too late in look {seen.late_looks[0] + 1} only" if seen.late_looks else ""
+        late = f", {some_late(seen)}" if seen.late_looks else ""
         return ground.inconclusive(
             expected,
             f"{worst.above} of {len(worst.rows)} later{which} after {batches.looks} looks{late}",
@@ -109,14 +109,22 @@ def above_it(batches: Batches, seen: TimeWaited) -> str:
 
 def too_late(seen: TimeWaited, patience: Patience, n: int) -> Verdict:
     """Requests of both looks were later than any may be, whatever the median says."""
-    first = next(iter(seen.late))
+    first = next(iter(seen.unexcused))
     return Ground(n=n).failed(
         f"no request later than {patience.lone_s:.2f} s alone, {patience.trickle_s:.2f} s in a trickle",
-        f"{len(seen.late)} too late, in both looks; the first ({first.load}) "
+        f"{len(seen.unexcused)} too late, in both looks; the first ({first.load}) "
         f"{first.error or f'after {first.latency_s:.2f} s'}",
         DO,
-        rows=seen.late,
+        rows=seen.unexcused,
     )
+
+
+def some_late(seen: TimeWaited) -> str:
+    """Late ones that fail nothing, as a sentence."""
+    if len(seen.late_looks) == 1:
+        return f"some too late in look {seen.late_looks[0] + 1} only"
+    behind = len(seen.late) - len(seen.unexcused)
+    return f"{len(seen.late)} too late in both looks, {behind} of them in batches of a trickle that waited for another"
 
 
 def unmeasured(batches: Batches, seen: TimeWaited, full: Ledger, lone: Ledger, trickle: Ledger) -> Verdict | None:

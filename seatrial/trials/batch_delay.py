@@ -25,6 +25,7 @@ from seatrial.stats.proportions import judge_proportion
 from seatrial.stats.quantiles import quantile
 from seatrial.trials import quiet_time
 from seatrial.trials.quiet_time import QUIET, QUIET_S
+from seatrial.trials.trickled_batches import batches_of_a_trickle, behind_another
 
 FULL, LONE, TRICKLE = "full", "lone", "trickle"
 LONE_ROWS = (60, 120)  # at the first look, and added at the second
@@ -36,7 +37,6 @@ LONG_GAP_DELAYS, MOST_GAP_DELAYS = 2.2, 2.6
 CLASSES = 3  # of gaps
 ANY_GAP = "lone request"
 AFTER_QUIET = f"lone request sent after {QUIET_S:g} s in which nothing was asked"
-TOGETHER_WITHIN_S = 0.01  # answers of one batch, or within a quarter of the delay
 AFTER_A_PAUSE = 1.1  # times as long, at most, takes the work of a lone request that is as long as that of a trickle
 WANTED_OF_A_TRICKLE = 20  # requests that opened its batches, or came last into them: the median of fewer says little
 
@@ -140,8 +140,18 @@ class TimeWaited:
     lone: tuple[Waited, ...]  # by class; those that were alone
     firsts: Waited | None  # of a trickle, that opened a batch; None of too few
     quiet: Waited | None  # that came after a quiet time; None without any
-    late_looks: tuple[int, ...]  # the looks in which some request was too late
-    late: Ledger
+    late: Ledger  # too late, whatever the median says
+    unexcused: Ledger  # of those, the ones that waited behind no other batch
+
+    @property
+    def late_looks(self) -> tuple[int, ...]:
+        """The looks in which some request was too late."""
+        return tuple(sorted(set(self.late.group.tolist())))
+
+    @property
+    def failing_looks(self) -> tuple[int, ...]:
+        """The looks in which one was that had no other batch before it."""
+        return tuple(sorted(set(self.unexcused.group.tolist())))
 
     @property
     def settled(self) -> bool:
@@ -177,27 +187,6 @@ def alone(lone: Ledger) -> Mask:
     close = np.append(np.diff(lone.sent_s) < SPACING_KEPT * spacing(lone)[1:], False)[: len(lone)]
     kept: Mask = ~(close | np.append(False, close)[: len(lone)])
     return kept
-
-
-def batches_of_a_trickle(trickle: Ledger, delay_s: float) -> tuple[Ledger, Ledger]:
-    """Who opened each batch, and who came last into each of two or more.
-
-    Answers that come together are of one batch. Left out are those who opened one that came due while the batch before
-    was still worked on: they may rightly have waited for that.
-    """
-    answered = trickle.select(trickle.right)
-    order = np.lexsort((answered.ended_s, answered.group))
-    group, sent_s, ended_s = answered.group[order], answered.sent_s[order], answered.ended_s[order]
-    apart = (np.diff(group) != 0) | (np.diff(ended_s) > min(TOGETHER_WITHIN_S, delay_s / 4))
-    starts = np.flatnonzero(np.append(True, apart)[: len(order)]).tolist()
-    before_s = np.append(-np.inf, np.where(np.diff(group) != 0, -np.inf, ended_s[:-1]))
-    opened, closed = np.zeros(len(order), dtype=np.bool_), np.zeros(len(order), dtype=np.bool_)
-    for start, end in pairwise([*starts, len(order)]):
-        first = start + int(np.argmin(sent_s[start:end]))
-        opened[order[first]] = before_s[start] <= sent_s[first] + delay_s
-        if end - start > 1:
-            closed[order[start + int(np.argmax(sent_s[start:end]))]] = True
-    return answered.select(opened), answered.select(closed)
 
 
 def _waited(called: str, rows: Ledger, work_s: float, delay_s: float, looks: int, margin_s: float = MARGIN_S) -> Waited:
@@ -246,5 +235,5 @@ def time_waited(rows: Ledger, delay_s: float, looks: int, gaps: Gaps | None) -> 
     for load, patience_s in by_load:
         too_late |= (rows.load == rows.code(load)) & (~(rows.latency_s <= patience_s) | (rows.error != rows.code("")))
     late = rows.select(too_late)
-    looks_with_late = tuple(sorted(set(late.group.tolist())))
-    return TimeWaited(engine_s, parts, firsts, after_quiet, looks_with_late, late)
+    excused = np.isin(late.row, behind_another(rows.of(TRICKLE), delay_s).row)
+    return TimeWaited(engine_s, parts, firsts, after_quiet, late, late.select(~excused))

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from seatrial.ledger import ledger
-from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, Gaps, batches_of_a_trickle, time_waited
+from seatrial.trials.batch_delay import FULL, LONE, TRICKLE, Gaps, time_waited
 from seatrial.trials.batching import Batches
 from seatrial.trials.quiet_time import QUIET, arrivals_s
+from seatrial.trials.trickled_batches import batches_of_a_trickle
 from seatrial.verdict import Outcome
 from tests.helpers.batchers import batches, parked_when_quiet, twice_soon_after_another
 from tests.helpers.batches import as_rows, batching
@@ -85,6 +86,27 @@ def test_immediate_dispatch_passes():
 )
 def test_a_request_that_waits_longer_fails(seen):
     assert judged("B4", batching(), seen).outcome == FAIL
+
+
+def queued(seen):
+    """The machine has no time: the batches of the trickle queue, each 0.7 s behind the one before."""
+    rows, ends_s, number = [], {}, {}
+    for one in as_rows(seen.ledger):
+        if one["load"] != TRICKLE:
+            rows.append(one)
+            continue
+        look = one["group"]
+        number[look] = number.get(look, 0) + 1
+        if number[look] % 8 == 1:
+            ends_s[look] = max(ends_s.get(look, 0.0) + 0.7, one["sent_s"] + 0.24)
+        rows.append({**one, "ended_s": ends_s[look]})
+    return replace(seen, ledger=ledger(rows))
+
+
+def test_a_trickle_whose_batches_queue_behind_each_other_fails_nobody():
+    verdict = judged("B4", batching(), queued(waiting(looks=2)))
+    assert verdict.outcome == INCONCLUSIVE
+    assert "in batches of a trickle that waited for another" in verdict.found
 
 
 def test_a_lone_request_that_is_never_answered_fails_when_both_looks_have_one():
