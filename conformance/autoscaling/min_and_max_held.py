@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from seatrial.contract import Autoscaling
 from seatrial.suite import check
-from seatrial.trials.autoscaling import NO_LOAD, Scaling, judgeable, seen_syncs
+from seatrial.trials.autoscaling import NO_LOAD, Scaling, judgeable, seen_syncs, settled
 from seatrial.verdict import Ground, Measurement, Verdict
 from seatrial.watch.autoscaler import ReplicaChange, Sync, autoscalers, replica_changes, unclamped
 
@@ -51,7 +51,9 @@ def min_and_max_held(promise: Autoscaling, scaling: Scaling) -> Verdict:
         for sync in judged
         if sync.at_s <= scaling.load_s and sync.current * (sync.percent or 0) / target < promise.min
     ]
-    over = [sync for sync in judged if unclamped(sync.current, sync.percent or 0, target) > promise.max]
+    # Pods that have just started let the formula ask for more than a moment later; what is asked for then is enough.
+    kept_up = [sync for sync in syncs if sync.kept_up and settled(scaling, sync)]
+    over = [sync for sync in kept_up if unclamped(sync.current, sync.percent or 0, target) > promise.max]
     counted = replace(ground, n=len(judged))
     if idle and not over and (held := held_back(syncs, target, promise.max)):
         return counted.inconclusive(

@@ -245,7 +245,12 @@ def seen_syncs(scaling: Scaling) -> tuple[Sync, ...]:
 
 def judgeable(scaling: Scaling, sync: Sync) -> bool:
     """Every counted pod has been Ready for long and has a metric; the count is steady, and only bounds limit it."""
-    if sync.percent is None or not sync.steady or not sync.active or sync.limited:
+    return not sync.limited and settled(scaling, sync)
+
+
+def settled(scaling: Scaling, sync: Sync) -> bool:
+    """Every counted pod has been Ready for long and has a metric, and the count is steady."""
+    if sync.percent is None or not sync.steady or not sync.active:
         return False
     changes = [change for change in scaling.timeline.changes if change.at_s <= sync.at_s]
     pods = living(changes, scaling.subject)

@@ -17,7 +17,8 @@ from seatrial.watch.pods import is_ready
 
 TOLERANCE = 0.1
 KIND = "HorizontalPodAutoscaler"
-LIMITED = frozenset({"ScaleUpStabilized", "ScaleDownStabilized", "ScaleUpLimit", "ScaleDownLimit", "BackoffBoth"})
+KEPT_UP = "ScaleDownStabilized"
+LIMITED = frozenset({"ScaleUpStabilized", KEPT_UP, "ScaleUpLimit", "ScaleDownLimit", "BackoffBoth"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class Sync:
     def limited(self) -> bool:
         """A rate or a stabilisation window held it back; the bounds do not count."""
         return any(reason in LIMITED for _, reason, _ in self.conditions.values())
+
+    @property
+    def kept_up(self) -> bool:
+        """Nothing but the stabilisation window for scaling down held it back, if anything did.
+
+        It asks for at least as much as the formula does at this moment.
+        """
+        return not any(reason in LIMITED - {KEPT_UP} for _, reason, _ in self.conditions.values())
 
 
 def autoscalers(changes: Sequence[Change], workload: Workload) -> tuple[str, ...]:

@@ -261,6 +261,25 @@ def test_a_service_that_was_busy_as_it_started_has_no_fault():
     assert (verdict.outcome, verdict.found) == (INCONCLUSIVE, "2 desired before it")
 
 
+def test_more_than_the_most_is_asked_for_though_even_more_was_a_moment_before():
+    """A new pod's start counts at first, and the window for scaling down remembers what was asked for then."""
+    late = [
+        autoscaler(at_s, 3, percent, 3, conditions=(HELD, ACTIVE, LIMITED)) for at_s, percent in ((290, 58), (305, 62))
+    ]
+    seen = scaled((*RUN[:8], (230, 2, 73, 3), (245, 3, 88, 3)), extra=late)
+    readings = [
+        CpuReading(at_s + before_s, "ns", name, at_s + before_s - 1, 15.0, {"server": 0.06})
+        for at_s in (290, 305)
+        for before_s in (-8, -3)
+        for _, name in PODS
+    ]
+    verdict = judged("A6", promised(), replace(seen, readings=(*seen.readings, *readings)))
+    assert (verdict.outcome, verdict.found) == (
+        PASS,
+        "between 1 and 3, while the formula asked for up to 4",
+    )
+
+
 def test_a_policy_that_holds_the_autoscaler_back_is_named():
     policy = {"type": "ScalingLimited", "status": "True", "reason": "ScaleUpLimit", "message": ""}
     times = ((230, 94), (245, 95), (260, 96))
