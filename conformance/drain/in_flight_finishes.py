@@ -59,13 +59,18 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
             "give the cluster more cores: the container may have been told before them",
             rows=doubtful,
         )
-    if len(wrong):
+    further = [
+        row for round in rounds if deletion.only_further_over_budget(round) for row in deletion.over_budget(round).row
+    ]
+    if len(wrong := wrong.select(~np.isin(wrong.row, further))):
         return ground.inconclusive(
             "work in flight that fits into the drain budget",
             f"{len(wrong)} cut when the whole budget was spent",
             "give the cluster more cores: the same requests fit undisturbed",
             rows=wrong,
         )
+    open_then = open_then.select(open_then.right)
+    ground = Ground(n=len(open_then))
     large_sent, large = deletion.ledger.of(*LARGE_ONES), open_then.of(*LARGE_ONES)
     if len(large_sent) and len(large) < WANTED_LARGE:
         return ground.inconclusive(
@@ -88,21 +93,21 @@ def drain_in_flight_finishes(drain: Drain, limits: Limits | None, deletion: PodD
             "raise the work per request, or declare a long case",
         )
 
-    further = open_then.of(FURTHER)
+    further_apis = open_then.of(FURTHER)
     n, longest_s = len(open_then), float((open_then.ended_s - open_then.sent_s).max())
     bound = zero_event_bound(n)
     measured = [
         Measurement("requests lost", 0, n=n, low=0.0, high=bound, confidence=0.95, limit="= 0"),
         Measurement("longest request", longest_s, "s", n=n),
         *([Measurement("large requests in flight", len(large))] if len(large) else []),
-        *([Measurement("cases of further APIs in flight", len(further))] if len(further) else []),
+        *([Measurement("cases of further APIs in flight", len(further_apis))] if len(further_apis) else []),
     ]
     return ground.with_(measurements=measured).passed(
         f"{WANTED_OPEN} or more requests open at SIGTERM, all answered right and whole",
         f"{n} of {n}, the longest took {longest_s:.2f} s",
         detects=f"a loss of {bound:.1%} of the requests in flight, at 95% confidence"
         + (f"; of the large ones, {zero_event_bound(len(large)):.0%}" if len(large) else "")
-        + (f"; of those of further APIs, {zero_event_bound(len(further)):.0%}" if len(further) else ""),
+        + (f"; of those of further APIs, {zero_event_bound(len(further_apis)):.0%}" if len(further_apis) else ""),
     )
 
 

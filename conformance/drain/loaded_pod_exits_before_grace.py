@@ -33,10 +33,11 @@ def loaded_pod_exits_before_grace(drain: Drain | None, workload: DeclaredWorkloa
         return Ground(n=0).inconclusive(
             "a request in flight at SIGTERM", "none", "raise the work per request, or declare a long case"
         )
-    if overworked := next((exit.overworked for exit in exits if exit.overworked), ""):
+    overworked = [exit for exit in exits if exit.overworked]
+    if overworked and (len(overworked) == len(exits) or not all(exit.is_further for exit in overworked)):
         return ground.inconclusive(
             "a drain whose work fits into its budget, on a node that ends what outlasts its grace period",
-            overworked,
+            next(exit.overworked for exit in sorted(overworked, key=lambda exit: exit.is_further)),
             "give the cluster more cores: the same requests fit undisturbed",
         )
     if vanished := [round.index for round in deletion.loaded() if not deletion.exits(round)]:
@@ -63,6 +64,7 @@ class Exit:
     wrong: str = ""
     do: str = ""  # about what is wrong
     overworked: str = ""  # what says that the machine had no time
+    is_further: bool = False  # only what came nearer to the budget than the first round's: others tell its exit code
 
 
 def exits_of(deletion: PodDeletion, exit_codes: Collection[int], container: str) -> Iterator[Exit]:
@@ -85,7 +87,8 @@ def exits_of(deletion: PodDeletion, exit_codes: Collection[int], container: str)
             elif end.exit_code in exit_codes:
                 yield Exit(fact, took_s)
             elif len(deletion.over_budget(round)):
-                yield Exit(fact, took_s, overworked=f"{fact}, with work left when its whole budget was spent")
+                left = f"{fact}, with work left when its whole budget was spent"
+                yield Exit(fact, took_s, overworked=left, is_further=deletion.only_further_over_budget(round))
             else:
                 wrong = f"{fact}; declared are {', '.join(map(str, exit_codes))}"
                 yield Exit(fact, took_s, wrong, "exit with a declared code when the drain is done, or declare this one")

@@ -16,7 +16,8 @@ CONNECT, NEAR_BUDGET, STREAM, FURTHER = "connect", "nearly", "stream", "further"
 EARLY, EARLY_AT_OTHER = "early", "early-at-other"  # near the budget, and old at SIGTERM; the same at a pod that stays
 LARGE, LARGE_HALF_SENT = "large", "large-half-sent"
 STREAMS_BEGIN_S = (0.8, 0.65, 0.5, 0.35)  # before SIGTERM is due
-NEARLY, NEAREST = 0.78, 0.9  # of the drain budget: the work that the longest request still has when SIGTERM comes
+LATE_AT_MOST = 0.05  # of the budget: the request near it in the first round, for the next ones to come nearer
+NEARLY, NEAREST = 0.78, 0.87  # of the drain budget: the work that the longest request still has when SIGTERM comes
 LEAST_ROOM_S = 0.3  # of the budget, beyond NEAREST
 LARGE_IN = 8  # slots: with fewer there is no place for large ones
 EARLY_IN = 10  # slots: with fewer the early one would take the place of one that counts as in flight
@@ -105,5 +106,5 @@ def nearly_after(rows: Ledger, sigterm_due_s: float, budget_s: float) -> float:
     nearly = nearly.select(nearly.right)
     took_s = float(nearly.ended_s.max()) - sigterm_due_s if len(nearly) else None
     room_s = (1 - NEAREST) * budget_s
-    in_time = took_s is not None and took_s - NEARLY * budget_s <= room_s / 2
+    in_time = took_s is not None and took_s - NEARLY * budget_s <= LATE_AT_MOST * budget_s
     return NEAREST if in_time and room_s >= LEAST_ROOM_S else NEARLY

@@ -43,6 +43,7 @@ from seatrial.watch.pods import Termination, ended_s, events, namesake_at_s, of_
 PROPAGATION_S = 3.0  # how long after a deletion new connections may still arrive, unless declared
 KEPT = ("kept-0", "kept-1", "kept-2", "kept-3")
 REQUESTS = ("short", "half-sent", "long", NEAR_BUDGET, *KEPT, LARGE, LARGE_HALF_SENT, FURTHER)  # at the victim
+FURTHER_OF_SECONDS = (EARLY, NEAR_BUDGET)
 OF_SECONDS = ("long", NEAR_BUDGET, EARLY, STREAM, LARGE, LARGE_HALF_SENT)
 SPENT_SLACK_S = 0.1  # the server counts its budget from the signal, we from its log line
 
@@ -115,6 +116,12 @@ class PodDeletion(Observation):
         excused = of_seconds | bool(went_on.any() and (late & of_seconds).any())
         # Without a promise there is no budget to spend.
         return rows.select(late & excused & (self.budget_s > 0))
+
+    def only_further_over_budget(self, round: Round) -> bool:
+        """Whether what was left then is only what came nearer to the budget than the first round's, or was older."""
+        rows = self.over_budget(round)
+        further = rows.of(*(FURTHER_OF_SECONDS if round.nearer_s > 0 else FURTHER_OF_SECONDS[:1]))
+        return 0 < len(rows) == len(further)
 
     def exits(self, round: Round) -> tuple[Termination, ...]:
         """How the victim's regular containers ended; () unless the final state of every one was seen."""

@@ -1,5 +1,8 @@
 """D7's requests near the budget: how near they come, how old they may be, and whose API they ask."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from seatrial.trials.drain_mix import EARLY, EARLY_AT_OTHER
@@ -9,7 +12,7 @@ from tests.helpers.observations import contract, judged, wrong
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 CONTRACT = contract(drain=DRAIN)
-NEARER_S = 0.72
+NEARER_S = 0.54
 AGE_S, EARLY_S = 3.0, 7.83
 
 
@@ -17,8 +20,8 @@ def verdict(seen, promises=CONTRACT):
     return judged("D7", promises, seen)
 
 
-def nearer(*indices, cut_s=None, asks=""):
-    """In these rounds the request was as long as 0.9 of the budget, and is cut so long after the sign."""
+def nearer(*indices, cut_s=None, asks="", **how):
+    """In these rounds the request was as long as 0.87 of the budget, and is cut so long after the sign."""
 
     def change(row, round):
         if row["load"] != "nearly" or round.index not in indices:
@@ -26,7 +29,30 @@ def nearer(*indices, cut_s=None, asks=""):
         longer = {**row, "ended_s": row["sent_s"] + UNDISTURBED_S + NEARER_S}
         return longer if cut_s is None else reset(longer, round.told_s + cut_s)
 
-    return with_rounds(deletion(change=change), {index: {"nearer_s": NEARER_S, "asks": asks} for index in indices})
+    return with_rounds(
+        deletion(change=change, **how), {index: {"nearer_s": NEARER_S, "asks": asks} for index in indices}
+    )
+
+
+def nearer_and_first(cut_s):
+    """As in a nearer round 2, and the first round's own was cut with the budget spent as well."""
+    seen = deletion(
+        change=lambda row, round: (
+            reset(row, round.told_s + cut_s) if row["load"] == "nearly" and round.index != 1 else row
+        )
+    )
+    return with_rounds(seen, {2: {"nearer_s": NEARER_S}})
+
+
+def one_round_otherwise_coded(seen, index):
+    """The victim of a round exited with 1."""
+    changes = []
+    for change in seen.timeline.changes:
+        if change.name == f"victim-{index}" and change.kind == "Pod":
+            text = json.dumps(change.object).replace('"exitCode": 0', '"exitCode": 1')
+            change = replace(change, object=json.loads(text))
+        changes.append(change)
+    return replace(seen, timeline=replace(seen.timeline, changes=tuple(changes)))
 
 
 def early(*, cut_s=None, stays=True):
@@ -46,19 +72,30 @@ def test_a_pass_excludes_as_much_as_the_longest_request_had_left():
     assert verdict(deletion()).detects == "a drain cut before 4.7 s"
     found = verdict(nearer(1, 2))
     assert (found.outcome, found.n) == (PASS, 3)
-    assert found.detects == "a drain cut before 5.4 s"
+    assert found.detects == "a drain cut before 5.2 s"
 
 
 def test_a_ceiling_just_below_the_budget_is_seen_by_a_request_that_comes_nearer():
     found = verdict(nearer(2, cut_s=5.0))
     assert (found.outcome, len(found.rows)) == (FAIL, 1)
-    assert "round 2: 5.4 s of work left at SIGTERM, reset" in found.found
+    assert "round 2: 5.2 s of work left at SIGTERM, reset" in found.found
 
 
 def test_one_that_came_nearer_and_was_still_worked_on_at_the_end_of_the_budget_is_the_machines():
     found = verdict(nearer(2, cut_s=6.0))
     assert (found.outcome, found.detects) == (PASS, "a drain cut before 4.7 s")
     assert "2 of 3 answered" in found.found
+
+
+def test_what_came_nearer_and_was_cut_with_the_whole_budget_spent_leaves_the_other_rounds_to_tell():
+    seen = nearer(2, cut_s=6.0)
+    before = judged("D1", CONTRACT, deletion()).n
+    found = judged("D1", CONTRACT, seen)
+    assert (found.outcome, found.n) == (PASS, before - 1)
+    assert judged("D5", CONTRACT, one_round_otherwise_coded(seen, 2)).outcome is PASS
+    assert judged("D5", CONTRACT, nearer(0, 1, 2, cut_s=6.0, exit_codes=(1,))).outcome is INCONCLUSIVE
+    first_too = judged("D1", CONTRACT, nearer_and_first(cut_s=6.0))
+    assert (first_too.outcome, first_too.found) == (INCONCLUSIVE, "1 cut when the whole budget was spent")
 
 
 def test_where_none_was_answered_the_budget_was_not_tested():
@@ -95,7 +132,7 @@ def test_a_further_api_is_judged_by_how_long_its_own_request_takes():
     alone = request("undisturbed/apart", 5.0, UNDISTURBED_S, target="other", pod="other")
     found = verdict(with_rows(seen, [alone]))
     assert found.outcome is FAIL
-    assert "round 1: 5.4 s of work of apart left at SIGTERM, reset" in found.found
+    assert "round 1: 5.2 s of work of apart left at SIGTERM, reset" in found.found
     assert verdict(with_rows(nearer(1, asks="apart"), [alone])).outcome is PASS
     assert verdict(with_rows(seen, [wrong(alone, "{}", 500)])).outcome is PASS
 
