@@ -19,12 +19,7 @@ ONE_FAULT_OF_EACH_GROUP = {
     "autoscaling": "chart:hpa-wrong-target-name",
 }
 # What a busy machine does to a measurement. It is said, and it is no verdict on the service.
-NOISE = (
-    "a generator on schedule",
-    "a beacon",
-    "a sign within 0.3 s of SIGTERM",
-    "a server that has surely read what was sent 0.1 s before",
-)
+NOISE = ("a generator on schedule", "a beacon")
 
 
 def seatrial(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -56,20 +51,23 @@ def verdicts_of(record: Path) -> dict[str, dict]:
     return {entry["id"]: entry["verdict"] for entry in entries}
 
 
-def test_the_reference_service_passes_every_check(certified):
-    """22 of 22 that apply; only the machine's own noise may keep a check from judging, and the command says so."""
+def test_the_reference_service_passes_every_check(certified, tmp_path):
+    """22 of 22 that apply; only the machine's own noise may keep a check from judging, and the command says so.
+
+    What is inconclusive for another reason is asked once more, and has to pass then.
+    """
     record, done = certified
     verdicts = verdicts_of(record)
     assert {id for id, verdict in verdicts.items() if verdict["outcome"] == "skipped"} == {"D2", "P3", "R1"}
     assert len(verdicts) == 25
     other = {id: verdict for id, verdict in verdicts.items() if verdict["outcome"] not in ("pass", "skipped")}
-    broken = {
-        id: (verdict["outcome"], verdict["expected"], verdict["found"])
-        for id, verdict in other.items()
-        if verdict["outcome"] != "inconclusive" or not verdict["expected"].startswith(NOISE)
-    }
-    assert not broken
+    assert {id: verdict for id, verdict in other.items() if verdict["outcome"] != "inconclusive"} == {}
     assert done.returncode == (2 if other else 0), done.stderr
+    if open_ones := [id for id, verdict in other.items() if not verdict["expected"].startswith(NOISE)]:
+        asked = seatrial("check", str(CHART), *open_ones, "--cluster", "kind", "--runs", str(tmp_path))
+        print(asked.stderr, asked.stdout)
+        (again,) = tmp_path.iterdir()
+        assert {id: verdict for id, verdict in verdicts_of(again).items() if verdict["outcome"] != "pass"} == {}
 
 
 def test_the_record_gives_the_same_verdicts_in_another_folder(certified, tmp_path):
