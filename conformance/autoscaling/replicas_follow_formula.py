@@ -166,7 +166,7 @@ def unmoved(promise: Autoscaling, scaling: Scaling, ground: Ground) -> Verdict |
     start_s = scaling.steps[0].start_s
     before = [sync for sync in seen_syncs(scaling) if sync.at_s <= start_s]
     if before[-1].desired > promise.min:
-        if busy := idle_percent(scaling, promise.cpu_percent):
+        if busy := idle_percent(scaling, promise.cpu_percent, before[-1].container):
             return Ground(n=len(before)).failed(
                 f"{promise.min} replicas while nothing is asked of them",
                 f"{before[-1].desired} desired: an idle replica uses {busy:.0f}% of the CPU that it asks for, "

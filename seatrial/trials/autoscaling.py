@@ -265,7 +265,7 @@ def own_percent(scaling: Scaling, sync: Sync) -> tuple[float, ...]:
     """CPU of the subject's pods over what they ask for, in percent, at each of our last readings before a sync."""
     changes = [change for change in scaling.timeline.changes if change.at_s <= sync.at_s]
     pods = living(changes, scaling.subject)
-    asked = {name: _requested(pod, sync.container) for name, pod in pods.items()}
+    asked = {name: requested_cores(pod, sync.container) for name, pod in pods.items()}
     found: list[float] = []
     recent = _lately(scaling, sync)
     for at_s in sorted({round(reading.at_s, 1) for reading in recent}):
@@ -281,7 +281,8 @@ def _lately(scaling: Scaling, sync: Sync) -> list[CpuReading]:
     return [reading for reading in scaling.readings if sync.at_s - LATELY_S <= reading.at_s <= sync.at_s + PERIOD_S]
 
 
-def _requested(pod: Mapping[str, Any], container: str) -> float:
+def requested_cores(pod: Mapping[str, Any], container: str) -> float:
+    """What a container of a pod asks for, or all of them where none is named; 0 where one of these asks for nothing."""
     asked = [
         (each.get("resources") or {}).get("requests", {}).get("cpu")
         for each in pod["spec"]["containers"]

@@ -280,6 +280,22 @@ def test_more_than_the_most_is_asked_for_though_even_more_was_a_moment_before():
     )
 
 
+def test_a_busy_sidecar_that_asks_for_its_own_cpu_is_not_held_against_the_server():
+    """A pod that asks for 0.4 CPU and uses 0.06 is far below the target, whatever the server's own share is."""
+    seen = busy(when_loaded=63)
+    changes = tuple(
+        replace(change, object=with_sidecar(change.object)) if change.kind == "Pod" else change
+        for change in seen.timeline.changes
+    )
+    verdict = judged("A1", promised(), replace(seen, timeline=replace(seen.timeline, changes=changes)))
+    assert (verdict.outcome, verdict.found) == (INCONCLUSIVE, "2 desired before it")
+
+
+def with_sidecar(pod):
+    sidecar = {"name": "proxy", "resources": {"requests": {"cpu": "300m"}}}
+    return {**pod, "spec": {**pod["spec"], "containers": [*pod["spec"]["containers"], sidecar]}}
+
+
 def test_a_policy_that_holds_the_autoscaler_back_is_named():
     policy = {"type": "ScalingLimited", "status": "True", "reason": "ScaleUpLimit", "message": ""}
     times = ((230, 94), (245, 95), (260, 96))
